@@ -1,0 +1,1 @@
+"""SMASH: forecasts of marked spatio-temporal point processes by score matching."""

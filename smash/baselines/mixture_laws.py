@@ -1,0 +1,86 @@
+"""The mixture's laws in standardised units: a gap with an atom at zero, and a location."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
+GAP_NUMBERS, LOCATION_NUMBERS = 3, 6
+"""What a network has to give for each component."""
+
+
+@dataclass(frozen=True)
+class GapLaw:
+    """Zero with probability sigmoid(`atom`), else a mixture of M Gaussians for the log gap z.
+
+    `atom` (...); `log_weight`, `mean`, `scale` (..., M).
+    """
+
+    atom: Tensor
+    log_weight: Tensor
+    mean: Tensor
+    scale: Tensor
+
+    @classmethod
+    def of(cls, raw: Tensor, least_scale: float) -> "GapLaw":
+        """Returns the law that a network's output (..., 1 + 3 M) stands for."""
+        weight, mean, scale = raw[..., 1:].chunk(GAP_NUMBERS, dim=-1)
+        return cls(
+            raw[..., 0], weight.log_softmax(-1), mean, least_scale + functional.softplus(scale)
+        )
+
+    def log_density(self, z: Tensor, zero: Tensor) -> Tensor:
+        """Returns (...) the log probability of the atom where `zero`, else the density of `z`."""
+        standard = (z[..., None] - self.mean) / self.scale
+        parts = self.log_weight - 0.5 * standard**2 - self.scale.log() - _HALF_LOG_TWO_PI
+        positive = functional.logsigmoid(-self.atom) + parts.logsumexp(-1)
+        return torch.where(zero, functional.logsigmoid(self.atom), positive)
+
+    def log_survival(self, z: Tensor) -> Tensor:
+        """Returns (...) the log probability of a gap whose log is more than `z`."""
+        tail = torch.special.log_ndtr((self.mean - z[..., None]) / self.scale)
+        return functional.logsigmoid(-self.atom) + (self.log_weight + tail).logsumexp(-1)
+
+
+@dataclass(frozen=True)
+class LocationLaw:
+    """A mixture of M Gaussians in the plane.
+
+    `log_weight` (..., M), `mean` (..., M, 2); `root` (..., M, 3) holds a, b and c of the
+    covariances' lower triangular roots [[a, 0], [c, b]].
+    """
+
+    log_weight: Tensor
+    mean: Tensor
+    root: Tensor
+
+    @classmethod
+    def of(cls, raw: Tensor, least_scale: float) -> "LocationLaw":
+        """Returns the law that a network's output (..., 6 M) stands for."""
+        weight, x, y, a, b, c = raw.chunk(LOCATION_NUMBERS, dim=-1)
+        a, b = least_scale + functional.softplus(a), least_scale + functional.softplus(b)
+        mean, root = torch.stack([x, y], dim=-1), torch.stack([a, b, c], dim=-1)
+        return cls(weight.log_softmax(-1), mean, root)
+
+    def log_density(self, location: Tensor) -> Tensor:
+        """Returns (...) log densities of locations (..., 2)."""
+        dx, dy = (location[..., None, :] - self.mean).unbind(-1)
+        a, b, c = self.root.unbind(-1)
+        first = dx / a
+        second = (dy - c * first) / b
+        parts = self.log_weight - 0.5 * (first**2 + second**2) - a.log() - b.log()
+        return parts.logsumexp(-1) - 2 * _HALF_LOG_TWO_PI
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        """Returns (..., 2) a draw from each law."""
+        shape, device = self.log_weight.shape[:-1], self.log_weight.device
+        below = self.log_weight.exp().cumsum(-1)[..., :-1]
+        uniform = torch.rand((*shape, 1), generator=generator, device=device)
+        chosen = (uniform >= below).sum(-1, keepdim=True)[..., None]
+        mean = self.mean.take_along_dim(chosen, -2)[..., 0, :]
+        a, b, c = self.root.take_along_dim(chosen, -2)[..., 0, :].unbind(-1)
+        first, second = torch.randn((*shape, 2), generator=generator, device=device).unbind(-1)
+        return mean + torch.stack([a * first, c * first + b * second], dim=-1)

@@ -1,0 +1,125 @@
+"""Data sets by name: the published three, the simulated one, and the user's own files."""
+
+import difflib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from smash.data.dataset import Dataset, build_dataset
+from smash.data.events import EventSequences
+from smash.data.published import PUBLISHED, Published, find_files
+from smash.data.readers import read_splits, read_table_splits
+from smash.errors import DataError
+from smash.settings import DATASETS, DataSettings
+
+_SPLITS = ("train", "validation", "test")
+
+
+def load_dataset(settings: DataSettings) -> Dataset:
+    """Returns the data set that `settings` names: own files if it names any, else by its name.
+
+    The published sets come from the folder in SMASH_DATA, else from a download that is checked
+    and cached (see `smash.data.published`); `simulated` is generated from its seed.
+
+    Raises:
+        DataError: when the name is unknown, a file is missing or wrong (naming file, sequence and
+            event), or marks are asked for where there are none.
+    """
+    dataset = _find_dataset(settings)
+    dropped = tuple(
+        f"{events.name}: {events.dropped} sequences of fewer than two events were dropped"
+        for _, events in dataset.splits()
+        if events.dropped
+    )
+    return replace(dataset, warnings=dataset.warnings + dropped)
+
+
+def _find_dataset(settings: DataSettings) -> Dataset:
+    if settings.path or settings.train or settings.validation or settings.test:
+        return _own_dataset(settings)
+    name = settings.name.lower()
+    if name == "simulated":
+        return _simulated_dataset(settings)
+    if name in PUBLISHED:
+        return _published_dataset(name, PUBLISHED[name], settings)
+    nearest = difflib.get_close_matches(name, DATASETS, n=1)
+    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    raise DataError(
+        f"no data set is called {settings.name!r}; {hint}Known are {', '.join(DATASETS)}; for own "
+        "files set data.train, data.validation and data.test, or data.path"
+    )
+
+
+def _published_dataset(name: str, about: Published, settings: DataSettings) -> Dataset:
+    files = find_files(name, about)
+    splits, _ = read_splits(files.paths, settings.columns, settings.marked)
+    if about.window_end is not None:
+        splits = {
+            split: _with_window_end(events, about.window_end) for split, events in splits.items()
+        }
+    return build_dataset(
+        name,
+        **splits,
+        time_unit=settings.time_unit or about.time_unit,
+        location_unit=settings.location_unit or about.location_unit,
+        location_names=about.location_names,
+        source=files.source,
+        published=not files.warnings,
+        warnings=files.warnings,
+    )
+
+
+def _with_window_end(events: EventSequences, end: float) -> EventSequences:
+    """Returns the events observed until `end`, or later where altered files go on later."""
+    window = np.stack([events.window[:, 0], np.maximum(events.window[:, 1], end)], axis=1)
+    return replace(events, window=window)
+
+
+def _simulated_dataset(settings: DataSettings) -> Dataset:
+    # Imported here, as it needs torch, which takes seconds to import.
+    from smash.data.simulator import simulate_dataset
+
+    dataset = simulate_dataset(settings.simulator)
+    dataset = replace(
+        dataset,
+        time_unit=settings.time_unit or dataset.time_unit,
+        location_unit=settings.location_unit or dataset.location_unit,
+    )
+    return dataset.without_marks() if settings.marked is False else dataset
+
+
+def _own_dataset(settings: DataSettings) -> Dataset:
+    named = {split: getattr(settings, split) for split in _SPLITS}
+    given = {split: path for split, path in named.items() if path}
+    if settings.path and given:
+        raise DataError(
+            f"data.path and data.{next(iter(given))} are both set; give one file with a split "
+            "column as data.path, or one file a split"
+        )
+    if settings.path:
+        splits, mark_names = read_table_splits(settings.path, settings.columns, settings.marked)
+    else:
+        missing = [f"data.{split}" for split in _SPLITS if split not in given]
+        if missing:
+            raise DataError(
+                f"{' and '.join(missing)} not set, but data.{next(iter(given))} is; every split "
+                "needs its file"
+            )
+        splits, mark_names = read_splits(given, settings.columns, settings.marked)
+    source = settings.path or given["train"]
+    return build_dataset(
+        _own_name(settings, Path(source)),
+        **splits,
+        mark_names=mark_names,
+        time_unit=settings.time_unit or "time units",
+        location_unit=settings.location_unit or "length units",
+        source=str(source),
+    )
+
+
+def _own_name(settings: DataSettings, source: Path) -> str:
+    """Returns the name given, or the file's or its folder's where the name is one of ours."""
+    if settings.name.lower() not in DATASETS:
+        return settings.name
+    return source.stem if settings.path else source.resolve().parent.name

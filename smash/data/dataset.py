@@ -1,0 +1,116 @@
+"""A data set: three splits of event sequences and what is known about them."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from smash.data.events import EventSequences, check_variation
+from smash.errors import DataError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training, validation and test sequences in raw units, with names and units.
+
+    `n_marks` is K (1 for unmarked data). `warnings` are said and tagged by whoever runs it;
+    `published` is True when every file has its published checksum.
+    """
+
+    name: str
+    train: EventSequences
+    validation: EventSequences
+    test: EventSequences
+    n_marks: int
+    mark_names: tuple[str, ...]
+    time_unit: str = "time units"
+    location_unit: str = "length units"
+    location_names: tuple[str, str] = ("x", "y")
+    source: str = ""
+    published: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def marked(self) -> bool:
+        return self.train.mark is not None
+
+    def splits(self) -> Iterator[tuple[str, EventSequences]]:
+        yield "train", self.train
+        yield "validation", self.validation
+        yield "test", self.test
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over every event of every split, whatever file they came from."""
+        digest = hashlib.sha256()
+        for split, sequences in self.splits():
+            digest.update(split.encode())
+            marks = [] if sequences.mark is None else [sequences.mark]
+            for array in (sequences.time, sequences.location, sequences.offsets, *marks):
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def without_marks(self) -> "Dataset":
+        """Returns the same data with the marks left out (the original's `--dim 2`)."""
+        return replace(
+            self,
+            train=self.train.without_marks(),
+            validation=self.validation.without_marks(),
+            test=self.test.without_marks(),
+            n_marks=1,
+            mark_names=(),
+        )
+
+    def summary(self) -> pd.DataFrame:
+        """A row a split: sequences, events, targets, lengths, gaps and what was dropped."""
+        rows = []
+        for split, sequences in self.splits():
+            gap = sequences.gap[sequences.is_target]
+            rows.append(
+                {
+                    "split": split,
+                    "sequences": len(sequences),
+                    "events": sequences.n_events,
+                    "targets": len(gap),
+                    "shortest": sequences.lengths.min(),
+                    "longest": sequences.lengths.max(),
+                    "median_gap": np.median(gap),
+                    "zero_gaps": np.mean(gap == 0),
+                    "dropped_sequences": sequences.dropped,
+                }
+            )
+        return pd.DataFrame(rows).set_index("split")
+
+
+def build_dataset(
+    name: str,
+    train: EventSequences,
+    validation: EventSequences,
+    test: EventSequences,
+    **about: Any,
+) -> Dataset:
+    """Returns a data set whose splits were checked against each other.
+
+    K is one more than the largest mark of any split, so that every event has a place.
+
+    Raises:
+        DataError: when marked and unmarked splits are mixed or training data do not vary.
+    """
+    splits = (train, validation, test)
+    with_marks = [sequences.name for sequences in splits if sequences.mark is not None]
+    without = [sequences.name for sequences in splits if sequences.mark is None]
+    if with_marks and without:
+        raise DataError(
+            f"{name}: {with_marks[0]} has marks and {without[0]} has none; give all or none"
+        )
+    check_variation(train)
+    n_marks = 1
+    if with_marks:
+        n_marks = 1 + max(int(s.mark.max()) for s in splits if s.mark is not None)
+    default_names = tuple(str(k) for k in range(n_marks)) if with_marks else ()
+    names = about.pop("mark_names", None) or default_names
+    return Dataset(name, train, validation, test, n_marks, tuple(names), **about)

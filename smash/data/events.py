@@ -1,0 +1,250 @@
+"""Event sequences in raw units: the container, its targets, and the checks at its door."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smash.errors import DataError
+
+
+@dataclass(frozen=True)
+class EventSequences:
+    """M sequences of E events in all, ragged, in raw units and float64.
+
+    `time` (E,) never decreases within a sequence; `location` is (E, 2); `mark` (E,) counts from 0
+    and is None for unmarked data. Sequence i holds the rows `offsets[i]:offsets[i + 1]`, observed
+    over `window[i]` = (start, end). `name` stands in error messages.
+    """
+
+    time: NDArray[np.float64]
+    location: NDArray[np.float64]
+    mark: NDArray[np.int64] | None
+    offsets: NDArray[np.int64]
+    window: NDArray[np.float64]
+    name: str = "events"
+    dropped: int = field(default=0, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def n_events(self) -> int:
+        return len(self.time)
+
+    @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """(M,) events a sequence."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def sequence(self) -> NDArray[np.int64]:
+        """(E,) the sequence each event belongs to."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+    @cached_property
+    def gap(self) -> NDArray[np.float64]:
+        """(E,) time since the previous event; since the window's start for a first event."""
+        gap = np.diff(self.time, prepend=0.0)
+        first = self.offsets[:-1]
+        gap[first] = self.time[first] - self.window[:, 0]
+        return gap
+
+    @cached_property
+    def relative_time(self) -> NDArray[np.float64]:
+        """(E,) time since the start of the event's own window."""
+        return self.time - self.window[self.sequence, 0]
+
+    @cached_property
+    def is_target(self) -> NDArray[np.bool_]:
+        """(E,) True for all but the first event of each sequence."""
+        is_target = np.ones(self.n_events, dtype=bool)
+        is_target[self.offsets[:-1]] = False
+        return is_target
+
+    def select(self, indices: NDArray[np.integer] | list[int] | range) -> "EventSequences":
+        """Returns the sequences `indices`, in that order."""
+        indices = np.asarray(indices, dtype=np.int64)
+        ranges = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in indices]
+        rows = np.concatenate(ranges) if ranges else np.empty(0, dtype=np.int64)
+        return replace(
+            self,
+            time=self.time[rows],
+            location=self.location[rows],
+            mark=None if self.mark is None else self.mark[rows],
+            offsets=np.concatenate([[0], np.cumsum(self.lengths[indices])]).astype(np.int64),
+            window=self.window[indices],
+        )
+
+    def without_marks(self) -> "EventSequences":
+        """Returns the same events with their marks left out."""
+        return replace(self, mark=None)
+
+    def targets(self) -> "Targets":
+        """Returns what is forecast: every event but the first of each sequence."""
+        rows = np.flatnonzero(self.is_target)
+        return Targets(
+            sequence=self.sequence[rows],
+            event=rows - self.offsets[self.sequence[rows]],
+            time=self.time[rows],
+            gap=self.gap[rows],
+            location=self.location[rows],
+            mark=None if self.mark is None else self.mark[rows],
+        )
+
+
+@dataclass(frozen=True)
+class Targets:
+    """N events to be forecast, in raw units; `sequence` and `event` (N,) say which they are."""
+
+    sequence: NDArray[np.int64]
+    event: NDArray[np.int64]
+    time: NDArray[np.float64]
+    gap: NDArray[np.float64]
+    location: NDArray[np.float64]
+    mark: NDArray[np.int64] | None
+
+    def __len__(self) -> int:
+        return len(self.gap)
+
+    def __getitem__(self, rows: slice | NDArray) -> "Targets":
+        return Targets(
+            self.sequence[rows],
+            self.event[rows],
+            self.time[rows],
+            self.gap[rows],
+            self.location[rows],
+            None if self.mark is None else self.mark[rows],
+        )
+
+
+def build_sequences(
+    time: NDArray,
+    location: NDArray,
+    mark: NDArray | None,
+    lengths: NDArray | list[int],
+    name: str,
+    window: NDArray | None = None,
+    labels: Sequence[object] | None = None,
+) -> EventSequences:
+    """Returns checked sequences; those with fewer than two events are dropped and counted.
+
+    Args:
+        time: (E,) raw times, sequence after sequence.
+        location: (E, 2) raw locations.
+        mark: (E,) marks from 0, or None.
+        lengths: (M,) events a sequence, summing to E.
+        name: file and split, for error messages.
+        window: (M, 2) start and end of observation; by default from 0 to the last event.
+        labels: (M,) what the file calls its sequences, for error messages; by default 0, 1, …
+
+    Raises:
+        DataError: naming file, sequence and event (both from 0) and what is wrong there.
+    """
+    time = np.asarray(time, dtype=np.float64)
+    location = np.asarray(location, dtype=np.float64).reshape(-1, 2)
+    lengths = np.asarray(lengths, dtype=np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    if not len(time) == len(location) == offsets[-1]:
+        raise DataError(
+            f"{name}: {len(time)} times, {len(location)} locations and {offsets[-1]} events in "
+            "sequences; these counts must agree"
+        )
+    place = Place(name, offsets, labels)
+    _check_finite(time, location, place)
+    if mark is not None:
+        mark = _checked_marks(np.asarray(mark), place)
+    if window is None:
+        last = np.where(lengths > 0, time[np.maximum(offsets[1:] - 1, 0)] if len(time) else 0.0, 0)
+        window = np.stack([np.zeros(len(lengths)), last], axis=1)
+    window = np.asarray(window, dtype=np.float64).reshape(-1, 2)
+    sequences = EventSequences(time, location, mark, offsets, window, name)
+    _check_order(sequences, place)
+    keep = np.flatnonzero(lengths >= 2)
+    if len(keep) == 0:
+        raise DataError(
+            f"{name}: no sequence has two events or more, so there is nothing to forecast; "
+            "check the split and the sequence column"
+        )
+    if len(keep) < len(lengths):
+        sequences = replace(sequences.select(keep), dropped=len(lengths) - len(keep))
+    return sequences
+
+
+def check_variation(sequences: EventSequences) -> None:
+    """Checks that gaps and both coordinates vary, as their scaling needs.
+
+    Raises:
+        DataError: naming the file and the quantity that never varies.
+    """
+    quantities = {
+        "the gap between events": sequences.gap[sequences.is_target],
+        "the first coordinate": sequences.location[:, 0],
+        "the second coordinate": sequences.location[:, 1],
+    }
+    for what, values in quantities.items():
+        if values.min() == values.max():
+            raise DataError(
+                f"{sequences.name}: {what} is {values[0]:g} for every event; it must vary, "
+                "as it is scaled by its range. Check the columns"
+            )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Says where a row is, for error messages: file, sequence (label or number), event from 0."""
+
+    name: str
+    offsets: NDArray[np.int64]
+    labels: Sequence[object] | None = None
+
+    def __call__(self, row: int) -> str:
+        sequence = int(np.searchsorted(self.offsets, row, side="right")) - 1
+        label = sequence if self.labels is None else self.labels[sequence]
+        return f"{self.name}, sequence {label}, event {row - self.offsets[sequence]}"
+
+
+def _check_finite(time: NDArray, location: NDArray, place: Place) -> None:
+    bad = ~np.isfinite(np.column_stack([time, location]))
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        what = ("time", "first coordinate", "second coordinate")[column]
+        value = time[row] if column == 0 else location[row, column - 1]
+        raise DataError(f"{place(row)}: {what} is {value}; give a finite number or drop the event")
+
+
+def _checked_marks(mark: NDArray, place: Place) -> NDArray[np.int64]:
+    wrong = ~(np.isfinite(mark) & (mark >= 0) & (mark == np.floor(mark)) & (mark < 2**31))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(f"{place(row)}: mark is {mark[row]}; marks are whole numbers from 0")
+    return mark.astype(np.int64)
+
+
+def _check_order(sequences: EventSequences, place: Place) -> None:
+    decreasing = (sequences.gap < 0) & sequences.is_target
+    if decreasing.any():
+        row = int(np.argmax(decreasing))
+        before, after = sequences.time[row - 1], sequences.time[row]
+        raise DataError(
+            f"{place(row)}: time {after} comes after {before}; sort the events of each sequence"
+        )
+    first = sequences.offsets[:-1][sequences.lengths > 0]
+    early = first[sequences.gap[first] < 0]
+    if len(early):
+        row = int(early[0])
+        raise DataError(
+            f"{place(row)}: time {sequences.time[row]} lies before its window's start "
+            f"{sequences.window[sequences.sequence[row], 0]}"
+        )
+    occupied = sequences.lengths > 0
+    last = sequences.time[sequences.offsets[1:][occupied] - 1]
+    late = np.flatnonzero(last > sequences.window[occupied, 1])
+    if len(late):
+        row = int(sequences.offsets[1:][occupied][late[0]] - 1)
+        raise DataError(
+            f"{place(row)}: time {sequences.time[row]} lies after its window's end "
+            f"{sequences.window[occupied][late[0], 1]}"
+        )

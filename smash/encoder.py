@@ -1,0 +1,151 @@
+"""From history to context: self-attention and an LSTM over parallel streams of one sequence."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from smash.attention import causal_attention
+from smash.data.batching import Batch
+from smash.settings import ModelSettings
+
+
+class StreamLinear(nn.Module):
+    """A linear map of each stream's own: (G, R, n_in) to (G, R, n_out)."""
+
+    def __init__(self, n_streams: int, n_in: int, n_out: int, bias: bool = True) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(n_in)
+        self.weight = nn.Parameter(torch.empty(n_streams, n_out, n_in).uniform_(-bound, bound))
+        self.bias = (
+            nn.Parameter(torch.empty(n_streams, 1, n_out).uniform_(-bound, bound)) if bias else None
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps x (G, R, n_in) to (G, R, n_out)."""
+        if self.bias is None:
+            return torch.bmm(x, self.weight.mT)
+        return torch.baddbmm(self.bias, x, self.weight.mT)
+
+
+class StreamNorm(nn.Module):
+    """Layer normalisation with a gain and a shift of each stream's own: (G, R, d) to the same."""
+
+    def __init__(self, n_streams: int, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(n_streams, 1, size))
+        self.bias = nn.Parameter(torch.zeros(n_streams, 1, size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalises the last axis of x (G, R, d)."""
+        return torch.addcmul(self.bias, F.layer_norm(x, x.shape[-1:], eps=1e-6), self.weight)
+
+
+class EncoderLayer(nn.Module):
+    """Causal self-attention and a feed-forward block, post-norm, for all streams at once."""
+
+    def __init__(self, n_streams: int, settings: ModelSettings) -> None:
+        super().__init__()
+        size, inner = settings.cond_dim, settings.n_heads * settings.d_head
+        self.n_heads, self.dropout = settings.n_heads, settings.dropout
+        self.query_key_value = StreamLinear(n_streams, size, 3 * inner, bias=False)
+        self.out = StreamLinear(n_streams, inner, size)
+        self.attention_norm = StreamNorm(n_streams, size)
+        self.inner = StreamLinear(n_streams, size, 2 * size)
+        self.outer = StreamLinear(n_streams, 2 * size, size)
+        self.feed_forward_norm = StreamNorm(n_streams, size)
+        for weight, fan_out in ((self.query_key_value.weight, inner), (self.out.weight, size)):
+            # Xavier's bound, for each of query, key and value on its own.
+            bound = math.sqrt(6 / (weight.shape[-1] + fan_out))
+            nn.init.uniform_(weight, -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps x (G, B, L, d) to the same shape; position l sees positions up to l alone."""
+        shape = x.shape
+        x = x.flatten(1, 2)
+        attended = self.out(self._attend(x, shape).flatten(1, 2))
+        x = self.attention_norm(x + self._drop(attended))
+        inner = self._drop(F.gelu(self.inner(x)))
+        return self.feed_forward_norm(x + self._drop(self.outer(inner))).view(shape)
+
+    def _attend(self, x: Tensor, shape: torch.Size) -> Tensor:
+        n_streams, n_sequences, length, _ = shape
+        query, key, value = (
+            self.query_key_value(x)
+            .view(n_streams * n_sequences, length, 3, self.n_heads, -1)
+            .permute(2, 0, 3, 1, 4)
+            .flatten(1, 2)
+        )
+        dropout = self.dropout if self.training else 0.0
+        attended = causal_attention(query, key, value, dropout)
+        heads = attended.view(n_streams * n_sequences, self.n_heads, length, -1)
+        return heads.transpose(1, 2).reshape(n_streams, n_sequences, length, -1)
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.dropout, self.training)
+
+
+class Encoder(nn.Module):
+    """Encodes a history into contexts for its next events (paper, appendix A).
+
+    Streams, in the order of the context: temporal, spatial, joint and, for K > 1, mark. Each is
+    `n_layers` of self-attention, then an LSTM of width 4 `cond_dim` projected back to `cond_dim`.
+    """
+
+    period: Tensor
+
+    def __init__(self, settings: ModelSettings, n_marks: int) -> None:
+        super().__init__()
+        size = settings.cond_dim
+        self.n_streams = 4 if n_marks > 1 else 3
+        self.location_embedding = nn.Sequential(
+            nn.Linear(2, size),
+            *(module for _ in range(3) for module in (nn.ReLU(), nn.Linear(size, size))),
+        )
+        # Row 0 is padding, as in the original's checkpoints.
+        self.mark_embedding = (
+            nn.Embedding(n_marks + 1, size, padding_idx=0) if n_marks > 1 else None
+        )
+        self.layers = nn.ModuleList(
+            EncoderLayer(self.n_streams, settings) for _ in range(settings.n_layers)
+        )
+        self.lstms = nn.ModuleList(
+            nn.LSTM(size, 4 * size, batch_first=True) for _ in range(self.n_streams)
+        )
+        self.projection = StreamLinear(self.n_streams, 4 * size, size)
+        period = 10000.0 ** (2.0 * (torch.arange(size) // 2) / size)
+        self.register_buffer("period", period, persistent=False)
+
+    @property
+    def size(self) -> int:
+        """C, the width of a context."""
+        return self.n_streams * self.projection.weight.shape[1]
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Returns the encoding (B, L, C): row l holds what is known after event l.
+
+        Rows of padding hold numbers without meaning. As padding follows the events and attention
+        is causal, no event sees it.
+        """
+        x = self._embed(batch)
+        for layer in self.layers:
+            x = layer(x)
+        states = torch.stack([lstm(stream)[0] for lstm, stream in zip(self.lstms, x, strict=True)])
+        projected = self.projection(states.flatten(1, 2)).view(x.shape)
+        return projected.permute(1, 2, 0, 3).flatten(2)
+
+    def _embed(self, batch: Batch) -> Tensor:
+        """Returns the streams' inputs (G, B, L, d)."""
+        temporal = self._embed_time(batch.time)
+        spatial = self.location_embedding(batch.u[..., 1:])
+        if self.mark_embedding is None:
+            return torch.stack([temporal, spatial, temporal + spatial])
+        assert batch.mark is not None
+        mark = self.mark_embedding(batch.mark + 1)
+        return torch.stack([temporal, spatial, temporal + spatial + mark, mark])
+
+    def _embed_time(self, time: Tensor) -> Tensor:
+        """Returns sines (even places) and cosines (odd places) of time (B, L) over d periods."""
+        phase = time.unsqueeze(-1) / self.period
+        return torch.stack([phase[..., 0::2].sin(), phase[..., 1::2].cos()], dim=-1).flatten(-2)

@@ -1,0 +1,29 @@
+"""The library's exceptions: each message says what is wrong, where, and what to do."""
+
+
+class SmashError(Exception):
+    """Base of every error the workbench raises on purpose."""
+
+
+class DataError(SmashError):
+    """A file, a sequence or an event is not what it should be."""
+
+
+class SpecError(SmashError):
+    """A spec or an override names an unknown key or an impossible value."""
+
+
+class CheckpointError(SmashError):
+    """A checkpoint is missing, damaged or belongs to another model."""
+
+
+class TrainingError(SmashError):
+    """Training cannot go on: the loss or its gradient is not a number."""
+
+
+class TrackingError(SmashError):
+    """The tracking server cannot be reached or a run cannot be found there."""
+
+
+class StudyError(SmashError):
+    """A study's storage cannot be used, holds another study, or trial after trial fails."""

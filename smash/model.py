@@ -1,0 +1,202 @@
+"""The model: encoder, score network and scaling, saved and loaded together."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from smash.climatology_base import ClimatologyBase, base_grid
+from smash.data.batching import Batch
+from smash.data.dataset import Dataset
+from smash.data.events import EventSequences
+from smash.data.scaling import Scaler
+from smash.encoder import Encoder
+from smash.errors import CheckpointError, SpecError
+from smash.files import replacing, write_json
+from smash.objective import noise_scale
+from smash.scorenet import ScoreNet
+from smash.settings import ModelSettings, ObjectiveSettings
+
+WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
+FORMAT = 1
+LAW_REACH = 1.1
+"""How far a rate reaches on the z scale: events somewhat beyond training's gaps have a density."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What a model knows of the data it was trained on: names and units."""
+
+    dataset: str = ""
+    digest: str = ""
+    mark_names: tuple[str, ...] = ()
+    time_unit: str = "time units"
+    location_unit: str = "length units"
+    location_names: tuple[str, str] = ("x", "y")
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "About":
+        """Returns what is to be kept of `dataset`."""
+        return cls(
+            dataset.name,
+            dataset.digest,
+            dataset.mark_names,
+            dataset.time_unit,
+            dataset.location_unit,
+            dataset.location_names,
+        )
+
+
+class Smash(nn.Module):
+    """Encoder and score network over scaled events; K marks (1: unmarked).
+
+    `law_points` > 0 makes the intensity a rate, linear between that many points of time and
+    trained by likelihood: times then carry no noise. 0 is a model of noised times, as published.
+    """
+
+    def __init__(
+        self,
+        settings: ModelSettings,
+        n_marks: int,
+        scaler: Scaler,
+        about: About | None = None,
+        law_points: int = 0,
+    ) -> None:
+        super().__init__()
+        self.settings, self.n_marks, self.scaler = settings, n_marks, scaler
+        self.about, self.law_points = about or About(), law_points
+        self.encoder = Encoder(settings, n_marks)
+        law_grid = torch.linspace(-LAW_REACH, LAW_REACH, law_points) if law_points else None
+        base = None
+        if settings.base == "climatology":
+            grid = base_grid(settings.sigma_time) if law_grid is None else law_grid
+            base = ClimatologyBase(n_marks, grid, settings.sigma_loc)
+        self.network = ScoreNet(settings, n_marks, base, law_grid)
+
+    @classmethod
+    def untrained(
+        cls,
+        settings: ModelSettings,
+        objective: ObjectiveSettings,
+        train: EventSequences,
+        scaler: Scaler,
+        n_marks: int,
+        about: About | None = None,
+    ) -> "Smash":
+        """Returns a new model for an objective, its base, if any, fitted on `train`.
+
+        Raises:
+            SpecError: when training data repeat a gap of zero and its likelihood has no bound.
+        """
+        likelihood = objective.kind == "likelihood"
+        if likelihood and not scaler.gap_cell and (train.gap[train.is_target] == 0).any():
+            raise SpecError(
+                f"objective.kind: likelihood, and {train.name} holds gaps of exactly 0, where a "
+                "density has no bound; set scaling.resolution to the clock's, or to auto"
+            )
+        points = objective.law_points if likelihood else 0
+        model = cls(settings, n_marks, scaler, about, points)
+        if model.network.base is not None:
+            model.network.base.fit(train, scaler, float(model.noise_scale()[0]))
+        return model
+
+    @property
+    def marked(self) -> bool:
+        return self.n_marks > 1
+
+    @property
+    def device(self) -> torch.device:
+        return self.encoder.projection.weight.device
+
+    def noise_scale(self) -> Tensor:
+        """Returns σ (3,) of time, 0 where it carries no noise, and both coordinates."""
+        sigma = noise_scale(self.settings, self.device)
+        return sigma * sigma.new_tensor([0.0, 1.0, 1.0]) if self.law_points else sigma
+
+    def contexts(self, batch: Batch) -> Tensor:
+        """Returns the contexts (N, C) of a batch's targets."""
+        return batch.contexts(self.encoder(batch))
+
+    def save(self, folder: Path) -> None:
+        """Writes weights (safetensors) and description (JSON) to `folder`, whole or not at all."""
+        with replacing(Path(folder)) as beside:
+            beside.mkdir()
+            self.write(beside)
+
+    def write(self, folder: Path) -> None:
+        """Writes weights and description into an existing folder."""
+        weights = {name: tensor.contiguous().cpu() for name, tensor in self.state_dict().items()}
+        save_file(weights, folder / WEIGHTS)
+        write_json(
+            folder / DESCRIPTION,
+            {
+                "format": FORMAT,
+                "n_marks": self.n_marks,
+                "settings": asdict(self.settings),
+                "scaler": asdict(self.scaler),
+                "about": asdict(self.about),
+                "law_points": self.law_points,
+            },
+        )
+
+    @classmethod
+    def load(cls, folder: Path | str, device: str = "cpu") -> "Smash":
+        """Returns the model saved in `folder`.
+
+        Raises:
+            CheckpointError: when a file is missing, damaged or of another format.
+        """
+        folder = Path(folder)
+        description = _read_description(folder / DESCRIPTION)
+        try:
+            model = cls(
+                ModelSettings(**description["settings"]),
+                description["n_marks"],
+                _scaler(description["scaler"]),
+                _about(description["about"]),
+                # Models saved before there was a likelihood objective say nothing.
+                description.get("law_points", 0),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{folder / DESCRIPTION}: not a model description ({error}); "
+                "save the model again with this version"
+            ) from error
+        try:
+            model.load_state_dict(load_file(folder / WEIGHTS))
+        except FileNotFoundError as error:
+            raise CheckpointError(f"{folder / WEIGHTS}: no such file") from error
+        except (SafetensorError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{folder / WEIGHTS}: damaged, or not the weights of this model: {error}"
+            ) from error
+        return model.to(device).eval()
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    try:
+        description = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{path}: no such file; name a folder written by a training run"
+        ) from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path}: not readable as JSON: {error}") from error
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: not a model of format {FORMAT}")
+    return description
+
+
+def _scaler(fields: dict[str, Any]) -> Scaler:
+    pairs = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+    return Scaler(**(fields | pairs))
+
+
+def _about(fields: dict[str, Any]) -> About:
+    names, coordinates = fields.pop("mark_names"), fields.pop("location_names")
+    return About(mark_names=tuple(names), location_names=tuple(coordinates), **fields)

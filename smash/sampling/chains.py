@@ -1,0 +1,63 @@
+"""What samplers pass on: chains of draws on the z scale, and what every sampler does with marks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from smash.data.scaling import Scaler
+from smash.samples import Samples
+
+
+class Chains(NamedTuple):
+    """S chains for each of N events.
+
+    `z` (N, S, 3): time and location. `mark` (N, S) and `probability` p(k | t) (N, S, K) are None
+    for an unmarked model.
+    """
+
+    z: Tensor
+    mark: Tensor | None
+    probability: Tensor | None
+
+
+@dataclass(frozen=True)
+class ChainBlock:
+    """All chains after `step` steps; `final` chains are denoised and finished."""
+
+    chains: Chains
+    step: int
+    final: bool
+
+
+def slices(total: int, size: int) -> Iterator[slice]:
+    """Yields slices of at most `size` that cover 0 to `total`."""
+    for start in range(0, total, size):
+        yield slice(start, min(start + size, total))
+
+
+def draw_marks(probability: Tensor, generator: torch.Generator) -> Tensor:
+    """Returns marks (N, S) drawn from p(k | t) (N, S, K), by inversion."""
+    cumulative = probability.cumsum(-1)
+    uniform = torch.rand(
+        probability.shape[:-1], generator=generator, device=probability.device
+    ).unsqueeze(-1)
+    below = uniform * cumulative[..., -1:] >= cumulative
+    return below.sum(-1).clamp_max(probability.shape[-1] - 1)
+
+
+def to_samples(chains: Chains, scaler: Scaler) -> Samples:
+    """Returns chains as samples in raw units."""
+    u = ((chains.z + 1) / 2).double().cpu().numpy()
+    gap, location = scaler.unscale_gap(u[..., 0]), scaler.unscale_location(u[..., 1:])
+    if chains.mark is None or chains.probability is None:
+        return Samples(gap, location)
+    return Samples(
+        gap,
+        location,
+        mark=chains.mark.cpu().numpy(),
+        mark_mode=chains.probability.argmax(-1).cpu().numpy(),
+        mark_probability=chains.probability.mean(1).double().cpu().numpy(),
+    )

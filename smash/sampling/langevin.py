@@ -1,0 +1,128 @@
+"""Langevin dynamics as published (paper, algorithm 1): the chain, then its denoising."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from smash.sampling.chains import ChainBlock, Chains, draw_marks, slices
+from smash.sampling.denoising import denoise
+from smash.scorenet import ContextTerms, ScoreNet, mark_probability
+from smash.settings import SamplingSettings
+
+
+def sample_langevin(
+    network: ScoreNet,
+    context: Tensor,
+    sigma: Tensor,
+    settings: SamplingSettings,
+    generator: torch.Generator,
+    on_steps: Callable[[int], None] | None = None,
+) -> Iterator[ChainBlock]:
+    """Yields the chains of N contexts (N, C) after every `per_step` steps, the last ones finished.
+
+    Each step is z ← z + ½ ε s(z) + √ε ξ, clamped to [-1, 1], time and location in parallel; a
+    marked chain redraws its mark from p(k | t) every step. Finishing is Tweedie's step
+    z + σ² s(z); a marked chain then redraws its mark and runs `location_steps` further steps of
+    the location alone, unclamped until their end, as published.
+
+    Args:
+        network: the score network, in evaluation mode.
+        context: (N, C) contexts.
+        sigma: (3,) noise scales on the z scale.
+        settings: `total_samples` chains an event, run `n_samples` at a time for `block_events`
+            events, which bounds memory and keeps the work in cache.
+        generator: source of all noise.
+        on_steps: called with the number of sample steps done, for a progress bar.
+    """
+    chains = _start(network, context, settings, generator)
+    done = 0
+    while done < settings.sampling_steps:
+        steps = min(settings.per_step, settings.sampling_steps - done)
+        done += steps
+        final = done == settings.sampling_steps
+        for rows in slices(len(context), settings.block_events):
+            terms = network.terms(context[rows])
+            for draws in slices(settings.total_samples, settings.n_samples):
+                part = _part(chains, rows, draws)
+                part = _walk(network, terms, part, settings.langevin_step, steps, generator)
+                if final:
+                    part = _finish(network, terms, part, sigma, settings, generator)
+                _put(chains, rows, draws, part)
+                if on_steps:
+                    on_steps(part.z.shape[0] * part.z.shape[1] * steps)
+        yield ChainBlock(chains, done, final)
+
+
+def _start(
+    network: ScoreNet, context: Tensor, settings: SamplingSettings, generator: torch.Generator
+) -> Chains:
+    shape, device = (len(context), settings.total_samples), context.device
+    z = torch.randn(*shape, 3, generator=generator, device=device)
+    if network.n_marks == 1:
+        return Chains(z, None, None)
+    mark = torch.randint(network.n_marks, shape, generator=generator, device=device)
+    probability = z.new_full((*shape, network.n_marks), 1 / network.n_marks)
+    return Chains(0.5 * z, mark, probability)
+
+
+def _walk(
+    network: ScoreNet,
+    terms: ContextTerms,
+    chains: Chains,
+    step_size: float,
+    steps: int,
+    generator: torch.Generator,
+) -> Chains:
+    """Returns the chains after `steps` further steps."""
+    z, mark, probability = chains
+    root = math.sqrt(step_size)
+    for _ in range(steps):
+        evaluation = network(z, terms, mark)
+        noise = torch.randn(z.shape, generator=generator, device=z.device)
+        z = z + 0.5 * step_size * evaluation.score(mark) + root * noise
+        z.clamp_(-1.0, 1.0)
+        if mark is not None:
+            probability = evaluation.mark_probability()
+            mark = draw_marks(probability, generator)
+    return Chains(z, mark, probability)
+
+
+def _finish(
+    network: ScoreNet,
+    terms: ContextTerms,
+    chains: Chains,
+    sigma: Tensor,
+    settings: SamplingSettings,
+    generator: torch.Generator,
+) -> Chains:
+    """Returns denoised chains; for marked ones with the published further location steps."""
+    z, mark, probability = chains
+    z = denoise(network, terms, z, mark, sigma, settings.denoise, generator)
+    if mark is None or settings.denoise != "tweedie":
+        return Chains(z, mark, probability)
+    at_time = network.at_time(z[..., :1], terms)
+    probability = mark_probability(at_time.intensity)
+    mark = draw_marks(probability, generator)
+    step_size, root = settings.langevin_step, math.sqrt(settings.langevin_step)
+    location, mixed = z[..., 1:], network.with_mark(at_time.mixed, mark)
+    for _ in range(settings.location_steps):
+        score = network.location_score(location, mixed, terms)
+        noise = torch.randn(score.shape, generator=generator, device=z.device)
+        location = location + 0.5 * step_size * score + root * noise
+    z = torch.cat([z[..., :1], location], dim=-1)
+    return Chains(z.clamp(-1.0, 1.0), mark, probability)
+
+
+def _part(chains: Chains, rows: slice, draws: slice) -> Chains:
+    z, mark, probability = chains
+    if mark is None or probability is None:
+        return Chains(z[rows, draws], None, None)
+    return Chains(z[rows, draws], mark[rows, draws], probability[rows, draws])
+
+
+def _put(chains: Chains, rows: slice, draws: slice, part: Chains) -> None:
+    for whole, piece in zip(chains, part, strict=True):
+        if whole is not None and piece is not None:
+            whole[rows, draws] = piece

@@ -1,0 +1,34 @@
+"""Scores of forecasts against what happened."""
+
+from smash.scores.calibration import (
+    calibration_score,
+    coverage,
+    cs_floor,
+    randomised_pit,
+    region_level,
+)
+from smash.scores.figures import count_distinct, summarise
+from smash.scores.marks import Reliability, brier_score, log_loss, reliability
+from smash.scores.points import geometric_median
+from smash.scores.proper import fair_crps, fair_energy_score
+from smash.scores.table import COLUMNS, Column, score_events
+
+__all__ = [
+    "COLUMNS",
+    "Column",
+    "Reliability",
+    "brier_score",
+    "calibration_score",
+    "count_distinct",
+    "coverage",
+    "cs_floor",
+    "fair_crps",
+    "fair_energy_score",
+    "geometric_median",
+    "log_loss",
+    "randomised_pit",
+    "region_level",
+    "reliability",
+    "score_events",
+    "summarise",
+]

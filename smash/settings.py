@@ -1,0 +1,182 @@
+"""What a user can choose, one frozen dataclass a part; a spec is these dataclasses by name.
+
+The classes are plain: `smash` reads them as they are. Bounds are written as `annotated_types`
+so that the spec schema (`experiments.spec`) checks them without a second definition.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+
+Positive = Annotated[float, Gt(0.0)]
+NonNegative = Annotated[float, Ge(0.0)]
+Fraction = Annotated[float, Ge(0.0), Lt(1.0)]
+Level = Annotated[float, Gt(0.0), Lt(1.0)]
+Count = Annotated[int, Ge(1)]
+Resolution = Positive | Literal["auto", "none"]
+
+DATASETS = ("earthquake", "crime", "football", "simulated")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns of a table with one row an event; None where there is none."""
+
+    time: str = "time"
+    x: str = "x"
+    y: str = "y"
+    mark: str | None = None
+    sequence: str | None = None
+    split: str | None = None
+    window_start: str | None = None
+    window_end: str | None = None
+
+
+@dataclass(frozen=True)
+class SimulatorSettings:
+    """The marked self-exciting process behind `simulated` (see `smash.data.simulator`)."""
+
+    n_marks: Annotated[int, Ge(1), Le(20)] = 3
+    background: Positive = 0.6
+    branching: Fraction = 0.6
+    decay: Positive = 1.5
+    spread: Positive = 0.08
+    background_spread: Positive = 0.5
+    sequences: tuple[Count, Count, Count] = (160, 40, 60)
+    events: tuple[Count, Count] = (30, 60)
+    seed: Annotated[int, Ge(0)] = 0
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which events: a named data set, or files (one a split, or one with a split column).
+
+    `marked: false` leaves the marks of a marked data set out (the original's `--dim 2`).
+    """
+
+    name: str = "simulated"
+    path: str | None = None
+    train: str | None = None
+    validation: str | None = None
+    test: str | None = None
+    columns: Columns = Columns()
+    marked: bool | None = None
+    time_unit: str | None = None
+    location_unit: str | None = None
+    simulator: SimulatorSettings = SimulatorSettings()
+
+
+@dataclass(frozen=True)
+class ScalingSettings:
+    """How gaps and locations are mapped to [0, 1] (see `smash.data.scaling`).
+
+    `resolution` of the clock and `location_resolution` of the map, in raw units: values are spread
+    over the cells they were rounded to and forecasts rounded back; "auto" estimates them from
+    training data (see `smash.data.resolution`), "none" takes values as they are, as published.
+    A resolution replaces `floor`.
+    """
+
+    log_normalization: bool = True
+    floor: Positive = 1e-4
+    resolution: Resolution = "none"
+    location_resolution: Resolution = "none"
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Sizes and noise levels of the model; defaults are the original implementation's.
+
+    `base: climatology` starts the model at the training data's own law, which ignores history
+    (see `smash.climatology_base`). `mark_in_location` gives the location score the event's own
+    mark: p(x | t, k), as in the paper, where the original has p(x | t).
+    """
+
+    cond_dim: Annotated[int, Ge(4), Le(1024)] = 32
+    sigma_time: Positive = 0.2
+    sigma_loc: Positive = 0.1
+    num_units: Count = 64
+    n_layers: Annotated[int, Ge(0)] = 4
+    n_heads: Count = 4
+    d_head: Count = 16
+    dropout: Fraction = 0.1
+    base: Literal["none", "climatology"] = "none"
+    mark_in_location: bool = False
+
+
+@dataclass(frozen=True)
+class ObjectiveSettings:
+    """What is minimised, and the weights of its parts.
+
+    `score_matching` is the published objective (see `smash.objective`). `likelihood` trains time
+    and mark by their exact likelihood, on a grid of `law_points` times (see `smash.likelihood`);
+    `loss_lambda` and `smooth` then play no part, and `loss_lambda2` weighs the location's score.
+    """
+
+    kind: Literal["score_matching", "likelihood"] = "score_matching"
+    loss_lambda: NonNegative = 0.5
+    loss_lambda2: NonNegative = 1.0
+    smooth: Fraction = 0.0
+    n_noise: Count = 50
+    law_points: Annotated[int, Ge(16)] = 128
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Schedule of a training (see `smash.training`).
+
+    Patience counts epochs. The loss runs over `block_events` events at a time, and batches are
+    cut from pools of `length_pool` batches sorted by length (1: plain shuffling).
+    """
+
+    total_epochs: Count = 150
+    batch_size: Count = 32
+    learning_rate: Positive = 1e-3
+    final_learning_rate: NonNegative = 5e-5
+    warmup_epochs: Annotated[int, Ge(0)] = 5
+    clip_norm: Positive = 1.0
+    weight_decay: NonNegative = 0.01
+    eval_every: Count = 10
+    patience: Count = 50
+    checkpoint_every: Count = 10
+    sample_every: Annotated[int, Ge(0)] = 0
+    block_events: Count = 128
+    length_pool: Count = 8
+
+
+@dataclass(frozen=True)
+class SamplingSettings:
+    """How the next event is sampled (see `smash.sampling`).
+
+    `total_samples` draws an event. `langevin` runs `n_samples` of them at a time and reports every
+    `per_step` steps; its `location_steps` are the published ones after denoising. `inverse_cdf`
+    uses `grid_points` times over `support` and `location_steps` steps of the location in all.
+    """
+
+    sampler: Literal["langevin", "inverse_cdf"] = "langevin"
+    denoise: Literal["none", "tweedie", "posterior"] = "tweedie"
+    support: Literal["box", "noised"] = "box"
+    grid_points: Annotated[int, Ge(16)] = 256
+    langevin_step: Positive = 0.005
+    sampling_steps: Count = 2000
+    per_step: Count = 250
+    n_samples: Count = 30
+    total_samples: Annotated[int, Ge(2)] = 300
+    location_steps: Annotated[int, Ge(0)] = 200
+    test_batch_size: Count = 32
+    block_events: Count = 128
+    max_sequences: Annotated[int, Ge(0)] = 0
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """Which figures a test computes. `original` adds the published estimators.
+
+    `validation_samples` draws an event, when there are any, also score the trained model on
+    `validation_sequences` sequences of the validation data (0: all).
+    """
+
+    levels: Annotated[tuple[Level, ...], MinLen(1)] = (0.5, 0.6, 0.7, 0.8, 0.9)
+    original: bool = True
+    validation_samples: Annotated[int, Ge(0)] = 0
+    validation_sequences: Annotated[int, Ge(0)] = 0
