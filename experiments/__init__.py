@@ -1,0 +1,1 @@
+"""Experiments: specs, their schema, the runner and its tracking."""

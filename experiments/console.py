@@ -1,0 +1,126 @@
+"""What a run says on the terminal: progress of long work, warnings, tables of figures."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+console = Console(stderr=True, highlight=False)
+"""Progress and notes go to standard error; tables of results to standard output."""
+
+SHOWN = {
+    "relative_score": ("proper scores relative to climatology", 1.0, "{:.4f}"),
+    "n_events": ("events", 1.0, "{:.0f}"),
+    "n_distinct": ("distinct events", 1.0, "{:.0f}"),
+    "cs_time": ("CS time (%)", 100.0, "{:.2f}"),
+    "cs_location": ("CS location (%)", 100.0, "{:.2f}"),
+    "cs_floor": ("CS of a perfect forecast (%)", 100.0, "{:.2f}"),
+    "cs_time_original": ("CS time, published estimator (%)", 100.0, "{:.2f}"),
+    "cs_location_original": ("CS location, published estimator (%)", 100.0, "{:.2f}"),
+    "mae_time": ("MAE time, mean", 1.0, "{:.4g}"),
+    "mae_time_median": ("MAE time, median", 1.0, "{:.4g}"),
+    "mae_location": ("MAE location, mean", 1.0, "{:.4g}"),
+    "mae_location_median": ("MAE location, median", 1.0, "{:.4g}"),
+    "crps_time": ("CRPS time", 1.0, "{:.4g}"),
+    "energy_location": ("energy score location", 1.0, "{:.4g}"),
+    "accuracy": ("accuracy (%)", 100.0, "{:.2f}"),
+    "accuracy_original": ("accuracy, published estimator (%)", 100.0, "{:.2f}"),
+    "ece": ("ECE (%)", 100.0, "{:.2f}"),
+    "mark_log_loss": ("mark log loss", 1.0, "{:.4f}"),
+}
+"""Figures shown on the terminal: their words, factor and format."""
+
+
+def say(text: str) -> None:
+    """Prints a line for whoever watches."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """Prints a warning."""
+    console.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def training_progress(n_targets: int, total_epochs: int, done: int) -> Iterator["EpochBar"]:
+    """Yields a bar over all targets of all epochs, with loss, learning rate and time left."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console, refresh_per_second=4) as progress:
+        task = progress.add_task(
+            f"epoch {min(done + 1, total_epochs)}/{total_epochs}",
+            total=n_targets * total_epochs,
+            completed=n_targets * done,
+            note="",
+        )
+        yield EpochBar(progress, task, total_epochs)
+
+
+class EpochBar:
+    """A training's progress bar; a plain line an epoch where there is no terminal."""
+
+    def __init__(self, progress: Progress, task: TaskID, total_epochs: int) -> None:
+        self._progress, self._task, self._total = progress, task, total_epochs
+
+    def batch(self, n_targets: int, loss: float) -> None:
+        """Counts a batch of targets."""
+        self._progress.update(self._task, advance=n_targets, note=f"loss {loss:.4f}")
+
+    def epoch(self, epoch: int, line: str) -> None:
+        """Says what an epoch gave and starts the next."""
+        if not console.is_terminal:
+            say(line)
+        following = min(epoch + 1, self._total)
+        self._progress.update(self._task, description=f"epoch {following}/{self._total}")
+
+
+@contextmanager
+def sampling_progress(what: str, total: int) -> Iterator[Progress]:
+    """Yields a bar to be advanced by sample steps through its only task, 0."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, refresh_per_second=4) as progress:
+        progress.add_task(what, total=total)
+        yield progress
+
+
+def figures_table(title: str, columns: Mapping[str, Mapping[str, float]]) -> Table:
+    """Returns a table of the figures in `SHOWN`, a column for each named set of figures."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("figure")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for figure, (words, factor, form) in SHOWN.items():
+        values = [figures.get(figure) for figures in columns.values()]
+        if any(value is not None for value in values):
+            cells = ["-" if value is None else form.format(factor * value) for value in values]
+            table.add_row(words, *cells)
+    return table
+
+
+def show_figures(title: str, columns: Mapping[str, Mapping[str, float]]) -> None:
+    """Prints the table of figures to standard output."""
+    Console(highlight=False).print(figures_table(title, columns))

@@ -1,0 +1,147 @@
+"""The keys of a spec: which there are, what each takes, and which one was meant."""
+
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
+from difflib import SequenceMatcher
+from functools import cache
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+
+from smash.errors import SpecError
+
+ALIASES = {
+    "epochs": "training.total_epochs",
+    "samplingsteps": "sampling.sampling_steps",
+    "dataset": "data.name",
+}
+"""Other names of some keys, for `--set` only; the files use one name for one thing."""
+
+_WORDS: dict[Any, tuple[str, str]] = {
+    float: ("a number", "numbers"),
+    int: ("a whole number", "whole numbers"),
+    str: ("text", "texts"),
+    bool: ("true or false", "true or false"),
+}
+
+
+@cache
+def leaves(section: type) -> Mapping[str, Any]:
+    """Returns each dotted key below `section` that takes a value, with its annotation."""
+    return {key: kind for key, kind in _walk(section) if not is_dataclass(kind)}
+
+
+@cache
+def sections(section: type) -> Mapping[str, Any]:
+    """Returns each dotted key below `section` that holds further keys."""
+    return {key: kind for key, kind in _walk(section) if is_dataclass(kind)}
+
+
+def _walk(section: Any) -> Iterator[tuple[str, Any]]:
+    names = getattr(section, "__dataclass_fields__", None) or section.model_fields
+    hints = get_type_hints(section, include_extras=True)
+    for name in names:
+        yield name, hints[name]
+        if is_dataclass(hints[name]):
+            for key, kind in _walk(hints[name]):
+                yield f"{name}.{key}", kind
+
+
+def resolve(key: str, root: type) -> str:
+    """Returns the dotted key that `key` stands for: itself, an alias, or an unambiguous ending.
+
+    Raises:
+        SpecError: when no key or more than one is meant.
+    """
+    known = leaves(root)
+    if key in known:
+        return key
+    if key in ALIASES:
+        return ALIASES[key]
+    meant = [dotted for dotted in known if dotted.endswith("." + key)]
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        raise SpecError(f"{key}: may mean {' or '.join(meant)}; write one of these")
+    if key in sections(root):
+        raise SpecError(f"{key}: is a section; name one of its keys, such as {_below(key, root)}")
+    raise SpecError(unknown(key, root))
+
+
+def _below(key: str, root: type) -> str:
+    return next(dotted for dotted in leaves(root) if dotted.startswith(key + "."))
+
+
+def unknown(key: str, root: type) -> str:
+    """Returns the line that says `key` is unknown and names the nearest known one."""
+    if key in leaves(root):
+        section, _, name = key.rpartition(".")
+        return f"{key}: a file nests its keys; write {name} below {section}"
+    return f"{key}: unknown key; the nearest known key is {nearest(key, root)}"
+
+
+def nearest(key: str, root: type) -> str:
+    """Returns the known dotted key most like `key`, which may be dotted, bare or an alias."""
+    section, _, name = key.rpartition(".")
+    written = {dotted: dotted for dotted in (*leaves(root), *sections(root))}
+    endings = {dotted.rpartition(".")[2]: dotted for dotted in leaves(root)}
+    scored = [(_likeness(key, other), dotted) for other, dotted in written.items()]
+    # An ending says less about a key that was written with its section.
+    weight = 0.9 if section else 1.0
+    for other, dotted in (endings | ALIASES).items():
+        scored.append((weight * _likeness(name, other), dotted))
+    return max(scored, key=lambda pair: pair[0])[1]
+
+
+def _likeness(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other).ratio()
+
+
+def expectation(key: str, root: type, item: bool = False) -> str:
+    """Returns what the known key `key` takes, or an item of its list, such as "a number > 0"."""
+    if key in sections(root):
+        return "a section of keys"
+    kind = leaves(root)[key]
+    if item:
+        listed = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+        kind = get_args(listed)[0]
+    return describe(kind)
+
+
+def describe(kind: Any, plural: bool = False) -> str:
+    """Returns the values an annotation admits, in words."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        words = describe(arguments[0], plural)
+        bounds = [words for words in map(_bound, arguments[1:]) if words]
+        return " ".join([words, " and ".join(bounds)]) if bounds else words
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, arguments))
+    if origin in (Union, types.UnionType):
+        return " or ".join(describe(part, plural) for part in arguments)
+    if origin is tuple:
+        count = "" if arguments[-1] is Ellipsis else f"{len(arguments)} "
+        return f"a list of {count}{describe(arguments[0], plural=True)}"
+    if kind is type(None):
+        return "null"
+    if origin is dict:
+        return "keys and values"
+    return _WORDS[kind][plural]
+
+
+def _bound(metadata: Any) -> str:
+    match metadata:
+        case Ge(ge=value):
+            return f">= {value:g}" if isinstance(value, float) else f">= {value}"
+        case Gt(gt=value):
+            return f"> {value:g}"
+        case Le(le=value):
+            return f"<= {value}"
+        case Lt(lt=value):
+            return f"< {value:g}"
+        case MinLen(min_length=length):
+            return f"(length >= {length})"
+        case str():
+            return metadata
+    return ""

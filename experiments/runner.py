@@ -1,0 +1,328 @@
+"""Runs a spec: resolves it, opens its run in MLflow, goes through its stages, sums up its seeds."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from experiments import console, stages
+from experiments.baselines import fit_and_log
+from experiments.environment import environment_tags, environment_text
+from experiments.server import find_run
+from experiments.sources import (
+    RUNS,
+    SPEC_ARTIFACT,
+    Source,
+    load_source,
+    run_folder,
+    with_source,
+)
+from experiments.spec import ExperimentSpec, dump_spec, flatten, quick_profile, spec_digest
+from experiments.stages import Run
+from experiments.tracking import Store, Tracker, connect
+from experiments.validation import validate
+from smash.data import Dataset, load_dataset
+from smash.data.protocol import QUIRKS, prepare
+from smash.errors import SpecError
+from smash.files import write_json
+from smash.forecast import ModelForecaster
+
+Stage = Literal["train", "test", "time", "baselines", "all"]
+Profile = Literal["full", "quick"]
+QUICK_NOTE = "Quick profile: few samples, few steps, few sequences. Its figures are no results."
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for on the command line, beside the spec."""
+
+    stage: Stage = "all"
+    source: str | None = None
+    resume: str | None = None
+    profile: Profile = "full"
+    summary: Path | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run gave: its id and the test figures by forecaster; the model's under `model`."""
+
+    run_id: str
+    seed: int
+    protocol: str
+    figures: Mapping[str, Mapping[str, float]]
+    times: Mapping[str, float]
+
+
+def run_experiment(spec: ExperimentSpec, request: Request) -> list[Outcome]:
+    """Runs every seed of a spec and returns what each gave.
+
+    Several seeds become children of one parent run, which gets mean and standard deviation.
+
+    Raises:
+        SmashError: for anything wrong with spec, data, checkpoint or tracking server; before
+            training starts where it can be known by then.
+    """
+    _check(spec, request)
+    if request.resume:
+        tags = find_run(request.resume).data.tags
+        request = replace(request, profile="quick" if tags.get("profile") == "quick" else "full")
+    if request.profile == "quick":
+        spec = quick_profile(spec)
+        console.say(QUICK_NOTE)
+    spec = resolve(spec)
+    dataset = load_dataset(spec.data)
+    for warning in dataset.warnings:
+        console.warn(warning)
+    source = load_source(request.source, spec, dataset, spec.device) if request.source else None
+    if source:
+        spec = _adopt(spec, source)
+    store = connect(spec.name)
+    if spec.seeds:
+        outcomes = _run_seeds(spec, request, dataset, store, source)
+    elif request.resume:
+        outcomes = [_run_resumed(spec, request, dataset, store)]
+    else:
+        outcomes = [_run_new(spec, request, dataset, store, source)]
+    if request.summary:
+        write_json(request.summary, summary(spec, request, dataset, outcomes))
+    return outcomes
+
+
+def summary(
+    spec: ExperimentSpec, request: Request, dataset: Dataset, outcomes: list[Outcome]
+) -> dict:
+    """Returns test figures with all that is needed to tell where they came from, for JSON."""
+    tags = environment_tags(spec.device)
+    return {
+        "name": spec.name,
+        "dataset": dataset.name,
+        "protocol": spec.protocol,
+        "profile": request.profile,
+        "source": request.source,
+        "spec_digest": spec_digest(spec),
+        "data_digest": dataset.digest,
+        "commit": tags["env/commit"],
+        "dirty": tags["env/dirty"],
+        "device": tags["env/device_name"],
+        "runs": [
+            {"run_id": o.run_id, "seed": o.seed, "figures": o.figures, "times": o.times}
+            for o in outcomes
+        ],
+        "figures": {name: values["mean"] for name, values in _statistics(outcomes).items()},
+    }
+
+
+def _check(spec: ExperimentSpec, request: Request) -> None:
+    if request.stage in ("test", "time") and not (request.source or request.resume):
+        raise SpecError(
+            f"--stage {request.stage} needs a trained model: add --from RUN_ID, --from FOLDER or "
+            "--from CHECKPOINT, or leave --stage out to train one first"
+        )
+    if request.stage == "baselines" and not spec.baselines:
+        raise SpecError(
+            "--stage baselines runs what the spec's baselines name, and it names none; add "
+            "--set baselines=[climatology,mixture]"
+        )
+    if request.source and request.stage == "baselines":
+        raise SpecError(
+            f"--from {request.source} names a trained model, and --stage baselines needs none; "
+            "leave one of them out"
+        )
+    if request.source and request.stage in ("train", "all"):
+        raise SpecError(
+            f"--from {request.source} names a trained model: add --stage test or --stage time, "
+            "or --resume RUN_ID to go on training"
+        )
+    if request.source and spec.seeds:
+        raise SpecError("--from names one model, so seeds: must be empty; set seeds=[]")
+    if request.resume and spec.seeds:
+        raise SpecError("--resume continues one run; name a child run, whose spec has one seed")
+    if request.summary and request.summary.is_dir():
+        raise SpecError(f"--summary {request.summary}: is a folder; name a file")
+
+
+def resolve(spec: ExperimentSpec) -> ExperimentSpec:
+    """Returns the spec with device and thread count as they are, after setting them up.
+
+    Raises:
+        SpecError: when the asked device is not there.
+    """
+    device = spec.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    elif device.startswith("cuda") and not torch.cuda.is_available():
+        raise SpecError(f"device: {device} was asked for and PyTorch sees no GPU; use auto or cpu")
+    if spec.threads:
+        torch.set_num_threads(spec.threads)
+    if spec.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    return spec.model_copy(update={"device": device, "threads": torch.get_num_threads()})
+
+
+def _adopt(spec: ExperimentSpec, source: Source) -> ExperimentSpec:
+    if source.warning:
+        console.warn(source.warning)
+    adopted = with_source(spec, source)
+    if adopted.protocol != spec.protocol:
+        console.say("a checkpoint of the original implementation: protocol set to original")
+    return adopted
+
+
+def _run_seeds(
+    spec: ExperimentSpec, request: Request, dataset: Dataset, store: Store, source: Source | None
+) -> list[Outcome]:
+    parent = store.start(f"{spec.name} x {len(spec.seeds)} seeds", _tags(spec, request))
+    with parent:
+        _log_spec(parent, spec, dataset)
+        outcomes = []
+        for seed in spec.seeds:
+            one = spec.model_copy(update={"seed": seed, "seeds": ()})
+            console.say(f"seed {seed}")
+            outcomes.append(_run_new(one, request, dataset, store, source, parent.run_id))
+        for name, values in _statistics(outcomes).items():
+            parent.log_metrics({f"test/{name}": values["mean"], f"test_sd/{name}": values["sd"]})
+    return outcomes
+
+
+def _run_new(
+    spec: ExperimentSpec,
+    request: Request,
+    dataset: Dataset,
+    store: Store,
+    source: Source | None,
+    parent: str | None = None,
+) -> Outcome:
+    tags = _tags(spec, request) | ({"from": source.name} if source else {})
+    with store.start(f"{spec.name} seed {spec.seed}", tags, parent) as tracker:
+        console.say(f"run {tracker.run_id} of {spec.name}, seed {spec.seed}")
+        folder = run_folder(tracker.run_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / SPEC_ARTIFACT).write_text(dump_spec(spec))
+        _log_spec(tracker, spec, dataset)
+        return _run_stages(_prepared(spec, dataset, tracker), request, source, store)
+
+
+def _run_resumed(spec: ExperimentSpec, request: Request, dataset: Dataset, store: Store) -> Outcome:
+    assert request.resume
+    with store.resume(request.resume) as tracker:
+        tracker.set_tags({"resumed": "true", **environment_tags(spec.device)})
+        return _run_stages(_prepared(spec, dataset, tracker), request, None, store)
+
+
+def _prepared(spec: ExperimentSpec, dataset: Dataset, tracker: Tracker) -> Run:
+    data = prepare(dataset, spec.protocol, spec.scaling)
+    return Run(spec, dataset, data, tracker, spec.device)
+
+
+def _run_stages(run: Run, request: Request, source: Source | None, store: Store) -> Outcome:
+    if request.stage == "baselines":
+        compared = _run_baselines(run, request, store)
+        return Outcome(run.tracker.run_id, run.spec.seed, run.spec.protocol, compared, {})
+    if source:
+        model = source.model
+    else:
+        with _saying_how_to_resume(run.tracker.run_id):
+            model = stages.train(run, resume=request.resume is not None)
+        if run.spec.scores.validation_samples:
+            console.say(f"validation: relative score {validate(run, model)['relative_score']:.4f}")
+    forecaster = ModelForecaster(model, run.spec.sampling)
+    figures: dict[str, dict[str, float]] = {}
+    times: dict[str, float] = {}
+    if request.stage in ("test", "all"):
+        figures["model"] = stages.test(run, forecaster)
+        figures |= _run_baselines(run, request, store)
+    if request.stage == "time":
+        times = stages.measure_time(run, forecaster)
+    return Outcome(run.tracker.run_id, run.spec.seed, run.spec.protocol, figures, times)
+
+
+def _run_baselines(run: Run, request: Request, store: Store) -> dict[str, dict[str, float]]:
+    return {name: _run_baseline(run, request, name, store) for name in run.spec.baselines}
+
+
+def _run_baseline(run: Run, request: Request, name: str, store: Store) -> dict[str, float]:
+    """Returns the test figures of a baseline, which becomes a run of its own."""
+    console.say(f"baseline {name}")
+    tags = _tags(run.spec, request) | {"baseline": name, "compared_with": run.tracker.run_id}
+    with store.start(f"{run.spec.name} {name}", tags, run.tracker.run_id) as tracker:
+        _log_spec(tracker, run.spec, run.dataset)
+        own = replace(run, tracker=tracker)
+        return stages.test(own, fit_and_log(name, own))
+
+
+def _tags(spec: ExperimentSpec, request: Request) -> dict[str, str]:
+    tags = {
+        "dataset": spec.data.name,
+        "protocol": spec.protocol,
+        "profile": request.profile,
+        "stage": request.stage,
+        "spec_digest": spec_digest(spec),
+        **environment_tags(spec.device),
+    }
+    notes = [spec.description] if spec.description else []
+    if spec.protocol == "original":
+        tags["quirks"] = ", ".join(QUIRKS)
+        notes.append("Protocol original: " + "; ".join(QUIRKS.values()) + ".")
+    if request.profile == "quick":
+        notes.append(QUICK_NOTE)
+    return tags | ({"mlflow.note.content": "\n\n".join(notes)} if notes else {})
+
+
+def _log_spec(tracker: Tracker, spec: ExperimentSpec, dataset: Dataset) -> None:
+    tracker.log_params(flatten(spec))
+    tracker.log_text(dump_spec(spec), SPEC_ARTIFACT)
+    tracker.log_text(environment_text(), "environment.txt")
+    tracker.log_dataset(dataset)
+    tracker.log_text(dataset.summary().to_csv(), "data/summary.csv")
+    tracker.set_tags(
+        {
+            "data/published": str(dataset.published).lower(),
+            "data/warnings": "; ".join(dataset.warnings) or "none",
+        }
+    )
+
+
+def _statistics(outcomes: list[Outcome], of: str = "model") -> dict[str, dict[str, float]]:
+    """Returns mean and standard deviation over seeds of each test figure of a forecaster."""
+    names = outcomes[0].figures.get(of, {})
+    values = {name: [o.figures[of][name] for o in outcomes] for name in names}
+    return {
+        name: {"mean": float(np.mean(v)), "sd": float(np.std(v, ddof=1)) if len(v) > 1 else 0.0}
+        for name, v in values.items()
+    }
+
+
+@contextmanager
+def _saying_how_to_resume(run_id: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        if any((RUNS / run_id / "checkpoints").glob("epoch-*")):
+            console.say(f"interrupted; go on with: python run_experiment.py --resume {run_id}")
+        raise
+
+
+def report_outcomes(spec: ExperimentSpec, outcomes: list[Outcome]) -> None:
+    """Prints the figures of all outcomes; with several seeds their mean and deviation."""
+    if times := outcomes[0].times:
+        for name, value in times.items():
+            console.say(f"{name.replace('_', ' ')}: {value:.4g}")
+    if not outcomes[0].figures:
+        return
+    columns = dict(outcomes[0].figures)
+    if len(outcomes) > 1 and "model" in columns:
+        statistics = _statistics(outcomes)
+        columns = {kind: {n: v[kind] for n, v in statistics.items()} for kind in ("mean", "sd")}
+    elif len(outcomes) > 1:
+        columns = {
+            name: {n: v["mean"] for n, v in _statistics(outcomes, name).items()} for name in columns
+        }
+    title = f"{spec.name}: test figures, protocol {outcomes[0].protocol}"
+    console.show_figures(title, columns)

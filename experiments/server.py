@@ -1,0 +1,169 @@
+"""Which tracking server is meant, whether it answers, and what it holds. Only reads."""
+
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from smash.errors import TrackingError
+
+PATIENCE = 5
+"""Seconds within which a server has to answer before a run starts."""
+_MIGRATIONS = ("alembic", "mlflow.store.db.utils")
+
+Answer = TypeVar("Answer")
+
+
+def tracking_uri() -> str:
+    """Returns `MLFLOW_TRACKING_URI`, or else `mlflow.db` in the current folder as SQLite.
+
+    The default is spelt out: left to itself MLflow goes back to its old file store where it finds
+    one in `mlruns/`.
+    """
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+
+
+def shown(uri: str) -> str:
+    """Returns the URI without the password it may hold."""
+    return re.sub(r"(://[^/:@]*):[^/@]*@", r"\1:***@", uri)
+
+
+def open_client(uri: str) -> MlflowClient:
+    """Returns a client whose server has answered; a fresh SQLite file gets its tables first.
+
+    Raises:
+        TrackingError: naming the URI, within seconds, when nothing answers there.
+    """
+    # Whoever writes tries again by itself and says so once; MLflow's own attempts go on for
+    # minutes and warn each time.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    try:
+        with only_one_process(uri), quiet(*_MIGRATIONS), _short_timeout():
+            client = MlflowClient(tracking_uri=uri)
+            client.search_experiments(max_results=1)
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise TrackingError(
+            f"{shown(uri)}: the tracking server cannot be used ({reason}). Start it, correct "
+            "MLFLOW_TRACKING_URI, or unset it to keep runs in ./mlflow.db"
+        ) from error
+    return client
+
+
+def find_run(run_id: str, uri: str | None = None) -> Run:
+    """Returns a run: its `data.params`, `data.metrics`, `data.tags` and `info`.
+
+    Raises:
+        TrackingError: when the server cannot be reached or knows no such run.
+    """
+    uri = uri or tracking_uri()
+    client = open_client(_existing(uri))
+    return _ask(lambda: client.get_run(run_id), f"{shown(uri)}: no run {run_id}")
+
+
+def metric_steps(run_id: str, metric: str, uri: str | None = None) -> set[int]:
+    """Returns the steps at which a run has logged a metric.
+
+    Raises:
+        TrackingError: when the server cannot be reached or knows no such run.
+    """
+    uri = uri or tracking_uri()
+    find_run(run_id, uri)
+    history = _ask(
+        lambda: MlflowClient(uri).get_metric_history(run_id, metric),
+        f"{shown(uri)}: run {run_id}: its {metric} cannot be read",
+    )
+    return {row.step for row in history}
+
+
+def download_artifact(run_id: str, path: str, folder: Path, uri: str | None = None) -> Path:
+    """Returns where in `folder` the run's artifact `path` (a file or folder) now lies.
+
+    Raises:
+        TrackingError: for an unknown run or artifact; the latter names those there are.
+    """
+    uri = uri or tracking_uri()
+    find_run(run_id, uri)
+    folder.mkdir(parents=True, exist_ok=True)
+    client = MlflowClient(uri)
+    there = ", ".join(item.path for item in client.list_artifacts(run_id))
+    local = _ask(
+        lambda: client.download_artifacts(run_id, path, str(folder.resolve())),
+        f"{shown(uri)}: run {run_id} has no artifact {path}; it has {there or 'none'}",
+    )
+    return Path(local)
+
+
+def _ask(question: Callable[[], Answer], otherwise: str) -> Answer:
+    try:
+        return question()
+    except (MlflowException, OSError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise TrackingError(f"{otherwise} ({reason})") from error
+
+
+def _existing(uri: str) -> str:
+    path = sqlite_path(uri)
+    if path is not None and not path.exists():
+        raise TrackingError(
+            f"{shown(uri)}: no such file, so there are no runs; go to the folder they were made "
+            "in or set MLFLOW_TRACKING_URI"
+        )
+    return uri
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """Returns the file behind a SQLite URI, None for any other URI."""
+    scheme, _, path = uri.partition("?")[0].partition(":///")
+    return Path(path) if scheme.startswith("sqlite") and path else None
+
+
+@contextmanager
+def only_one_process(uri: str) -> Iterator[None]:
+    """Holds a lock beside a SQLite file: two processes creating its tables at once fail.
+
+    There is none for other databases.
+    """
+    path = sqlite_path(uri)
+    if path is None:
+        yield
+        return
+    with FileLock(path.with_name(path.name + ".lock"), timeout=60):
+        yield
+
+
+@contextmanager
+def quiet(*names: str) -> Iterator[None]:
+    """Keeps what these loggers say in passing from the screen; warnings still come through."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
+
+
+@contextmanager
+def _short_timeout() -> Iterator[None]:
+    name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+    before = os.environ.get(name)
+    os.environ[name] = str(PATIENCE)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

@@ -1,0 +1,105 @@
+"""What `--from` accepts, turned into a model: a run, a folder, an original checkpoint."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from experiments.server import download_artifact, find_run
+from experiments.spec import ExperimentSpec, load_spec
+from smash.data.dataset import Dataset
+from smash.data.protocol import prepare
+from smash.errors import CheckpointError
+from smash.model import About, Smash
+from smash.original import is_original, load_original
+
+MODEL_ARTIFACT = "checkpoints/best"
+SPEC_ARTIFACT = "spec.yaml"
+RUNS = Path("runs")
+"""Where runs keep what they need to resume, a folder each, beside the tracking database."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trained model and where it came from, for tags; `original` for the original's files."""
+
+    model: Smash
+    name: str
+    original: bool = False
+    warning: str = ""
+
+
+def run_folder(run_id: str) -> Path:
+    """Returns the local folder of a run."""
+    return RUNS / run_id
+
+
+def fetch_model(run_id: str) -> Path:
+    """Returns the folder with a run's chosen model, downloaded unless it is here already.
+
+    Raises:
+        TrackingError: when the run or its model cannot be had.
+    """
+    folder = run_folder(run_id) / MODEL_ARTIFACT
+    if (folder / "model.json").exists():
+        return folder
+    return download_artifact(run_id, MODEL_ARTIFACT, run_folder(run_id))
+
+
+def fetch_spec(run_id: str, overrides: tuple[str, ...] = ()) -> ExperimentSpec:
+    """Returns the resolved spec that a run logged.
+
+    Raises:
+        TrackingError: when there is no such run, or it logged no spec.
+    """
+    find_run(run_id)
+    path = run_folder(run_id) / SPEC_ARTIFACT
+    if not path.exists():
+        path = download_artifact(run_id, SPEC_ARTIFACT, run_folder(run_id))
+    return load_spec(path, overrides)
+
+
+def load_source(source: str, spec: ExperimentSpec, dataset: Dataset, device: str) -> Source:
+    """Returns the model named by `--from`: a run's id, a saved folder, or an original checkpoint.
+
+    An original checkpoint carries neither noise levels nor limits: those are the spec's and, as
+    it was trained so, the limits over all splits.
+
+    Raises:
+        CheckpointError, TrackingError: when there is no such model or it is damaged.
+    """
+    path = Path(source)
+    if is_original(path):
+        scaler = prepare(dataset, "original", spec.scaling).scaler
+        model = load_original(path, spec.model, scaler, About.of(dataset))
+        if model.n_marks != dataset.n_marks:
+            raise CheckpointError(
+                f"{path}: it knows {model.n_marks} marks, {dataset.name} has {dataset.n_marks}"
+            )
+        return Source(model.to(device), str(path), original=True)
+    if path.is_dir():
+        model = Smash.load(path, device)
+    elif path.exists() or "/" in source or path.suffix:
+        raise CheckpointError(
+            f"{source}: neither a folder with a saved model nor a checkpoint of the original "
+            "(.pkl); name one of these, or a run's id"
+        )
+    else:
+        model = Smash.load(fetch_model(source), device)
+    return Source(model, source, warning=_mismatch(model, dataset))
+
+
+def _mismatch(model: Smash, dataset: Dataset) -> str:
+    """Returns a warning when a model was trained on other data; raises when it cannot be used."""
+    if model.n_marks != dataset.n_marks:
+        raise CheckpointError(
+            f"the model knows {model.n_marks} marks, {dataset.name} has {dataset.n_marks}; "
+            "name the data it was trained on"
+        )
+    if model.about.digest and model.about.digest != dataset.digest:
+        return f"the model was trained on other events ({model.about.dataset}) than it is tested on"
+    return ""
+
+
+def with_source(spec: ExperimentSpec, source: Source) -> ExperimentSpec:
+    """Returns the spec as it holds for a given model: its sizes, and for originals its protocol."""
+    protocol = "original" if source.original else spec.protocol
+    return spec.model_copy(update={"model": replace(source.model.settings), "protocol": protocol})
