@@ -1,0 +1,75 @@
+"""Baselines asked for in a spec become runs of their own, with or without a trained model."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments.spec import load_spec
+from smash.baselines import Mixture
+from smash.data import load_dataset
+
+NAMES = ("oracle", "climatology", "markov", "walk", "hawkes", "mixture")
+
+
+@pytest.fixture(scope="module")
+def compared(workshop):
+    return workshop.run(
+        "tiny.yaml", "--stage", "baselines", "--set", f"baselines=[{', '.join(NAMES)}]"
+    )
+
+
+@pytest.fixture(scope="module")
+def children(workshop, compared):
+    experiment, below = compared.logged.info.experiment_id, f"compared_with = '{compared.run_id}'"
+    runs = workshop.client.search_runs([experiment], f"tags.{below}")
+    return {run.data.tags["baseline"]: run for run in runs}
+
+
+def test_each_baseline_is_a_finished_run_below_the_spec_s(compared, children):
+    assert set(children) == set(NAMES)
+    for name, run in children.items():
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["mlflow.parentRunId"] == compared.run_id
+        logged = compared.summary["runs"][0]["figures"][name]
+        assert run.data.metrics["test/crps_time"] == logged["crps_time"]
+        assert np.isfinite(logged["mark_log_loss"])
+
+
+def test_no_model_is_trained(workshop, compared):
+    assert "train/loss" not in compared.metrics
+    assert not list(workshop.folder.glob(f"runs/{compared.run_id}/checkpoints"))
+    assert "model" not in compared.summary["runs"][0]["figures"]
+
+
+def test_what_was_fitted_is_logged(workshop, compared, children):
+    spec = load_spec(workshop.artifact(compared.run_id, "spec.yaml"))
+    folder = workshop.artifact(children["mixture"].info.run_id, "baseline/mixture")
+    test = load_dataset(spec.data).test
+    assert np.isfinite(Mixture.load(folder).log_density(test)).all()
+    losses = workshop.history(children["mixture"].info.run_id, "validation/loss")
+    assert list(losses) == list(range(1, len(losses) + 1))
+    path = workshop.artifact(children["hawkes"].info.run_id, "baseline/hawkes.json")
+    assert json.loads(path.read_text())["decay"] > 0
+
+
+def test_a_baseline_of_equal_seed_has_equal_figures(workshop, compared):
+    arguments = ("--stage", "baselines", "--set", "baselines=[mixture]")
+    again = workshop.run("tiny.yaml", *arguments)
+    figures = (outcome.summary["runs"][0]["figures"]["mixture"] for outcome in (again, compared))
+    assert next(figures) == next(figures)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--stage", "baselines"), "baselines=[climatology"),
+        (("--stage", "baselines", "--set", "baselines=[prophet]"), "one of oracle, climatology"),
+        (("--stage", "baselines", "--set", "baselines=[walk]", "--from", "x"), "needs none"),
+    ],
+    ids=["none named", "an unknown one", "with a model"],
+)
+def test_what_cannot_be_is_refused(workshop, arguments, said):
+    result = workshop.invoke("tiny.yaml", *arguments)
+    assert result.exit_code == 2
+    assert said in result.output

@@ -1,0 +1,74 @@
+"""Training against the original and against the plain way."""
+
+import torch
+from comparison import compare
+from conftest import SHAPES, first_sequences
+from original_run import original_model, original_step
+from plain import plain_loss
+
+from smash.data.batching import ScaledSequences
+from smash.data.protocol import prepare
+from smash.model import Smash
+from smash.objective import noise_scale
+from smash.settings import ObjectiveSettings, ScalingSettings, TrainingSettings
+from smash.training import Trainer
+
+BATCHES = 3
+
+
+def trainer(name: str, dataset, tmp_path) -> Trainer:
+    settings, batch_size = SHAPES[name]
+    data = prepare(dataset, "strict", ScalingSettings())
+    torch.manual_seed(0)
+    model = Smash(settings, dataset.n_marks, data.scaler)
+    validation = first_sequences(data.validation, 2)
+    scaled = [ScaledSequences(split, data.scaler) for split in (data.train, validation)]
+    training = TrainingSettings(batch_size=batch_size)
+    return Trainer(model, *scaled, ObjectiveSettings(), training, tmp_path, seed=0)
+
+
+def test_epoch_against_the_original(benchmark, published, original, tmp_path):
+    """Batches of an epoch as each cuts them: ours from pools of similar length."""
+    name, dataset = published
+    ours = trainer(name, dataset, tmp_path)
+    theirs = original_model(original, ours.model.settings, dataset.n_marks).train()
+    size, generator = ours.settings.batch_size, torch.Generator().manual_seed(0)
+    pooled = ours.train.shuffled(size, generator, ours.settings.length_pool)[:BATCHES]
+    shuffled = ours.train.shuffled(size, generator)[:BATCHES]
+    # Random batches differ in size; both times are brought to the same number of events.
+    events = [sum(int(ours.train.lengths[b].sum()) for b in part) for part in (pooled, shuffled)]
+
+    def fast():
+        ours.model.train()
+        for indices in pooled:
+            ours._step(ours.train.batch(indices), "")
+
+    def slow():
+        for indices in shuffled:
+            original_step(theirs, ours.train.batch(indices))
+
+    work = events[0] / events[1]
+    compare(benchmark, fast, slow, f"the original, training on {name}", rounds=1, work=work)
+
+
+def test_loss_and_gradient_against_the_plain_way(benchmark, published, tmp_path):
+    """The score network's share of a batch, without the encoder."""
+    name, dataset = published
+    ours = trainer(name, dataset, tmp_path)
+    batch = ours.train.batch(list(range(ours.settings.batch_size)))
+    z, mark = batch.targets()
+    context = torch.randn(len(z), ours.model.encoder.size)
+    sigma = noise_scale(ours.model.settings)
+    ours.model.contexts = lambda batch: context.clone().requires_grad_()
+
+    def slow():
+        leaf = context.clone().requires_grad_()
+        noise = torch.randn(len(z), 50, 3)
+        plain_loss(ours.model.network, leaf, z, mark, noise, sigma, 0.5).backward()
+
+    compare(
+        benchmark,
+        lambda: ours._loss_of(batch, ours.noise, backward=True),
+        slow,
+        f"autograd through the plain network, batch of {name}",
+    )

@@ -1,0 +1,120 @@
+"""The packed model: loads anywhere, forecasts what the model forecasts, refuses bad histories."""
+
+import os
+import subprocess
+import sys
+
+import mlflow.pyfunc
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from experiments.packaging import ARTIFACT, example, pack_model
+from experiments.tracking import connect
+from smash.data.events import build_sequences
+from smash.data.scaling import Scaler
+from smash.errors import DataError
+from smash.forecast import ModelForecaster
+from smash.model import Smash
+from smash.settings import ModelSettings, SamplingSettings
+
+SAMPLING = SamplingSettings(sampling_steps=8, per_step=8, total_samples=20, n_samples=20)
+
+
+def make_model(n_marks):
+    torch.manual_seed(0)
+    scaler = Scaler(True, 1e-4, -3.0, 3.0, (0.0, 0.0), (1.0, 1.0))
+    return Smash(ModelSettings(cond_dim=8, n_layers=1), n_marks, scaler).eval()
+
+
+@pytest.fixture(scope="module", params=[1, 3], ids=["unmarked", "marked"])
+def packed(request, tmp_path_factory):
+    """A model and the folder it was packed in."""
+    folder = tmp_path_factory.mktemp("packed")
+    model = make_model(request.param)
+    model.save(folder / "checkpoint")
+    return model, pack_model(folder / "checkpoint", SAMPLING, folder / "model")
+
+
+def history(**columns):
+    events = {"sequence": [7], "time": [0.8], "x": [0.2], "y": [0.6], "mark": [0]}
+    return pd.DataFrame(events | columns)
+
+
+def test_the_packed_model_forecasts_what_the_model_forecasts(packed):
+    model, folder = packed
+    time, location, mark = [0.8, 0.9], [[0.2, 0.6], [0.1, 0.1]], [0, 0]
+    marks = np.array(mark) if model.marked else None
+    sequences = build_sequences(np.array(time), np.array(location), marks, [2], "two events")
+    generator = torch.Generator().manual_seed(5)
+    [direct] = ModelForecaster(model, SAMPLING).forecast(sequences, 20, generator)
+    loaded = mlflow.pyfunc.load_model(str(folder))
+    row = loaded.predict(history(), params={"seed": 5}).iloc[0]
+    assert row["sequence"] == 7
+    assert row["gap_median"] == pytest.approx(np.median(direct.samples.gap[0]))
+    assert row["x_mean"] == pytest.approx(direct.samples.location[0, :, 0].mean())
+    if model.marked:
+        probability = direct.samples.mark_probability[0]
+        assert row[[f"mark_{k}" for k in range(3)]].tolist() == pytest.approx(probability.tolist())
+
+
+def test_sequences_keep_their_names_and_order(packed):
+    _, folder = packed
+    table = pd.concat([history(sequence=[9]), history(sequence=[2]), history(sequence=[5])])
+    again = table.assign(time=table["time"] + 0.5)
+    summaries = mlflow.pyfunc.load_model(str(folder)).predict(pd.concat([table, again]))
+    assert summaries["sequence"].tolist() == [9, 2, 5]
+
+
+def test_quantiles_are_in_order(packed):
+    model, folder = packed
+    row = mlflow.pyfunc.load_model(str(folder)).predict(example(model)).iloc[0]
+    names = ["gap_low_90", "gap_low_50", "gap_median", "gap_high_50", "gap_high_90"]
+    assert row[names].is_monotonic_increasing
+
+
+def test_bad_histories_are_named(packed):
+    model, folder = packed
+    loaded = mlflow.pyfunc.load_model(str(folder))
+    with pytest.raises(DataError, match="histories, sequence 0, event 0"):
+        loaded.predict(history(time=[float("nan")]))
+    if model.marked:
+        with pytest.raises(DataError, match="mark 3"):
+            loaded.predict(history(mark=[3]))
+
+
+@pytest.mark.parametrize("packed", [3], ids=["marked"], indirect=True)
+def test_it_loads_where_there_is_no_checkout(packed, tmp_path):
+    _, folder = packed
+    program = (
+        "import sys, mlflow.pyfunc\n"
+        "loaded = mlflow.pyfunc.load_model(sys.argv[1])\n"
+        "print(loaded.predict(loaded.input_example)['gap_median'][0])\n"
+        "assert sys.modules['smash'].__file__.startswith(sys.argv[1])\n"
+    )
+    environment = {**os.environ, "DO_NOT_TRACK": "true"}
+    environment.pop("PYTHONPATH", None)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) > 0
+
+
+def test_a_run_gives_its_model_back(packed, uri, tmp_path, monkeypatch):
+    model, folder = packed
+    with connect("packed", uri, tmp_path).start("run", system_metrics=False) as run:
+        run.log_artifact(folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    loaded = mlflow.pyfunc.load_model(f"runs:/{run.run_id}/{ARTIFACT}")
+    assert loaded.metadata.signature.inputs.input_names()[:4] == ["sequence", "time", "x", "y"]
+    assert len(loaded.predict(example(model))) == 1
+    name = f"smash-{model.n_marks}"
+    registered = mlflow.register_model(f"runs:/{run.run_id}/{ARTIFACT}", name)
+    again = mlflow.pyfunc.load_model(f"models:/{name}/{registered.version}")
+    assert len(again.predict(example(model))) == 1

@@ -1,0 +1,110 @@
+"""A study killed, interrupted and run from two sides at once ends as if nothing had happened."""
+
+import os
+import signal
+import subprocess
+
+import psutil
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+from tiny_studies import StudyRoom, is_running, values_of, wait_until
+
+from studies.history import History
+
+TRIALS = 5
+PATIENCE = 240
+# Large enough that a trial takes a moment, so that something can be killed in its middle.
+SLOWER = ("--set", "simulator.sequences=[20, 3, 3]", "--set", "epochs=6")
+COMMAND = ("--trials", str(TRIALS), *SLOWER)
+
+
+def running(room: StudyRoom) -> list[FrozenTrial]:
+    """Returns the trials that run and have said in which process."""
+    trials = [t for t in room.trials() if t.state == TrialState.RUNNING]
+    return [trial for trial in trials if "worker" in trial.user_attrs]
+
+
+def history(room: StudyRoom) -> History:
+    return History(room.trials(), retries=3)
+
+
+def done(room: StudyRoom) -> int:
+    return len(values_of(room.trials()))
+
+
+def begun(room: StudyRoom) -> bool:
+    return (room.folder / "studies.db").exists() and "study" in room.studies()
+
+
+def workers(room: StudyRoom) -> list[int]:
+    return [trial.user_attrs["worker"]["pid"] for trial in running(room)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_nothing_that_was_finished_is_lost_however_often_it_is_stopped(tmp_path):
+    room = StudyRoom.at(tmp_path)
+    kept = kill_a_worker_and_then_the_whole(room)
+    assert values_of(room.trials()).items() >= kept.items()
+    go_on_from_two_sides_and_interrupt_one(room)
+    trials = room.trials()
+    assert values_of(trials).items() >= kept.items()
+    assert [trial.state for trial in history(room).counted] == [TrialState.COMPLETE] * TRIALS
+    check_runs(room)
+
+
+def kill_a_worker_and_then_the_whole(room: StudyRoom) -> dict:
+    with room.process(*COMMAND, "--jobs", "2") as process:
+        wait_until(lambda: begun(room) and done(room) and running(room), process, PATIENCE)
+        victim = running(room)[0]
+        os.kill(victim.user_attrs["worker"]["pid"], signal.SIGKILL)
+        wait_until(lambda: victim.number in history(room).lost, process, PATIENCE)
+        wait_until(lambda: running(room), process, PATIENCE)
+        pids, kept = workers(room), dict(values_of(room.trials()))
+        process.kill()
+        errors = process.communicate()[1]
+    assert "a worker was killed (SIGKILL)" in errors
+    subprocess.run(["sleep", "3"], check=True)
+    assert not [pid for pid in pids if is_running(pid)]
+    return kept
+
+
+def go_on_from_two_sides_and_interrupt_one(room: StudyRoom) -> None:
+    with room.process(*COMMAND) as one, room.process(*COMMAND) as other:
+        wait_until(lambda: mine(room, one), one, PATIENCE)
+        one.send_signal(signal.SIGINT)
+        interrupted = one.communicate(timeout=60)[1]
+        assert not mine(room, one)
+        finished = other.communicate(timeout=PATIENCE)[1]
+    assert one.returncode == 130, interrupted
+    assert "the same command goes on" in interrupted
+    assert other.returncode == 0, finished
+    for said in (interrupted, finished):
+        assert "Traceback" not in said
+        assert "locked" not in said
+
+
+def mine(room: StudyRoom, process: subprocess.Popen) -> bool:
+    """Returns whether a trial runs in a worker of a process."""
+    return any(parent_of(pid) == process.pid for pid in workers(room))
+
+
+def parent_of(pid: int) -> int | None:
+    try:
+        return psutil.Process(pid).ppid()
+    except psutil.NoSuchProcess:
+        return None
+
+
+def check_runs(room: StudyRoom) -> None:
+    """Every trial has its run, which ended as the trial did."""
+    statuses = {"complete": "FINISHED", "lost": "KILLED", "interrupted": "KILLED"}
+    children, lost = room.children(), history(room).lost
+    assert room.parent().info.status == "FINISHED"
+    for number, run in children.items():
+        state = run.data.tags["state"]
+        assert (state == "complete") == (number not in lost)
+        assert run.info.status == statuses[state]
+    assert {t.number for t in history(room).counted} <= set(children)
+    table = room.table()
+    assert set(table["state"]) == {"complete", "lost"}

@@ -1,0 +1,172 @@
+"""What the documents say is so: their code runs; keys, flags, files and commands exist."""
+
+import re
+import shlex
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+import yaml
+from tiny_runs import ROOT, SCRIPT, environment
+
+from experiments import keys
+from experiments.spec import ExperimentSpec, load_spec, spec_from_mapping
+
+README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`([^`\n]+)`")
+SECTIONS = {name.partition(".")[0] for name in keys.leaves(ExperimentSpec) if "." in name}
+MADE_BY_RUNS = ("runs/", "mlruns/", "Earthquake/")
+FILES_OF_RUNS = ("mlflow.db", "model_best.pkl", "spec.yaml")
+
+
+def blocks(text, language):
+    return [body for kind, body in FENCE.findall(text) if kind == language]
+
+
+def words(text):
+    """Returns what stands between backticks outside of blocks of code."""
+    return CODE.findall(FENCE.sub("", text).replace("\\|", "|"))
+
+
+def section(title):
+    """Returns the part of the README below a heading."""
+    return README.partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+def commands():
+    """Returns the calls of the command line in the README, each as its arguments."""
+    lines = "\n".join(blocks(README, "sh")).splitlines()
+    calls = [shlex.split(line, comments=True) for line in lines]
+    return [call[call.index(SCRIPT.name) + 1 :] for call in calls if SCRIPT.name in call]
+
+
+@pytest.mark.parametrize("arguments", commands(), ids=" ".join)
+def test_commands_of_the_readme_name_specs_keys_and_flags_that_exist(arguments):
+    spec = [a for a in arguments if a.endswith(".yaml")]
+    overrides = [v for flag, v in pairwise(arguments) if flag == "--set"]
+    assert spec or {"--resume", "--help"} & set(arguments)
+    for path in spec:
+        load_spec(ROOT / path, overrides)
+    assert {a for a in arguments if a.startswith("--")} <= flags()
+
+
+def flags():
+    shown = subprocess.run(
+        [sys.executable, str(SCRIPT), "--help"],
+        capture_output=True,
+        text=True,
+        env=environment() | {"COLUMNS": "200"},
+        check=True,
+    )
+    return set(re.findall(r"--[a-z]+", shown.stdout))
+
+
+def test_flags_of_the_readme_exist_but_for_the_originals_own():
+    theirs = "\n".join(row.split("|")[1] for row in rows(section("Coming from the original")))
+    ours = README.replace(section("Coming from the original"), "")
+    ours += "\n".join(row.split("|")[2] for row in rows(section("Coming from the original")))
+    named = {flag for word in words(ours) for flag in re.findall(r"(?<!\S)--[a-z_]+", word)}
+    assert len(named) > 5
+    assert named <= flags()
+    assert set(re.findall(r"--\w+", theirs)) == ORIGINAL_FLAGS
+
+
+def rows(table):
+    return [line for line in table.splitlines() if line.startswith("|")][2:]
+
+
+ORIGINAL_FLAGS = {
+    *("--dataset", "--mode", "--model", "--machine", "--dim", "--seed", "--cuda_id"),
+    *("--total_epochs", "--batch_size", "--weight_path", "--save_path", "--log_normalization"),
+    *("--samplingsteps", "--per_step", "--n_samples", "--langevin_step", "--cond_dim"),
+    *("--sigma_time", "--sigma_loc", "--loss_lambda", "--loss_lambda2", "--smooth"),
+}
+"""All flags of the original implementation's `app.py`."""
+
+
+def test_keys_of_the_readme_exist():
+    known = set(keys.leaves(ExperimentSpec)) | set(keys.sections(ExperimentSpec))
+    dotted = re.compile(rf"({'|'.join(SECTIONS)})\.[\w.]+")
+    named = {w.partition("=")[0] for w in words(README) if dotted.fullmatch(w.partition("=")[0])}
+    assert len(named) > 20
+    assert named <= known
+
+
+def test_values_set_in_the_readme_are_possible():
+    pairs = [w for w in words(README) if re.fullmatch(r"(--set )?[a-z_.]+=[\w.]+", w)]
+    assert len(pairs) > 3
+    for pair in pairs:
+        load_spec(ROOT / "experiments" / "crime.yaml", [pair.removeprefix("--set ")])
+    for pair in [w for w in words(README) if re.fullmatch(r"\w+: \w+", w)]:
+        spec_from_mapping(yaml.safe_load(pair))
+
+
+def test_specs_in_the_readme_are_specs():
+    for body in blocks(README, "yaml"):
+        spec_from_mapping(yaml.safe_load(body))
+
+
+@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
+def test_files_and_targets_of_the_documents_exist(text):
+    ending = re.compile(r"[\w./-]*(\.(py|yaml|md|txt|cff|parquet|db|pkl)|/)|LICENSE")
+    paths = {word for word in words(text) if ending.fullmatch(word) and "…" not in word}
+    paths |= set(re.findall(r"experiments/\w+\.yaml", text))
+    assert len(paths) > 5
+    for path in paths - {"/", *FILES_OF_RUNS}:
+        assert path.startswith((*MADE_BY_RUNS, *ARTIFACTS)) or (ROOT / path).exists(), path
+    targets = re.findall(r"\bmake (\w+)", "\n".join([*blocks(text, "sh"), *words(text)]))
+    makefile = (ROOT / "Makefile").read_text()
+    assert targets
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+
+
+ARTIFACTS = ("figures/", "scores/", "samples/")
+
+
+def test_what_a_run_is_said_to_leave_is_there(workshop, finished):
+    paths = {w for w in words(README) if w.startswith(ARTIFACTS) and "." in w and "…" not in w}
+    assert {"samples/samples.parquet", "scores/events.parquet", "figures/training.png"} <= paths
+    for path in paths:
+        assert workshop.artifact(finished.run_id, path).exists()
+    metrics = {w for w in words(README) if w.startswith("test/") and "…" not in w}
+    assert metrics <= set(finished.metrics)
+
+
+def test_the_figures_explained_are_those_that_are_logged(finished):
+    table = rows(section("What the figures mean"))
+    explained = {word for row in table for word in words(row.split("|")[1])}
+    assert explained <= set(finished.figures)
+    families = {re.sub(r"_(\d+)", "", name).removesuffix("_original") for name in explained}
+    for name in finished.figures:
+        assert re.sub(r"_(\d+)", "", name).removesuffix("_original") in families, name
+
+
+def test_python_of_the_readme_runs(workshop, finished):
+    script = workshop.folder / "readme.py"
+    script.write_text("\n".join(blocks(README, "python")).replace("RUN_ID", finished.run_id))
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=workshop.folder,
+        env=environment() | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "of the gaps lie in" in done.stdout
+    assert "gap_median" in done.stdout
+    assert (workshop.folder / "forecasts.png").stat().st_size > 0
+
+
+def test_licence_and_citation_agree_with_the_package():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = (ROOT / "pyproject.toml").read_text()
+    assert f'version = "{citation["version"]}"' in project
+    assert f'license = "{citation["license"]}"' in project
+    assert "Apache License" in (ROOT / "LICENSE").read_text()
+    titles = [reference["title"] for reference in citation["references"]]
+    assert any("Score Matching-based Pseudolikelihood" in title for title in titles)
+    assert "Spatio-temporal Diffusion Point Processes" in titles
