@@ -47,6 +47,14 @@ class AtTime(NamedTuple):
     intensity_slope: Tensor
     mixed: Tensor
 
+    def score(self, mark: Tensor | None) -> Tensor:
+        """Returns ∂_t log λ(t, k) - Σ_l λ(t, l), (N, Q), for marks (N, Q) (paper, eq. 5)."""
+        return time_score(self.intensity, self.intensity_slope, mark)
+
+    def mark_probability(self) -> Tensor:
+        """Returns p(k | t), (N, Q, K)."""
+        return mark_probability(self.intensity)
+
 
 class Evaluation(NamedTuple):
     """The network at Q points of each of N events, on the z scale.
@@ -61,13 +69,7 @@ class Evaluation(NamedTuple):
 
     def time_score(self, mark: Tensor | None) -> Tensor:
         """Returns ∂_t log λ(t, k) - Σ_l λ(t, l), (N, Q), for marks (N, Q) (paper, eq. 5)."""
-        total = self.intensity.sum(-1)
-        if mark is None:
-            return self.intensity_slope.sum(-1) / (total + EPSILON) - total
-        at_mark = mark.unsqueeze(-1)
-        intensity = self.intensity.gather(-1, at_mark).squeeze(-1)
-        slope = self.intensity_slope.gather(-1, at_mark).squeeze(-1)
-        return slope / (intensity + EPSILON) - total
+        return time_score(self.intensity, self.intensity_slope, mark)
 
     def score(self, mark: Tensor | None) -> Tensor:
         """Returns the score of time given the mark and of location, (N, Q, 3)."""
@@ -83,6 +85,19 @@ class Linears(nn.ModuleList):
 
     def __iter__(self) -> Iterator[nn.Linear]:
         return cast(Iterator[nn.Linear], super().__iter__())
+
+
+def time_score(intensity: Tensor, slope: Tensor, mark: Tensor | None) -> Tensor:
+    """Returns ∂_t log λ(t, k) - Σ_l λ(t, l), (N, Q), of intensities and slopes (N, Q, K).
+
+    Without marks (N, Q) the score of the time whatever the mark: ∂_t log Σ_l λ - Σ_l λ.
+    """
+    total = intensity.sum(-1)
+    if mark is None:
+        return slope.sum(-1) / (total + EPSILON) - total
+    at_mark = mark.unsqueeze(-1)
+    own, own_slope = (x.gather(-1, at_mark).squeeze(-1) for x in (intensity, slope))
+    return own_slope / (own + EPSILON) - total
 
 
 def mark_probability(intensity: Tensor) -> Tensor:

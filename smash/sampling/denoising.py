@@ -5,12 +5,11 @@ second order, covariance σ² (I + σ² ∇s(z)). Leaving z as it is gives forec
 the mean alone ones that are too narrow. A σ of 0, as of times under a likelihood, moves nothing.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor
-
-from smash.scorenet import ContextTerms, ScoreNet
 
 Denoise = Literal["none", "tweedie", "posterior"]
 PROBE = 0.1
@@ -18,38 +17,54 @@ PROBE = 0.1
 
 
 def denoise(
-    network: ScoreNet,
-    terms: ContextTerms,
+    time_score: Callable[[Tensor], Tensor],
+    location_score: Callable[[Tensor], Tensor],
     z: Tensor,
-    mark: Tensor | None,
     sigma: Tensor,
     how: Denoise,
     generator: torch.Generator,
 ) -> Tensor:
-    """Returns z (N, S, 3) denoised; time and location apart, given the marks (N, S)."""
+    """Returns z (N, S, 3) denoised, time and location apart.
+
+    Args:
+        time_score: of times (N, S, 1), given the draws' marks, (N, S).
+        location_score: of locations (N, S, 2), given the draws' times and marks, (N, S, 2).
+        z: draws of the noised law.
+        sigma: (3,) noise scales.
+        how: what is wanted in place of z.
+        generator: source of the posterior's noise.
+    """
     if how == "none":
         return z
-    score = network(z, terms, mark).score(mark)
-    mean = z + sigma.square() * score
+    t, x = z.split([1, 2], dim=-1)
+    by_time, by_place = time_score(t), location_score(x)
+    mean = z + sigma.square() * torch.cat([by_time.unsqueeze(-1), by_place], dim=-1)
     if how == "tweedie":
         return mean
-    slopes = [
-        (network(z + step, terms, mark).score(mark) - score) / PROBE
-        for step in torch.diag(PROBE * sigma).unbind()
-    ]  # of σ s in each direction, in units of σ: three times (N, S, 3)
+    # Towards the middle, as a tabulated score ends where the times do.
+    inward = torch.where(t > 0, -PROBE, PROBE)
+    time_slope = (time_score(t + sigma[0] * inward) - by_time) / inward.squeeze(-1)
+    place_slopes = [
+        (location_score(x + shift) - by_place) / PROBE
+        for shift in torch.diag(PROBE * sigma[1:]).unbind()
+    ]
     noise = torch.randn(z.shape, generator=generator, device=z.device)
-    spread = _posterior_spread(slopes, sigma, noise)
-    return mean + sigma * spread
+    return mean + sigma * _posterior_spread(time_slope, place_slopes, sigma, noise)
 
 
-def _posterior_spread(slopes: list[Tensor], sigma: Tensor, noise: Tensor) -> Tensor:
-    """Returns (I + σ² ∇s)^½ ε (N, S, 3), time by itself and the location's 2 × 2 block."""
-    by_time, by_x, by_y = slopes
-    time = (1 + sigma[0] * by_time[..., 0]).clamp(0, 1).sqrt() * noise[..., 0]
-    a = 1 + sigma[1] * by_x[..., 1]
-    d = 1 + sigma[2] * by_y[..., 2]
+def _posterior_spread(
+    time_slope: Tensor, place_slopes: list[Tensor], sigma: Tensor, noise: Tensor
+) -> Tensor:
+    """Returns (I + σ² ∇s)^½ ε (N, S, 3), time by itself and the location's 2 × 2 block.
+
+    The slopes are those of the score per σ: of time (N, S), in x and in y (N, S, 2) each.
+    """
+    time = (1 + sigma[0] * time_slope).clamp(0, 1).sqrt() * noise[..., 0]
+    by_x, by_y = place_slopes
+    a = 1 + sigma[1] * by_x[..., 0]
+    d = 1 + sigma[2] * by_y[..., 1]
     # A network's score need not be a gradient; only the symmetric part is a covariance.
-    b = 0.5 * (sigma[1] * by_y[..., 1] + sigma[2] * by_x[..., 2])
+    b = 0.5 * (sigma[1] * by_y[..., 0] + sigma[2] * by_x[..., 1])
     location = _root_times(a, b, d, noise[..., 1:])
     return torch.cat([time.unsqueeze(-1), location], dim=-1)
 

@@ -18,7 +18,8 @@ from torch import Tensor
 from smash.sampling.chains import ChainBlock, Chains, draw_marks, slices
 from smash.sampling.denoising import denoise
 from smash.sampling.time_law import TimeLaw
-from smash.scorenet import ContextTerms, ScoreNet, mark_probability
+from smash.sampling.time_table import TimeTable
+from smash.scorenet import ContextTerms, ScoreNet
 from smash.settings import SamplingSettings
 
 REACH = 3.5
@@ -77,18 +78,24 @@ def _draw(
     grid = network.law_grid
     if grid is None:
         grid = time_grid(float(sigma[0]), settings, sigma.device)
-    at_grid = network.at_time(grid.expand(n_events, -1).unsqueeze(-1), terms)
-    law = TimeLaw(grid, at_grid.intensity)
-    time = law.draw(settings.total_samples, generator)
+    table = TimeTable(network, terms, n_events, grid)
+    time = TimeLaw(grid, table.at_grid.intensity).draw(settings.total_samples, generator)
+    time = time.unsqueeze(-1)
+    at_time = table.at_time(time)
     probability, mark = None, None
     if network.n_marks > 1:
-        probability = mark_probability(law.intensity_at(time))
+        probability = at_time.mark_probability()
         mark = draw_marks(probability, generator)
-    time = time.unsqueeze(-1)
-    mixed = network.with_mark(network.at_time(time, terms).mixed, mark)
+    mixed = network.with_mark(at_time.mixed, mark)
     location = _walk(network, terms, mixed, float(sigma[1]), settings, generator)
-    z = torch.cat([time, location], dim=-1)
-    z = denoise(network, terms, z, mark, sigma, settings.denoise, generator)
+    z = denoise(
+        lambda t: table.at_time(t).score(mark),
+        lambda x: network.location_score(x, mixed, terms),
+        torch.cat([time, location], dim=-1),
+        sigma,
+        settings.denoise,
+        generator,
+    )
     return Chains(z, mark, probability)
 
 

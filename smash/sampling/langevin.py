@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from smash.sampling.chains import ChainBlock, Chains, draw_marks, slices
 from smash.sampling.denoising import denoise
-from smash.scorenet import ContextTerms, ScoreNet, mark_probability
+from smash.sampling.time_table import TimeTable
+from smash.scorenet import AtTime, ContextTerms, ScoreNet, mark_probability
 from smash.settings import SamplingSettings
 
 
@@ -44,9 +46,12 @@ def sample_langevin(
         final = done == settings.sampling_steps
         for rows in slices(len(context), settings.block_events):
             terms = network.terms(context[rows])
+            at_time = _time_branch(network, terms, context[rows], settings)
             for draws in slices(settings.total_samples, settings.n_samples):
                 part = _part(chains, rows, draws)
-                part = _walk(network, terms, part, settings.langevin_step, steps, generator)
+                part = _walk(
+                    network, terms, at_time, part, settings.langevin_step, steps, generator
+                )
                 if final:
                     part = _finish(network, terms, part, sigma, settings, generator)
                 _put(chains, rows, draws, part)
@@ -67,9 +72,20 @@ def _start(
     return Chains(0.5 * z, mark, probability)
 
 
+def _time_branch(
+    network: ScoreNet, terms: ContextTerms, context: Tensor, settings: SamplingSettings
+) -> Callable[[Tensor], AtTime]:
+    """Returns the time branch of contexts (N, C), tabulated on [-1, 1] where that is asked for."""
+    if not settings.time_table:
+        return partial(network.at_time, terms=terms)
+    grid = torch.linspace(-1, 1, settings.grid_points, device=context.device)
+    return TimeTable(network, terms, len(context), grid).at_time
+
+
 def _walk(
     network: ScoreNet,
     terms: ContextTerms,
+    at_time: Callable[[Tensor], AtTime],
     chains: Chains,
     step_size: float,
     steps: int,
@@ -79,12 +95,13 @@ def _walk(
     z, mark, probability = chains
     root = math.sqrt(step_size)
     for _ in range(steps):
-        evaluation = network(z, terms, mark)
+        here = at_time(z[..., :1])
+        place_score = network.location_score(z[..., 1:], network.with_mark(here.mixed, mark), terms)
+        score = torch.cat([here.score(mark).unsqueeze(-1), place_score], dim=-1)
         noise = torch.randn(z.shape, generator=generator, device=z.device)
-        z = z + 0.5 * step_size * evaluation.score(mark) + root * noise
-        z.clamp_(-1.0, 1.0)
+        z = z.add(score, alpha=0.5 * step_size).add_(noise, alpha=root).clamp_(-1.0, 1.0)
         if mark is not None:
-            probability = evaluation.mark_probability()
+            probability = here.mark_probability()
             mark = draw_marks(probability, generator)
     return Chains(z, mark, probability)
 
@@ -99,7 +116,15 @@ def _finish(
 ) -> Chains:
     """Returns denoised chains; for marked ones with the published further location steps."""
     z, mark, probability = chains
-    z = denoise(network, terms, z, mark, sigma, settings.denoise, generator)
+    mixed = network.with_mark(network.at_time(z[..., :1], terms).mixed, mark)
+    z = denoise(
+        lambda t: network.at_time(t, terms).score(mark),
+        lambda x: network.location_score(x, mixed, terms),
+        z,
+        sigma,
+        settings.denoise,
+        generator,
+    )
     if mark is None or settings.denoise != "tweedie":
         return Chains(z, mark, probability)
     at_time = network.at_time(z[..., :1], terms)

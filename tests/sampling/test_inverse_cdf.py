@@ -14,7 +14,7 @@ from smash.sampling.denoising import denoise
 from smash.sampling.inverse_cdf import sample_inverse_cdf, step_sizes
 from smash.sampling.langevin import sample_langevin
 from smash.sampling.time_law import TimeLaw
-from smash.scorenet import Evaluation, ScoreNet
+from smash.scorenet import ScoreNet
 from smash.settings import ModelSettings, SamplingSettings
 
 SETTINGS = SamplingSettings(
@@ -101,18 +101,15 @@ def test_a_long_chain_of_small_steps_agrees_on_a_network():
 
 
 class GaussianLaw:
-    """The noised law of a normal truth: time N(0.2, 0.3²), location correlated."""
+    """Scores of the noised law of a normal truth: time N(0.2, 0.3²), location correlated."""
 
-    n_marks = 1
     spread = torch.tensor([[0.04, 0.03], [0.03, 0.09]])
 
-    def __call__(self, z, terms, mark=None) -> Evaluation:
-        time_score = (0.2 - z[..., :1]) / (0.3**2 + SIGMA[0] ** 2)
-        precision = torch.linalg.inv(self.spread + SIGMA[1] ** 2 * torch.eye(2))
-        # The score is slope / intensity - intensity.
-        intensity = torch.full_like(time_score, 1e-3)
-        slope = (time_score + intensity) * intensity
-        return Evaluation(intensity, slope, -z[..., 1:] @ precision)
+    def time_score(self, t):
+        return ((0.2 - t) / (0.3**2 + SIGMA[0] ** 2)).squeeze(-1)
+
+    def location_score(self, x):
+        return -x @ torch.linalg.inv(self.spread + SIGMA[1] ** 2 * torch.eye(2))
 
 
 def test_a_posterior_draw_gives_back_the_law_before_noise():
@@ -122,14 +119,15 @@ def test_a_posterior_draw_gives_back_the_law_before_noise():
     location = torch.randn(1, n, 2, generator=rng) @ torch.linalg.cholesky(law.spread).mT
     clean = torch.cat([time, location], -1)
     noised = clean + SIGMA * torch.randn(1, n, 3, generator=rng)
-    drawn = denoise(law, None, noised, None, SIGMA, "posterior", rng)[0]
-    mean = denoise(law, None, noised, None, SIGMA, "tweedie", rng)[0]
+    scores = (law.time_score, law.location_score)
+    drawn = denoise(*scores, noised, SIGMA, "posterior", rng)[0]
+    mean = denoise(*scores, noised, SIGMA, "tweedie", rng)[0]
     expected = torch.block_diag(torch.tensor([[0.09]]), law.spread)
     torch.testing.assert_close(drawn.T.cov(), expected, rtol=0.03, atol=2e-3)
     torch.testing.assert_close(drawn.mean(0), clean[0].mean(0), rtol=0, atol=3e-3)
     # The mean alone is too narrow, the noised draw too wide.
     assert mean[:, 0].var() < 0.75 * 0.09 < 1.3 * 0.09 < noised[0, :, 0].var()
-    assert denoise(law, None, noised, None, SIGMA, "none", rng) is noised
+    assert denoise(*scores, noised, SIGMA, "none", rng) is noised
 
 
 def test_steps_shrink_from_the_box_to_the_noise():
