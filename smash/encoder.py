@@ -99,9 +99,12 @@ class Encoder(nn.Module):
         super().__init__()
         size = settings.cond_dim
         self.n_streams = 4 if n_marks > 1 else 3
-        self.location_embedding = nn.Sequential(
-            nn.Linear(2, size),
-            *(module for _ in range(3) for module in (nn.ReLU(), nn.Linear(size, size))),
+        self.periods, self.skip = settings.periods, settings.skip
+        self.location_embedding = _embedding(2, size)
+        self.time_embedding = (
+            _embedding(1 + 2 * len(settings.periods), size)
+            if settings.time_encoding == "relative"
+            else None
         )
         # Row 0 is padding, as in the original's checkpoints.
         self.mark_embedding = (
@@ -128,16 +131,21 @@ class Encoder(nn.Module):
         Rows of padding hold numbers without meaning. As padding follows the events and attention
         is causal, no event sees it.
         """
-        x = self._embed(batch)
+        x = embedded = self._embed(batch)
         for layer in self.layers:
             x = layer(x)
         states = torch.stack([lstm(stream)[0] for lstm, stream in zip(self.lstms, x, strict=True)])
         projected = self.projection(states.flatten(1, 2)).view(x.shape)
+        if self.skip:
+            projected = projected + embedded
         return projected.permute(1, 2, 0, 3).flatten(2)
 
     def _embed(self, batch: Batch) -> Tensor:
         """Returns the streams' inputs (G, B, L, d)."""
-        temporal = self._embed_time(batch.time)
+        if self.time_embedding is None:
+            temporal = self._embed_time(batch.time)
+        else:
+            temporal = self.time_embedding(self._gaps_and_phases(batch))
         spatial = self.location_embedding(batch.u[..., 1:])
         if self.mark_embedding is None:
             return torch.stack([temporal, spatial, temporal + spatial])
@@ -149,3 +157,22 @@ class Encoder(nn.Module):
         """Returns sines (even places) and cosines (odd places) of time (B, L) over d periods."""
         phase = time.unsqueeze(-1) / self.period
         return torch.stack([phase[..., 0::2].sin(), phase[..., 1::2].cos()], dim=-1).flatten(-2)
+
+    def _gaps_and_phases(self, batch: Batch) -> Tensor:
+        """Returns z of the gaps, and sines and cosines of the phases: (B, L, 1 + 2 P)."""
+        features = [2 * batch.u[..., 0] - 1]
+        for period in self.periods:
+            time = batch.time
+            if batch.start is not None:
+                time = time + (batch.start % period).to(time.dtype)[:, None]
+            angle = 2 * math.pi / period * time
+            features += [angle.sin(), angle.cos()]
+        return torch.stack(features, dim=-1)
+
+
+def _embedding(n_in: int, size: int) -> nn.Sequential:
+    """Returns a network of four layers that embeds `n_in` numbers."""
+    layers: list[nn.Module] = [nn.Linear(n_in, size)]
+    for _ in range(3):
+        layers += [nn.ReLU(), nn.Linear(size, size)]
+    return nn.Sequential(*layers)

@@ -155,10 +155,10 @@ class Smash(nn.Module):
         description = _read_description(folder / DESCRIPTION)
         try:
             model = cls(
-                ModelSettings(**description["settings"]),
+                ModelSettings(**_with_tuples(description["settings"])),
                 description["n_marks"],
-                _scaler(description["scaler"]),
-                _about(description["about"]),
+                Scaler(**_with_tuples(description["scaler"])),
+                About(**_with_tuples(description["about"])),
                 # Models saved before there was a likelihood objective say nothing.
                 description.get("law_points", 0),
             )
@@ -192,11 +192,7 @@ def _read_description(path: Path) -> dict[str, Any]:
     return description
 
 
-def _scaler(fields: dict[str, Any]) -> Scaler:
-    pairs = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
-    return Scaler(**(fields | pairs))
-
-
-def _about(fields: dict[str, Any]) -> About:
-    names, coordinates = fields.pop("mark_names"), fields.pop("location_names")
-    return About(mark_names=tuple(names), location_names=tuple(coordinates), **fields)
+def _with_tuples(fields: dict[str, Any]) -> dict[str, Any]:
+    """Returns `fields` with the tuples that JSON made lists of."""
+    tuples = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+    return fields | tuples

@@ -90,6 +90,12 @@ class ModelSettings:
     `base: climatology` starts the model at the training data's own law, which ignores history
     (see `smash.climatology_base`). `mark_in_location` gives the location score the event's own
     mark: p(x | t, k), as in the paper, where the original has p(x | t).
+
+    The published encoder sees when an event happened within its window (`time_encoding:
+    absolute`); `relative` shows it the scaled gap before the event instead, and the phases of the
+    `periods` (raw units of time: 24 and 168 for the hour of the day and of the week where time is
+    in hours). `skip` adds each stream's input to its output, so that the last event reaches the
+    score network as it was.
     """
 
     cond_dim: Annotated[int, Ge(4), Le(1024)] = 32
@@ -102,6 +108,9 @@ class ModelSettings:
     dropout: Fraction = 0.1
     base: Literal["none", "climatology"] = "none"
     mark_in_location: bool = False
+    time_encoding: Literal["absolute", "relative"] = "absolute"
+    periods: tuple[Positive, ...] = ()
+    skip: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,7 +135,9 @@ class TrainingSettings:
     """Schedule of a training (see `smash.training`).
 
     Patience counts epochs. The loss runs over `block_events` events at a time, and batches are
-    cut from pools of `length_pool` batches sorted by length (1: plain shuffling).
+    cut from pools of `length_pool` batches sorted by length (1: plain shuffling). With `average`
+    > 0 what is validated and kept is a moving average of the weights that keeps that share of
+    itself at every step (0.999: about the last thousand steps).
     """
 
     total_epochs: Count = 150
@@ -140,6 +151,7 @@ class TrainingSettings:
     patience: Count = 50
     checkpoint_every: Count = 10
     sample_every: Annotated[int, Ge(0)] = 0
+    average: Fraction = 0.0
     block_events: Count = 128
     length_pool: Count = 8
 

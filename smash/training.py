@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from smash.checkpoints import (
     checkpoint_folder,
@@ -23,6 +24,7 @@ from smash.likelihood import likelihood_loss, survival_loss
 from smash.model import Smash
 from smash.objective import Loss, score_matching_loss
 from smash.sampling.chains import slices
+from smash.scorenet import ScoreNet
 from smash.settings import ObjectiveSettings, TrainingSettings
 
 VALIDATION_SEED = 20240721
@@ -87,6 +89,9 @@ class Trainer:
         self.objective, self.settings, self.root = objective, settings, root
         self.hooks = hooks or Hooks()
         self.sigma = model.noise_scale()
+        self.average: AveragedModel | None = None
+        if settings.average:
+            self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.average))
         self.optimizer = torch.optim.AdamW(
             model.parameters(), betas=(0.9, 0.99), weight_decay=settings.weight_decay
         )
@@ -96,6 +101,11 @@ class Trainer:
         # Dropout knows the global generators alone; `fit` sets them to this state.
         self._global = GlobalState.seeded(seed + 2)
         self.result = TrainingResult()
+
+    @property
+    def kept(self) -> Smash:
+        """The model that is validated and saved: the average of the weights, if there is one."""
+        return self.model if self.average is None else cast(Smash, self.average.module)
 
     def fit(self) -> TrainingResult:
         """Runs the epochs that are left and returns the result.
@@ -127,7 +137,10 @@ class Trainer:
             return False
         checkpoint = load_checkpoint(folder)
         state, progress = checkpoint.state, checkpoint.progress
-        self.model.load_state_dict(Smash.load(folder, str(self.model.device)).state_dict())
+        self.kept.load_state_dict(Smash.load(folder, str(self.model.device)).state_dict())
+        if self.average is not None:
+            self.model.load_state_dict(state["weights"])
+            self.average.n_averaged.copy_(state["n_averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.order.set_state(state["order"])
         self.noise.set_state(state["noise"])
@@ -151,13 +164,13 @@ class Trainer:
 
     def validate(self) -> Loss:
         """Returns the loss on validation data, always with the same noise."""
-        self.model.eval()
+        self.kept.eval()
         generator = torch.Generator(self.model.device).manual_seed(VALIDATION_SEED)
         self.validation.spread(generator)
         total, n_targets = torch.zeros(4, dtype=torch.float64), 0
         with torch.no_grad():
             for batch in self.validation.batches(self.settings.batch_size):
-                total += batch.n_targets * self._loss_of(batch, generator, backward=False)
+                total += batch.n_targets * self._loss_of(self.kept, batch, generator)
                 n_targets += batch.n_targets
         return Loss(*(total / n_targets))
 
@@ -204,7 +217,7 @@ class Trainer:
     def _step(self, batch: Batch, where: str) -> Tensor:
         """Takes one optimiser step and returns the four parts of the loss (4,)."""
         self.optimizer.zero_grad()
-        loss = self._loss_of(batch, self.noise, backward=True)
+        loss = self._loss_of(self.model, batch, self.noise, backward=True)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
         if not (torch.isfinite(loss).all() and torch.isfinite(norm)):
             raise TrainingError(
@@ -214,23 +227,27 @@ class Trainer:
                 f"{latest_checkpoint(self.root) or self.root}"
             )
         self.optimizer.step()
+        if self.average is not None:
+            self.average.update_parameters(self.model)
         return loss
 
-    def _loss_of(self, batch: Batch, generator: torch.Generator, backward: bool) -> Tensor:
+    def _loss_of(
+        self, model: Smash, batch: Batch, generator: torch.Generator, backward: bool = False
+    ) -> Tensor:
         """Returns the four parts of a batch's mean loss, in blocks of events.
 
         The score network sees `block_events` events at a time, which keeps its activations in
         cache; gradients gather in the contexts and reach the encoder once. A likelihood adds what
         the event-free ends of windows tell, spread over the batch's events.
         """
-        encoding = self.model.encoder(batch)
+        encoding = model.encoder(batch)
         context, left = batch.contexts(encoding), None
         if self.objective.kind == "likelihood":
             ends, left = batch.event_free_ends(encoding)
             context = torch.cat([context, ends])
         leaf = context.detach().requires_grad_(backward)
         total = torch.zeros(4, dtype=torch.float64)
-        for loss, share in self._losses(batch, leaf, left, generator):
+        for loss, share in self._losses(model.network, batch, leaf, left, generator):
             if backward:
                 (share * loss.total).backward()
             total += share * torch.stack(loss).detach().double().cpu()
@@ -239,14 +256,19 @@ class Trainer:
         return total
 
     def _losses(
-        self, batch: Batch, context: Tensor, left: Tensor | None, generator: torch.Generator
+        self,
+        network: ScoreNet,
+        batch: Batch,
+        context: Tensor,
+        left: Tensor | None,
+        generator: torch.Generator,
     ) -> Iterator[tuple[Loss, float]]:
         """Yields mean losses of blocks of events, each with its share in the batch's mean.
 
         `context` (N + M, C) is that of the N targets, then that of the M event-free ends of z
         length `left` (M,).
         """
-        network, loss_of = self.model.network, LOSSES[self.objective.kind]
+        loss_of = LOSSES[self.objective.kind]
         z, mark = batch.targets()
         for rows in slices(len(z), self.settings.block_events):
             noise = self._draw_noise(len(z[rows]), generator)
@@ -275,13 +297,19 @@ class Trainer:
 
     def _save(self) -> Path:
         epoch = len(self.result.records)
-        folder = save_checkpoint(self.root, epoch, self.model, self._state(), self._progress())
+        folder = save_checkpoint(self.root, epoch, self.kept, self._state(), self._progress())
         self._prune(epoch)
         return folder
 
     def _state(self) -> dict[str, Any]:
         current = GlobalState.current()
-        return {
+        averaged = {}
+        if self.average is not None:
+            averaged = {
+                "weights": self.model.state_dict(),
+                "n_averaged": self.average.n_averaged,
+            }
+        return averaged | {
             "optimizer": self.optimizer.state_dict(),
             "order": self.order.get_state(),
             "noise": self.noise.get_state(),

@@ -1,9 +1,12 @@
 """What the encoder may see, and what it must not."""
 
+from dataclasses import replace
+
 import torch
 from synthetic import random_sequences
 
 from smash.data.batching import Batch, ScaledSequences
+from smash.encoder import Encoder
 from smash.model import Smash
 
 
@@ -41,3 +44,45 @@ def test_a_location_of_exactly_zero_is_an_event_like_any_other(small_model):
     with torch.no_grad():
         a, b = small_model.encoder(at_zero), small_model.encoder(near_zero)
     torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def relative_encoder(small_model, **changes) -> Encoder:
+    settings = replace(small_model.settings, time_encoding="relative", **changes)
+    return Encoder(settings, small_model.n_marks).eval()
+
+
+def shifted(batch: Batch, by: float) -> Batch:
+    """The batch with its events later within their windows, gaps as they were."""
+    return replace(batch, time=batch.time + by)
+
+
+def test_relative_times_forget_when_a_window_began(small_model):
+    batch, _ = encode(small_model, [10, 7], [0, 1])
+    with torch.no_grad():
+        assert (
+            small_model.encoder(shifted(batch, 3.0)) - small_model.encoder(batch)
+        ).abs().max() > 0.01
+        encoder = relative_encoder(small_model)
+        torch.testing.assert_close(encoder(shifted(batch, 3.0)), encoder(batch))
+
+
+def test_phases_repeat_with_their_period_wherever_the_window_starts(small_model):
+    batch, _ = encode(small_model, [10, 7], [0, 1])
+    encoder = relative_encoder(small_model, periods=(2.0,))
+    with torch.no_grad():
+        before = encoder(batch)
+        half_a_period = (encoder(shifted(batch, 1.0)) - before).abs().max()
+        assert (encoder(shifted(batch, 2.0)) - before).abs().max() < half_a_period / 100
+        start = batch.start + 1.0
+        moved = encoder(replace(shifted(batch, 1.0), start=start))
+        assert (moved - before).abs().max() < half_a_period / 100
+
+
+def test_a_skip_adds_the_last_event_itself(small_model):
+    batch, without = encode(small_model, [10, 7], [0, 1])
+    encoder = small_model.encoder
+    encoder.skip = True
+    with torch.no_grad():
+        added = encoder(batch) - without
+        embedded = encoder._embed(batch).permute(1, 2, 0, 3).flatten(2)
+    torch.testing.assert_close(added, embedded, rtol=1e-4, atol=1e-5)

@@ -60,9 +60,11 @@ def assert_identical(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> 
         assert torch.equal(a[name], b[name]), name
 
 
+@pytest.mark.parametrize("average", [0.0, 0.7], ids=["plain", "averaged"])
 @pytest.mark.parametrize("choice", [PUBLISHED, LIKELIHOOD], ids=["published", "likelihood"])
-def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, choice):
-    whole = trainer(tmp_path / "whole", choice=choice)
+def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, choice, average):
+    settings = replace(SETTINGS, average=average)
+    whole = trainer(tmp_path / "whole", settings, choice=choice)
     whole.fit()
 
     def stop_after_two(record, checkpoint):
@@ -70,14 +72,35 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, choice):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        trainer(tmp_path / "cut", hooks=Hooks(on_epoch=stop_after_two), choice=choice).fit()
-    resumed = trainer(tmp_path / "cut", choice=choice)
+        trainer(tmp_path / "cut", settings, Hooks(on_epoch=stop_after_two), choice).fit()
+    resumed = trainer(tmp_path / "cut", settings, choice=choice)
     assert resumed.resume()
     torch.rand(17)  # whatever happened to the global generator since must not matter
     resumed.resume()
     resumed.fit()
     assert_identical(weights(whole), weights(resumed))
+    assert_identical(whole.kept.state_dict(), resumed.kept.state_dict())
     assert [r.loss for r in whole.result.records] == [r.loss for r in resumed.result.records]
+
+
+def test_what_is_kept_is_a_moving_average_of_the_weights(tmp_path):
+    averaging = trainer(tmp_path, replace(SETTINGS, average=0.9))
+    steps = []
+    update = averaging.average.update_parameters
+
+    def noting(model):
+        steps.append(model.network.location_head[1].weight.detach().clone())
+        update(model)
+
+    averaging.average.update_parameters = noting
+    folder = averaging.fit().folder
+    expected = steps[0]
+    for weight in steps[1:]:
+        expected = 0.9 * expected + 0.1 * weight
+    kept = averaging.kept.network.location_head[1].weight
+    torch.testing.assert_close(kept, expected)
+    if averaging.result.best_epoch == SETTINGS.total_epochs:
+        torch.testing.assert_close(Smash.load(folder).network.location_head[1].weight, expected)
 
 
 KILLED = """
@@ -146,7 +169,7 @@ def test_blocks_do_not_change_loss_or_gradient(tmp_path):
         noise = torch.randn(batch.n_targets, 8, 3, generator=torch.Generator().manual_seed(0))
         blocks = iter(noise.split(block))
         t._draw_noise = lambda n_events, generator, blocks=blocks: next(blocks)
-        loss = t._loss_of(batch, t.noise, backward=True)
+        loss = t._loss_of(t.model, batch, t.noise, backward=True)
         gradients.append((loss, [p.grad for p in t.model.parameters()]))
     (whole, a), (pieces, b) = gradients
     torch.testing.assert_close(whole, pieces)

@@ -20,7 +20,8 @@ class Batch:
     `time` (B, L): raw time since the window's start, float32. `u` (B, L, 3): scaled gap and
     location. `mark` (B, L): from 0, or None. `length` (B,): events a sequence. `target` (B, L, 3):
     u where the values are spread over their cells, `u` itself unless given. `left` (B,): scaled
-    time from the last event to the window's end, NaN where that is not later.
+    time from the last event to the window's end, NaN where that is not later. `start` (B,): raw
+    time of the window's start, float64; 0 unless given.
     """
 
     time: Tensor
@@ -29,6 +30,7 @@ class Batch:
     length: Tensor
     target: Tensor | None = None
     left: Tensor | None = None
+    start: Tensor | None = None
 
     @cached_property
     def mask(self) -> Tensor:
@@ -83,6 +85,7 @@ class ScaledSequences:
         left = sequences.window[:, 1] - sequences.time[sequences.offsets[1:] - 1]
         left = np.where(left > 0, scaler.scale_gap(np.maximum(left, 0), position=0.0), np.nan)
         self._left = torch.from_numpy(left.astype(np.float32)).to(device)
+        self._start = torch.from_numpy(sequences.window[:, 0].copy()).to(device)
         self.lengths = sequences.lengths
         self._offsets = sequences.offsets
         self._time = torch.from_numpy(sequences.relative_time.astype(np.float32)).to(device)
@@ -122,6 +125,7 @@ class ScaledSequences:
             if self._target is None
             else pad([self._target[r] for r in rows], batch_first=True),
             left=self._left[indices],
+            start=self._start[indices],
         )
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
