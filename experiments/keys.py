@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen, MultipleOf
 
 from smash.errors import SpecError
 
@@ -142,6 +142,8 @@ def _bound(metadata: Any) -> str:
             return f"< {value:g}"
         case MinLen(min_length=length):
             return f"(length >= {length})"
+        case MultipleOf(multiple_of=value):
+            return f"a multiple of {value}"
         case str():
             return metadata
     return ""

@@ -5,6 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from smash.attention import causal_attention
 from smash.data.batching import Batch
@@ -91,13 +92,17 @@ class Encoder(nn.Module):
 
     Streams, in the order of the context: temporal, spatial, joint and, for K > 1, mark. Each is
     `n_layers` of self-attention, then an LSTM of width 4 `cond_dim` projected back to `cond_dim`.
+
+    Sequences longer than `max_context` are encoded in windows of that length, each half a window
+    after the one before. An event is encoded in the first window that holds it, so that it sees
+    at least the last `max_context` / 2 events and cost grows linearly in the length.
     """
 
     period: Tensor
 
     def __init__(self, settings: ModelSettings, n_marks: int) -> None:
         super().__init__()
-        size = settings.cond_dim
+        size, self.max_context = settings.cond_dim, settings.max_context
         self.n_streams = 4 if n_marks > 1 else 3
         self.periods, self.skip = settings.periods, settings.skip
         self.location_embedding = _embedding(2, size)
@@ -131,7 +136,20 @@ class Encoder(nn.Module):
         Rows of padding hold numbers without meaning. As padding follows the events and attention
         is causal, no event sees it.
         """
-        x = embedded = self._embed(batch)
+        x = self._embed(batch)
+        length = x.shape[2]
+        if length <= self.max_context:
+            return self._encode(x)
+        half = self.max_context // 2
+        parts = [self._encode_again(x[:, :, : self.max_context])]
+        for start in range(half, length - half, half):
+            window = x[:, :, start : start + self.max_context]
+            parts.append(self._encode_again(window)[:, half:])
+        return torch.cat(parts, dim=1)
+
+    def _encode(self, x: Tensor) -> Tensor:
+        """Returns the encoding (B, L, C) of the streams' inputs (G, B, L, d)."""
+        embedded = x
         for layer in self.layers:
             x = layer(x)
         states = torch.stack([lstm(stream)[0] for lstm, stream in zip(self.lstms, x, strict=True)])
@@ -139,6 +157,16 @@ class Encoder(nn.Module):
         if self.skip:
             projected = projected + embedded
         return projected.permute(1, 2, 0, 3).flatten(2)
+
+    def _encode_again(self, x: Tensor) -> Tensor:
+        """Returns `_encode` of one of many windows, done again in the backward pass.
+
+        So that training keeps the activations of one window at a time, not those of all.
+        """
+        if not torch.is_grad_enabled():
+            return self._encode(x)
+        encoding: Tensor = checkpoint(self._encode, x, use_reentrant=False)
+        return encoding
 
     def _embed(self, batch: Batch) -> Tensor:
         """Returns the streams' inputs (G, B, L, d)."""

@@ -7,7 +7,7 @@ so that the spec schema (`experiments.spec`) checks them without a second defini
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen, MultipleOf
 
 Positive = Annotated[float, Gt(0.0)]
 NonNegative = Annotated[float, Ge(0.0)]
@@ -96,6 +96,10 @@ class ModelSettings:
     `periods` (raw units of time: 24 and 168 for the hour of the day and of the week where time is
     in hours). `skip` adds each stream's input to its output, so that the last event reaches the
     score network as it was.
+
+    `max_context`: how many events the encoder takes at a time. A longer sequence is encoded in
+    overlapping windows of as many, so that every event sees the last half as many or more. No
+    published sequence is longer than the default.
     """
 
     cond_dim: Annotated[int, Ge(4), Le(1024)] = 32
@@ -111,6 +115,7 @@ class ModelSettings:
     time_encoding: Literal["absolute", "relative"] = "absolute"
     periods: tuple[Positive, ...] = ()
     skip: bool = False
+    max_context: Annotated[int, Ge(2), MultipleOf(2)] = 1024
 
 
 @dataclass(frozen=True)

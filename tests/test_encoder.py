@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 from synthetic import random_sequences
 
 from smash.data.batching import Batch, ScaledSequences
 from smash.encoder import Encoder
+from smash.data.events import EventSequences
 from smash.model import Smash
 
 
@@ -86,3 +88,79 @@ def test_a_skip_adds_the_last_event_itself(small_model):
         added = encoder(batch) - without
         embedded = encoder._embed(batch).permute(1, 2, 0, 3).flatten(2)
     torch.testing.assert_close(added, embedded, rtol=1e-4, atol=1e-5)
+
+
+CONTEXT = 8
+
+
+@pytest.fixture
+def windowed(small_model) -> Smash:
+    """The small model with windows of eight events."""
+    settings = replace(small_model.settings, max_context=CONTEXT)
+    model = Smash(settings, small_model.n_marks, small_model.scaler)
+    model.load_state_dict(small_model.state_dict())
+    return model
+
+
+def sequence_of(model: Smash, sequences: EventSequences, events: slice) -> Batch:
+    whole = ScaledSequences(sequences, model.scaler).batch([0])
+    mark = None if whole.mark is None else whole.mark[:, events]
+    time, u = whole.time[:, events], whole.u[:, events]
+    return Batch(time, u, mark, torch.tensor([time.shape[1]]))
+
+
+def test_a_long_sequence_is_encoded_as_its_windows_are(windowed):
+    sequences = random_sequences([22], n_marks=windowed.n_marks)
+    seen = {range(8): 0, range(8, 12): 4, range(12, 16): 8, range(16, 20): 12, range(20, 22): 16}
+    with torch.no_grad():
+        whole = windowed.eval().encoder(sequence_of(windowed, sequences, slice(22)))
+        for events, first in seen.items():
+            window = sequence_of(windowed, sequences, slice(first, events.stop))
+            part = windowed.encoder(window)[:, events.start - first :]
+            torch.testing.assert_close(whole[:, events.start : events.stop], part)
+
+
+def test_windows_change_nothing_for_a_sequence_that_fits_one(windowed, small_model):
+    lengths = [CONTEXT, 30]
+    batch, together = encode(windowed, lengths, [0, 1])
+    with torch.no_grad():
+        plain = small_model.eval().encoder(batch)
+    torch.testing.assert_close(together[:, :CONTEXT], plain[:, :CONTEXT])
+    assert (together[1, -1] - plain[1, -1]).abs().max() > 1e-4
+
+
+def training_batch(model: Smash, length: int) -> Batch:
+    sequences = random_sequences([length], n_marks=model.n_marks)
+    return ScaledSequences(sequences, model.scaler).batch([0])
+
+
+def test_training_keeps_little_of_each_window(windowed, small_model):
+    """So that memory is that of one window and a row of numbers an event."""
+
+    def kept(model: Smash, length: int) -> int:
+        sizes = []
+
+        def pack(tensor):
+            sizes.append(tensor.numel())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            model.train().encoder(training_batch(model, length))
+        return sum(sizes)
+
+    growth = [kept(model, 64) - kept(model, 32) for model in (windowed, small_model)]
+    assert growth[0] < growth[1] / 4
+
+
+def test_windows_done_again_have_the_gradient_of_the_first_time(windowed, monkeypatch):
+    batch = training_batch(windowed, 30)
+
+    def gradient() -> torch.Tensor:
+        torch.manual_seed(3)  # of dropout
+        encoding = windowed.train().encoder(batch)
+        weight = windowed.encoder.layers[0].out.weight
+        return torch.autograd.grad(encoding.square().sum(), weight)[0]
+
+    again = gradient()
+    monkeypatch.setattr(windowed.encoder, "_encode_again", windowed.encoder._encode)
+    torch.testing.assert_close(again, gradient())
