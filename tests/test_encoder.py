@@ -7,8 +7,8 @@ import torch
 from synthetic import random_sequences
 
 from smash.data.batching import Batch, ScaledSequences
-from smash.encoder import Encoder
 from smash.data.events import EventSequences
+from smash.encoder import Encoder
 from smash.model import Smash
 
 
