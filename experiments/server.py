@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import mlflow.artifacts
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -99,6 +100,22 @@ def download_artifact(run_id: str, path: str, folder: Path, uri: str | None = No
     local = _ask(
         lambda: client.download_artifacts(run_id, path, str(folder.resolve())),
         f"{shown(uri)}: run {run_id} has no artifact {path}; it has {there or 'none'}",
+    )
+    return Path(local)
+
+
+def download_model(address: str, uri: str | None = None) -> Path:
+    """Returns a local folder with the model at `models:/NAME/VERSION`, `models:/NAME@ALIAS` or
+    `runs:/RUN_ID/model`, as MLflow logged it.
+
+    Raises:
+        TrackingError: when the server cannot be reached or has no such model.
+    """
+    uri = uri or tracking_uri()
+    open_client(_existing(uri))
+    local = _ask(
+        lambda: mlflow.artifacts.download_artifacts(artifact_uri=address, tracking_uri=uri),
+        f"{shown(uri)}: no model {address}",
     )
     return Path(local)
 

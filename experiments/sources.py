@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.server import download_artifact, find_run
+from experiments.server import download_artifact, download_model, find_run
 from experiments.spec import ExperimentSpec, load_spec
 from smash.data.dataset import Dataset
 from smash.data.protocol import prepare
-from smash.errors import CheckpointError
-from smash.model import About, Smash
+from smash.errors import CheckpointError, TrackingError
+from smash.model import DESCRIPTION, About, Smash
 from smash.original import is_original, load_original
 
 MODEL_ARTIFACT = "checkpoints/best"
@@ -42,6 +42,27 @@ def fetch_model(run_id: str) -> Path:
     if (folder / "model.json").exists():
         return folder
     return download_artifact(run_id, MODEL_ARTIFACT, run_folder(run_id))
+
+
+def find_checkpoint(reference: str) -> Path:
+    """Returns the folder with the model of a run, or of a registered model.
+
+    Args:
+        reference: a run's id, or a model's address such as `models:/quakes@champion`,
+            `models:/quakes/1` or `runs:/RUN_ID/model`. A folder is returned as it is.
+
+    Raises:
+        TrackingError: when there is no such run or model, or it was not made by this workbench.
+    """
+    if Path(reference).is_dir():
+        return Path(reference)
+    if ":/" not in reference:
+        return fetch_model(reference)
+    folder = download_model(reference)
+    found = sorted(folder.glob(f"artifacts/*/{DESCRIPTION}"))
+    if not found:
+        raise TrackingError(f"{reference}: a model of another kind; name one logged by a run here")
+    return found[0].parent
 
 
 def fetch_spec(run_id: str, overrides: tuple[str, ...] = ()) -> ExperimentSpec:

@@ -27,3 +27,7 @@ class TrackingError(SmashError):
 
 class StudyError(SmashError):
     """A study's storage cannot be used, holds another study, or trial after trial fails."""
+
+
+class ForecastError(SmashError):
+    """A forecast cannot be made: no history, an impossible horizon, or an explosive model."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from smash.climatology_base import ClimatologyBase, base_grid
 from smash.data.batching import Batch
+from smash.data.clock import Clock
 from smash.data.dataset import Dataset
 from smash.data.events import EventSequences
 from smash.data.scaling import Scaler
@@ -30,7 +31,11 @@ LAW_REACH = 1.1
 
 @dataclass(frozen=True)
 class About:
-    """What a model knows of the data it was trained on: names and units."""
+    """What a model knows of the data it was trained on: names, units and windows.
+
+    `time_origin` and `mark_edges` as in `Dataset`. `starts_at`: where all training windows start,
+    None where they start at different times. `window_length`: the longest window.
+    """
 
     dataset: str = ""
     digest: str = ""
@@ -38,10 +43,15 @@ class About:
     time_unit: str = "time units"
     location_unit: str = "length units"
     location_names: tuple[str, str] = ("x", "y")
+    time_origin: str = ""
+    mark_edges: tuple[float, ...] = ()
+    starts_at: float | None = 0.0
+    window_length: float | None = None
 
     @classmethod
     def of(cls, dataset: Dataset) -> "About":
         """Returns what is to be kept of `dataset`."""
+        start, end = dataset.train.window.T
         return cls(
             dataset.name,
             dataset.digest,
@@ -49,7 +59,20 @@ class About:
             dataset.time_unit,
             dataset.location_unit,
             dataset.location_names,
+            dataset.time_origin,
+            dataset.mark_edges,
+            float(start[0]) if (start == start[0]).all() else None,
+            float((end - start).max()),
         )
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(self.time_unit, self.time_origin)
+
+    @property
+    def geographic(self) -> bool:
+        """True where locations are longitude and latitude in degrees."""
+        return self.location_unit == "degrees"
 
 
 class Smash(nn.Module):

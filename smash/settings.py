@@ -52,7 +52,10 @@ class SimulatorSettings:
 class DataSettings:
     """Which events: a named data set, or files (one a split, or one with a split column).
 
-    `marked: false` leaves the marks of a marked data set out (the original's `--dim 2`).
+    `marked: false` leaves the marks of a marked data set out (the original's `--dim 2`). Of own
+    files: `time_origin`, the timestamp (ISO 8601) that times count from; `mark_names`, the names
+    of marks 0, 1, …; `mark_edges`, the values at which a number was cut into marks. Forecasts use
+    them: `python -m smash.data check` writes all three.
     """
 
     name: str = "simulated"
@@ -64,6 +67,9 @@ class DataSettings:
     marked: bool | None = None
     time_unit: str | None = None
     location_unit: str | None = None
+    time_origin: str | None = None
+    mark_names: tuple[str, ...] = ()
+    mark_edges: tuple[float, ...] = ()
     simulator: SimulatorSettings = SimulatorSettings()
 
 

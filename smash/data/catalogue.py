@@ -111,9 +111,12 @@ def _own_dataset(settings: DataSettings) -> Dataset:
     return build_dataset(
         _own_name(settings, Path(source)),
         **splits,
-        mark_names=mark_names,
+        mark_names=mark_names or settings.mark_names,
         time_unit=settings.time_unit or "time units",
         location_unit=settings.location_unit or "length units",
+        location_names=(settings.columns.x, settings.columns.y),
+        time_origin=settings.time_origin or "",
+        mark_edges=settings.mark_edges,
         source=str(source),
     )
 

@@ -17,8 +17,10 @@ from smash.errors import DataError
 class Dataset:
     """Training, validation and test sequences in raw units, with names and units.
 
-    `n_marks` is K (1 for unmarked data). `warnings` are said and tagged by whoever runs it;
-    `published` is True when every file has its published checksum.
+    `n_marks` is K (1 for unmarked data). `time_origin` is the timestamp (ISO 8601, UTC) that times
+    count from, empty where they are plain numbers; `mark_edges` (K - 1,) are the values at which a
+    number such as a magnitude was cut into marks, empty where it was not. `warnings` are said and
+    tagged by whoever runs it; `published` is True when every file has its published checksum.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Dataset:
     time_unit: str = "time units"
     location_unit: str = "length units"
     location_names: tuple[str, str] = ("x", "y")
+    time_origin: str = ""
+    mark_edges: tuple[float, ...] = ()
     source: str = ""
     published: bool = False
     warnings: tuple[str, ...] = ()
@@ -63,6 +67,7 @@ class Dataset:
             test=self.test.without_marks(),
             n_marks=1,
             mark_names=(),
+            mark_edges=(),
         )
 
     def summary(self) -> pd.DataFrame:
@@ -95,10 +100,12 @@ def build_dataset(
 ) -> Dataset:
     """Returns a data set whose splits were checked against each other.
 
-    K is one more than the largest mark of any split, so that every event has a place.
+    K is one more than the largest mark of any split, so that every event has a place, and no less
+    than the number of `mark_names` given.
 
     Raises:
-        DataError: when marked and unmarked splits are mixed or training data do not vary.
+        DataError: when marked and unmarked splits are mixed, there are more marks than names, or
+            training data do not vary.
     """
     splits = (train, validation, test)
     with_marks = [sequences.name for sequences in splits if sequences.mark is not None]
@@ -108,9 +115,20 @@ def build_dataset(
             f"{name}: {with_marks[0]} has marks and {without[0]} has none; give all or none"
         )
     check_variation(train)
-    n_marks = 1
-    if with_marks:
-        n_marks = 1 + max(int(s.mark.max()) for s in splits if s.mark is not None)
-    default_names = tuple(str(k) for k in range(n_marks)) if with_marks else ()
-    names = about.pop("mark_names", None) or default_names
-    return Dataset(name, train, validation, test, n_marks, tuple(names), **about)
+    given = tuple(about.pop("mark_names", None) or ())
+    n_marks, names = _marks(name, splits, given) if with_marks else (1, ())
+    return Dataset(name, train, validation, test, n_marks, names, **about)
+
+
+def _marks(
+    name: str, splits: tuple[EventSequences, ...], given: tuple[str, ...]
+) -> tuple[int, tuple[str, ...]]:
+    """Returns the number of marks and their names: those given, else their numbers."""
+    seen = 1 + max(int(s.mark.max()) for s in splits if s.mark is not None)
+    if given and seen > len(given):
+        raise DataError(
+            f"{name}: mark {seen - 1} has no name among {', '.join(given)}; name all marks from 0 "
+            "in data.mark_names, or none"
+        )
+    names = given or tuple(str(k) for k in range(seen))
+    return len(names), names

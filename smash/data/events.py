@@ -128,8 +128,9 @@ def build_sequences(
     name: str,
     window: NDArray | None = None,
     labels: Sequence[object] | None = None,
+    fewest: int = 2,
 ) -> EventSequences:
-    """Returns checked sequences; those with fewer than two events are dropped and counted.
+    """Returns checked sequences; those with fewer than `fewest` events are dropped and counted.
 
     Args:
         time: (E,) raw times, sequence after sequence.
@@ -139,6 +140,7 @@ def build_sequences(
         name: file and split, for error messages.
         window: (M, 2) start and end of observation; by default from 0 to the last event.
         labels: (M,) what the file calls its sequences, for error messages; by default 0, 1, …
+        fewest: two events make a target; a history to forecast from may have fewer.
 
     Raises:
         DataError: naming file, sequence and event (both from 0) and what is wrong there.
@@ -162,7 +164,7 @@ def build_sequences(
     window = np.asarray(window, dtype=np.float64).reshape(-1, 2)
     sequences = EventSequences(time, location, mark, offsets, window, name)
     _check_order(sequences, place)
-    keep = np.flatnonzero(lengths >= 2)
+    keep = np.flatnonzero(lengths >= fewest)
     if len(keep) == 0:
         raise DataError(
             f"{name}: no sequence has two events or more, so there is nothing to forecast; "

@@ -55,7 +55,7 @@ def table_splits(path: Path, columns: Columns, marked: bool | None) -> dict[str,
             "validation or test; set columns.split, or name one file a split"
         )
     table = read_table(path)
-    words = _column(table, columns.split, str(path)).astype(str).str.strip().str.lower()
+    words = find_column(table, columns.split, str(path)).astype(str).str.strip().str.lower()
     splits = words.map(_SPLIT_WORDS)
     if splits.isna().any():
         row = int(np.argmax(splits.isna()))
@@ -89,14 +89,14 @@ def table_events(
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     place = Place(name, offsets, labels)
     time, x, y = (
-        _numbers(_column(table, column, name), place)
+        to_numbers(find_column(table, column, name), place)
         for column in (columns.time, columns.x, columns.y)
     )
     events = RawEvents(name, time, np.stack([x, y], axis=1), None, lengths, labels=labels)
     window = observed_window(time, lengths)
     for side, column in enumerate((columns.window_start, columns.window_end)):
         if column is not None:
-            values = _numbers(_column(table, column, name), place)
+            values = to_numbers(find_column(table, column, name), place)
             window[:, side] = _constant(values, offsets, column, place)
     return replace(events, mark=_table_marks(table, columns, marked, name), window=window)
 
@@ -106,7 +106,7 @@ def _sequence_codes(
 ) -> tuple[NDArray[np.int64], list[object] | None]:
     if columns.sequence is None:
         return np.zeros(len(table), dtype=np.int64), None
-    column = _column(table, columns.sequence, name)
+    column = find_column(table, columns.sequence, name)
     with reading(Path(name), f"a table (column {columns.sequence!r})"):
         codes, labels = pd.factorize(column)
     if (codes < 0).any():
@@ -128,14 +128,15 @@ def _table_marks(
         if marked:
             raise DataError(f"{name}: marked data need the name of the mark column: columns.mark")
         return None
-    column = _column(table, columns.mark, name)
+    column = find_column(table, columns.mark, name)
     if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     text = column.astype(object).where(column.notna(), None)
     return np.array([None if value is None else str(value) for value in text], dtype=object)
 
 
-def _column(table: pd.DataFrame, column: str, name: str) -> pd.Series:
+def find_column(table: pd.DataFrame, column: str, name: str) -> pd.Series:
+    """Returns a table's one column of that name; a DataError says which there are instead."""
     times = list(table.columns).count(column)
     if times == 1:
         return table[column]
@@ -149,7 +150,7 @@ def _column(table: pd.DataFrame, column: str, name: str) -> pd.Series:
     )
 
 
-def _numbers(column: pd.Series, place: Place) -> NDArray[np.float64]:
+def to_numbers(column: pd.Series, place: Place) -> NDArray[np.float64]:
     """Returns (E,) floats, NaN where a cell is empty; text that spells a number is one."""
     cells = column.astype(object).where(column.notna(), np.nan).to_numpy()
     try:

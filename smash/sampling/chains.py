@@ -38,6 +38,17 @@ def slices(total: int, size: int) -> Iterator[slice]:
         yield slice(start, min(start + size, total))
 
 
+def joined(parts: list[Chains], dim: int = 0) -> Chains:
+    """Returns chains of several parts as one: of further events, or (`dim` 1) further draws."""
+    marks = [part.mark for part in parts if part.mark is not None]
+    probabilities = [part.probability for part in parts if part.probability is not None]
+    return Chains(
+        torch.cat([part.z for part in parts], dim=dim),
+        torch.cat(marks, dim=dim) if marks else None,
+        torch.cat(probabilities, dim=dim) if probabilities else None,
+    )
+
+
 def draw_marks(probability: Tensor, generator: torch.Generator) -> Tensor:
     """Returns marks (N, S) drawn from p(k | t) (N, S, K), by inversion."""
     cumulative = probability.cumsum(-1)

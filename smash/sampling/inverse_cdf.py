@@ -11,15 +11,16 @@ that times are drawn from the very law whose likelihood was maximised; they carr
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from smash.sampling.chains import ChainBlock, Chains, draw_marks, slices
+from smash.sampling.chains import ChainBlock, Chains, draw_marks, joined, slices
 from smash.sampling.denoising import denoise
 from smash.sampling.time_law import TimeLaw
 from smash.sampling.time_table import TimeTable
-from smash.scorenet import ContextTerms, ScoreNet
+from smash.scorenet import AtTime, ContextTerms, ScoreNet
 from smash.settings import SamplingSettings
 
 REACH = 3.5
@@ -30,6 +31,8 @@ LAST_STEP = 0.5
 """Step sizes of the location chain: the first on the z scale, and what bounds it when the chain
 starts at climatology, in units of σ²; the last in units of σ²."""
 START_SPREAD = 0.5
+TABLE_DRAWS = 32
+"""Draws an event from which a table of the time branch is worth its making."""
 
 
 def sample_inverse_cdf(
@@ -39,6 +42,7 @@ def sample_inverse_cdf(
     settings: SamplingSettings,
     generator: torch.Generator,
     on_steps: Callable[[int], None] | None = None,
+    after: Tensor | None = None,
 ) -> Iterator[ChainBlock]:
     """Yields one block: all draws of N contexts (N, C).
 
@@ -50,15 +54,17 @@ def sample_inverse_cdf(
             chain, `denoise`; the draws of `block_events` events are made at a time.
         generator: source of all noise.
         on_steps: called with the number of sample steps done, for a progress bar.
+        after: (N, 1) times on the z scale until which no event came; from the start if None.
     """
     parts = []
     for rows in slices(len(context), settings.block_events):
         terms = network.terms(context[rows])
-        part = _draw(network, terms, len(context[rows]), sigma, settings, generator)
+        later = None if after is None else after[rows]
+        part = _draw(network, terms, len(context[rows]), sigma, settings, generator, later)
         parts.append(part)
         if on_steps:
             on_steps(part.z.shape[0] * part.z.shape[1] * settings.sampling_steps)
-    yield ChainBlock(_joined(parts), settings.sampling_steps, True)
+    yield ChainBlock(joined(parts), settings.sampling_steps, True)
 
 
 def time_grid(sigma_time: float, settings: SamplingSettings, device: torch.device) -> Tensor:
@@ -74,14 +80,14 @@ def _draw(
     sigma: Tensor,
     settings: SamplingSettings,
     generator: torch.Generator,
+    after: Tensor | None,
 ) -> Chains:
     grid = network.law_grid
     if grid is None:
         grid = time_grid(float(sigma[0]), settings, sigma.device)
-    table = TimeTable(network, terms, n_events, grid)
-    time = TimeLaw(grid, table.at_grid.intensity).draw(settings.total_samples, generator)
-    time = time.unsqueeze(-1)
-    at_time = table.at_time(time)
+    intensity, time_branch = _time_branch(network, terms, n_events, grid, settings.total_samples)
+    time = TimeLaw(grid, intensity).draw(settings.total_samples, generator, after).unsqueeze(-1)
+    at_time = time_branch(time)
     probability, mark = None, None
     if network.n_marks > 1:
         probability = at_time.mark_probability()
@@ -89,14 +95,31 @@ def _draw(
     mixed = network.with_mark(at_time.mixed, mark)
     location = _walk(network, terms, mixed, float(sigma[1]), settings, generator)
     z = denoise(
-        lambda t: table.at_time(t).score(mark),
+        lambda t: time_branch(t).score(mark),
         lambda x: network.location_score(x, mixed, terms),
         torch.cat([time, location], dim=-1),
         sigma,
         settings.denoise,
         generator,
     )
+    if after is not None:
+        # What noise leaves of the times must not bring them before what is known.
+        z = torch.cat([torch.maximum(z[..., :1], after.unsqueeze(-1)), z[..., 1:]], dim=-1)
     return Chains(z, mark, probability)
+
+
+def _time_branch(
+    network: ScoreNet, terms: ContextTerms, n_events: int, grid: Tensor, n_samples: int
+) -> tuple[Tensor, Callable[[Tensor], AtTime]]:
+    """Returns intensities (N, G, K) at a grid (G,), and the network at times (N, Q, 1).
+
+    For few draws the network itself, for many a table of it.
+    """
+    if n_samples < TABLE_DRAWS:
+        points = grid.expand(n_events, -1).unsqueeze(-1)
+        return network.intensity(points, terms), partial(network.at_time, terms=terms)
+    table = TimeTable(network, terms, n_events, grid)
+    return table.at_grid.intensity, table.at_time
 
 
 def _walk(
@@ -137,13 +160,3 @@ def step_sizes(n_steps: int, sigma_loc: float, first: float = FIRST_STEP) -> lis
     if n_steps == 1:
         return [last]
     return [first * (last / first) ** (i / (n_steps - 1)) for i in range(n_steps)]
-
-
-def _joined(parts: list[Chains]) -> Chains:
-    marks = [part.mark for part in parts if part.mark is not None]
-    probabilities = [part.probability for part in parts if part.probability is not None]
-    return Chains(
-        torch.cat([part.z for part in parts]),
-        torch.cat(marks) if marks else None,
-        torch.cat(probabilities) if probabilities else None,
-    )

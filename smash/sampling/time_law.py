@@ -21,12 +21,24 @@ class TimeLaw:
         self.compensator = torch.cat([zero, cells.cumsum(-1)], dim=-1)
         """(N, G) ∫ Σ_l λ from the grid's start."""
 
-    def draw(self, n_samples: int, generator: torch.Generator) -> Tensor:
-        """Returns times (N, S), by inverting the cumulative distribution."""
+    def draw(
+        self, n_samples: int, generator: torch.Generator, after: Tensor | None = None
+    ) -> Tensor:
+        """Returns times (N, S), by inverting the cumulative distribution.
+
+        Given `after` (N, 1) the times come later: no event came until then. Where that is beyond
+        the span, the intensity stays as it is at the span's end.
+        """
         shape = (len(self.total), n_samples)
         uniform = torch.rand(shape, generator=generator, device=self.total.device)
-        mass = -torch.expm1(-self.compensator[:, -1:])
-        return self.invert(-torch.log1p(-uniform * mass))
+        if after is None:
+            mass = -torch.expm1(-self.compensator[:, -1:])
+            return self.invert(-torch.log1p(-uniform * mass))
+        before = self.compensator_at(after)
+        mass = -torch.expm1(before - self.compensator[:, -1:])
+        within = self.invert(before - torch.log1p(-uniform * mass.clamp_min(0)))
+        beyond = after - torch.log1p(-uniform) / self.total[:, -1:]
+        return torch.where(after < self.grid[-1], torch.maximum(within, after), beyond)
 
     def invert(self, compensator: Tensor) -> Tensor:
         """Returns the times (N, S) at which ∫ Σ_l λ reaches the given values (N, S)."""

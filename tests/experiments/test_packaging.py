@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 import torch
 
+import experiments
+import smash
 from experiments.packaging import ARTIFACT, example, pack_model
 from experiments.tracking import connect
 from smash.data.events import build_sequences
 from smash.data.scaling import Scaler
-from smash.errors import DataError
+from smash.errors import DataError, TrackingError
 from smash.forecast import ModelForecaster
 from smash.model import Smash
 from smash.settings import ModelSettings, SamplingSettings
@@ -118,3 +120,7 @@ def test_a_run_gives_its_model_back(packed, uri, tmp_path, monkeypatch):
     registered = mlflow.register_model(f"runs:/{run.run_id}/{ARTIFACT}", name)
     again = mlflow.pyfunc.load_model(f"models:/{name}/{registered.version}")
     assert len(again.predict(example(model))) == 1
+    for address in (f"runs:/{run.run_id}/{ARTIFACT}", f"models:/{name}/{registered.version}"):
+        assert smash.load(experiments.load(address)).source.n_marks == model.n_marks
+    with pytest.raises(TrackingError, match="no model models:/nothing/1"):
+        experiments.load("models:/nothing/1")

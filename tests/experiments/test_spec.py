@@ -217,6 +217,7 @@ WRONG = {
     "true or false": ["1", '"true"', "yes", "[]"],
     "text": ["1", "true", "[]", "{}"],
     "one of": ["1", "nothing", "[]"],
+    "a list of text": ["1", "x", "[1]", "[[x]]"],
     "a list of": ["1", "x", "[x]", "[[1]]"],
 }
 

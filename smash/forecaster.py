@@ -1,0 +1,157 @@
+"""Forecasts for people: tables of events in, next events and futures out, in the data's words."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from smash.errors import ForecastError
+from smash.histories import COLUMNS, History, Time, read_history
+from smash.model import About, Smash
+from smash.model_source import FORECAST, ModelSource
+from smash.next_event import Levels, NextEvent, next_event
+from smash.samples import Samples
+from smash.settings import Columns, SamplingSettings
+
+LEVELS = (0.5, 0.9)
+MOST_SAMPLES = 100_000
+
+
+class Extrapolation(UserWarning):
+    """A forecast reaches beyond what its model was trained on."""
+
+
+class Source(Protocol):
+    """Whatever draws next events and futures after a history, in raw units."""
+
+    @property
+    def n_marks(self) -> int:
+        """K, 1 for an unmarked source."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where the generator of its draws lives."""
+        ...
+
+    @property
+    def region(self) -> NDArray[np.float64]:
+        """(2, 2) least and greatest coordinates of the training data."""
+        ...
+
+    def draw(self, history: History, n_samples: int, generator: torch.Generator) -> Samples:
+        """Returns samples (1, S) of the event after `history`."""
+        ...
+
+
+@dataclass(frozen=True)
+class EventForecaster:
+    """A trained forecaster with what it knows of its data: names, units, windows.
+
+    Equal seeds give equal forecasts.
+    """
+
+    source: Source
+    about: About
+    recalibration: Levels | None = None
+
+    def next(
+        self,
+        history: pd.DataFrame,
+        *,
+        levels: Sequence[float] = LEVELS,
+        n_samples: int = 300,
+        recalibrated: bool = False,
+        columns: Columns = COLUMNS,
+        start: Time | None = None,
+        now: Time | None = None,
+        seed: int = 0,
+    ) -> NextEvent:
+        """Returns the forecast of the event after a history.
+
+        Args:
+            history: a row an event in order of time: `time`, `x`, `y` and, for a marked
+                forecaster, `mark` (see `smash.histories.read_history`, also for `columns`,
+                `start` and `now`).
+            levels: probabilities that intervals and regions are to hold, in (0, 1).
+            n_samples: draws behind the forecast.
+            recalibrated: corrects levels and mark probabilities by what validation data said.
+            columns: the history's column names.
+            start: start of the observed window.
+            now: until when no further event came; by default the last event.
+            seed: of the draws.
+
+        Raises:
+            DataError: naming the event and what is wrong with it.
+            ForecastError: for impossible levels or numbers of samples, or a history without
+                events where the forecaster needs one.
+        """
+        _check_request(levels, n_samples)
+        known = self._read(history, columns, start, now)
+        notes = self._notes(known)
+        samples = self.source.draw(known, n_samples, self._generator(seed))
+        return next_event(samples, known, self.about, levels, self._corrected(recalibrated), notes)
+
+    def _read(
+        self,
+        table: pd.DataFrame,
+        columns: Columns,
+        start: Time | None,
+        now: Time | None,
+        horizon: float = 0.0,
+    ) -> History:
+        n_marks = self.source.n_marks
+        return read_history(table, self.about, n_marks, columns, start, now, horizon)
+
+    def _generator(self, seed: int) -> torch.Generator:
+        return torch.Generator(self.source.device).manual_seed(seed)
+
+    def _corrected(self, recalibrated: bool) -> Levels | None:
+        if recalibrated and self.recalibration is None:
+            raise ForecastError(
+                "the model has no recalibration.json beside its weights; leave recalibrated out, "
+                "or take a model from a run that was recalibrated"
+            )
+        return self.recalibration if recalibrated else None
+
+    def _notes(self, history: History) -> tuple[str, ...]:
+        """Returns what the forecast extrapolates, after warning of it."""
+        low, high = self.source.region
+        location = history.events.location
+        outside = ((location < low) | (location > high)).any(axis=1)
+        notes = []
+        if outside.any():
+            notes.append(
+                f"{outside.sum()} of {len(history)} events lie outside of the region of the "
+                f"training data ({low[0]:g} to {high[0]:g}, {low[1]:g} to {high[1]:g}), the first "
+                f"at {tuple(location[outside][0].tolist())}: the forecast extrapolates"
+            )
+        for note in notes:
+            warnings.warn(note, Extrapolation, stacklevel=4)
+        return tuple(notes)
+
+
+def load_forecaster(
+    path: Path | str, device: str = "cpu", sampling: SamplingSettings = FORECAST
+) -> EventForecaster:
+    """Returns the forecaster whose checkpoint lies in the folder `path`.
+
+    Raises:
+        CheckpointError: when a file is missing, damaged or of another format.
+    """
+    model = Smash.load(path, device)
+    return EventForecaster(ModelSource(model, sampling), model.about)
+
+
+def _check_request(levels: Sequence[float], n_samples: int) -> None:
+    wrong = [level for level in levels if not 0 < level < 1]
+    if wrong:
+        raise ForecastError(f"levels: {wrong[0]} is no probability between 0 and 1, such as 0.9")
+    if not 2 <= n_samples <= MOST_SAMPLES:
+        raise ForecastError(f"n_samples: {n_samples}; give 2 to {MOST_SAMPLES}")
