@@ -148,7 +148,10 @@ class TrainingSettings:
     Patience counts epochs. The loss runs over `block_events` events at a time, and batches are
     cut from pools of `length_pool` batches sorted by length (1: plain shuffling). With `average`
     > 0 what is validated and kept is a moving average of the weights that keeps that share of
-    itself at every step (0.999: about the last thousand steps).
+    itself at every step (0.999: about the last thousand steps). `thinning` > 0 drops up to that
+    share of each mark's events from each training sequence, anew every epoch, and with
+    `thinning_period` (raw units of time) also events in an arc of the period: a model then learns
+    to tell a sequence's rates from its history (see `smash.data.thinning`).
     """
 
     total_epochs: Count = 150
@@ -163,6 +166,8 @@ class TrainingSettings:
     checkpoint_every: Count = 10
     sample_every: Annotated[int, Ge(0)] = 0
     average: Fraction = 0.0
+    thinning: Fraction = 0.0
+    thinning_period: Positive | None = None
     block_events: Count = 128
     length_pool: Count = 8
 

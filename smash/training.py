@@ -180,13 +180,11 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         started = time.perf_counter()
-        self.train.spread(self.noise)
+        train = self._training_sequences()
         total, n_targets = torch.zeros(4, dtype=torch.float64), 0
-        batches = self.train.shuffled(
-            self.settings.batch_size, self.order, self.settings.length_pool
-        )
+        batches = train.shuffled(self.settings.batch_size, self.order, self.settings.length_pool)
         for number, indices in enumerate(batches):
-            batch = self.train.batch(indices)
+            batch = train.batch(indices)
             loss = self._step(batch, f"epoch {epoch + 1}, batch {number + 1} of {len(batches)}")
             total += batch.n_targets * loss
             n_targets += batch.n_targets
@@ -213,6 +211,14 @@ class Trainer:
             validation_loss_location=float(validation.location),
             validation_loss_mark=float(validation.mark),
         )
+
+    def _training_sequences(self) -> ScaledSequences:
+        """Returns an epoch's sequences: thinned, if so set, and spread over their cells."""
+        settings, train = self.settings, self.train
+        if settings.thinning:
+            train = train.thinned(settings.thinning, settings.thinning_period, self.order)
+        train.spread(self.noise)
+        return train
 
     def _step(self, batch: Batch, where: str) -> Tensor:
         """Takes one optimiser step and returns the four parts of the loss (4,)."""

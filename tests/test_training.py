@@ -63,7 +63,7 @@ def assert_identical(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> 
 @pytest.mark.parametrize("average", [0.0, 0.7], ids=["plain", "averaged"])
 @pytest.mark.parametrize("choice", [PUBLISHED, LIKELIHOOD], ids=["published", "likelihood"])
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, choice, average):
-    settings = replace(SETTINGS, average=average)
+    settings = replace(SETTINGS, average=average, thinning=average)
     whole = trainer(tmp_path / "whole", settings, choice=choice)
     whole.fit()
 

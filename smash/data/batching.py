@@ -11,6 +11,7 @@ from torch import Tensor
 
 from smash.data.events import EventSequences
 from smash.data.scaling import Scaler
+from smash.data.thinning import thinned
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,13 @@ class ScaledSequences:
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+    def thinned(
+        self, depth: float, period: float | None, generator: torch.Generator
+    ) -> "ScaledSequences":
+        """Returns the sequences with events dropped at random (see `smash.data.thinning`)."""
+        sequences = thinned(self._sequences, depth, period, generator)
+        return ScaledSequences(sequences, self._scaler, str(self._time.device))
 
     def spread(self, generator: torch.Generator) -> None:
         """Draws a new position for every target in its cells; draws nothing where none are."""
