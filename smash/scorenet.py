@@ -95,9 +95,8 @@ def time_score(intensity: Tensor, slope: Tensor, mark: Tensor | None) -> Tensor:
     total = intensity.sum(-1)
     if mark is None:
         return slope.sum(-1) / (total + EPSILON) - total
-    at_mark = mark.unsqueeze(-1)
-    own, own_slope = (x.gather(-1, at_mark).squeeze(-1) for x in (intensity, slope))
-    return own_slope / (own + EPSILON) - total
+    log_slope = slope / (intensity + EPSILON)
+    return log_slope.gather(-1, mark.unsqueeze(-1)).squeeze(-1) - total
 
 
 def mark_probability(intensity: Tensor) -> Tensor:

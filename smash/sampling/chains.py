@@ -49,14 +49,13 @@ def joined(parts: list[Chains], dim: int = 0) -> Chains:
     )
 
 
-def draw_marks(probability: Tensor, generator: torch.Generator) -> Tensor:
-    """Returns marks (N, S) drawn from p(k | t) (N, S, K), by inversion."""
-    cumulative = probability.cumsum(-1)
-    uniform = torch.rand(
-        probability.shape[:-1], generator=generator, device=probability.device
-    ).unsqueeze(-1)
-    below = uniform * cumulative[..., -1:] >= cumulative
-    return below.sum(-1).clamp_max(probability.shape[-1] - 1)
+def draw_marks(weight: Tensor, generator: torch.Generator) -> Tensor:
+    """Returns marks (N, S) drawn with probabilities in proportion to weights (N, S, K)."""
+    cumulative = weight.cumsum(-1)
+    shape = (*weight.shape[:-1], 1)
+    uniform = torch.rand(shape, generator=generator, device=weight.device)
+    mark = torch.searchsorted(cumulative, uniform * cumulative[..., -1:], right=True)
+    return mark.squeeze(-1).clamp_max_(weight.shape[-1] - 1)
 
 
 def to_samples(chains: Chains, scaler: Scaler) -> Samples:

@@ -101,8 +101,9 @@ def _walk(
         noise = torch.randn(z.shape, generator=generator, device=z.device)
         z = z.add(score, alpha=0.5 * step_size).add_(noise, alpha=root).clamp_(-1.0, 1.0)
         if mark is not None:
-            probability = here.mark_probability()
-            mark = draw_marks(probability, generator)
+            mark = draw_marks(here.intensity, generator)
+    if mark is not None:
+        probability = here.mark_probability()
     return Chains(z, mark, probability)
 
 
