@@ -183,7 +183,7 @@ def test_a_known_end_costs_its_compensator_and_an_unknown_one_nothing(tmp_path):
         losses = []
         for sequences in (ends_with_last_event, longer):
             scaled = ScaledSequences(sequences, t.model.scaler)
-            losses.append(t._loss_of(scaled.batch([0, 1]), generator(), backward=False))
+            losses.append(t._loss_of(t.model, scaled.batch([0, 1]), generator()))
         batch = ScaledSequences(longer, t.model.scaler).batch([0, 1])
         ends, left = batch.event_free_ends(t.model.encoder(batch))
         assert len(ends) == len(left) == 1

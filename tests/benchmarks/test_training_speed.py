@@ -68,7 +68,7 @@ def test_loss_and_gradient_against_the_plain_way(benchmark, published, tmp_path)
 
     compare(
         benchmark,
-        lambda: ours._loss_of(batch, ours.noise, backward=True),
+        lambda: ours._loss_of(ours.model, batch, ours.noise, backward=True),
         slow,
         f"autograd through the plain network, batch of {name}",
     )
