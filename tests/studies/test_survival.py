@@ -3,19 +3,19 @@
 import os
 import signal
 import subprocess
+import time
 
 import psutil
 import pytest
 from optuna.trial import FrozenTrial, TrialState
-from tiny_studies import StudyRoom, is_running, values_of, wait_until
+from tiny_studies import SHARED, StudyRoom, is_running, values_of, wait_until
 
 from studies.history import History
 
-TRIALS = 5
+TRIALS = 6
 PATIENCE = 240
-# Large enough that a trial takes a moment, so that something can be killed in its middle.
-SLOWER = ("--set", "simulator.sequences=[20, 3, 3]", "--set", "epochs=6")
-COMMAND = ("--trials", str(TRIALS), *SLOWER)
+# Many epochs, so that something can be killed in the middle of the training that trials share.
+COMMAND = ("--trials", str(TRIALS), "--set", "epochs=40")
 
 
 def running(room: StudyRoom) -> list[FrozenTrial]:
@@ -32,10 +32,6 @@ def done(room: StudyRoom) -> int:
     return len(values_of(room.trials()))
 
 
-def begun(room: StudyRoom) -> bool:
-    return (room.folder / "studies.db").exists() and "study" in room.studies()
-
-
 def workers(room: StudyRoom) -> list[int]:
     return [trial.user_attrs["worker"]["pid"] for trial in running(room)]
 
@@ -43,7 +39,7 @@ def workers(room: StudyRoom) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_nothing_that_was_finished_is_lost_however_often_it_is_stopped(tmp_path):
-    room = StudyRoom.at(tmp_path)
+    room = StudyRoom.at(tmp_path, space=SHARED)
     kept = kill_a_worker_and_then_the_whole(room)
     assert values_of(room.trials()).items() >= kept.items()
     go_on_from_two_sides_and_interrupt_one(room)
@@ -55,26 +51,29 @@ def test_nothing_that_was_finished_is_lost_however_often_it_is_stopped(tmp_path)
 
 def kill_a_worker_and_then_the_whole(room: StudyRoom) -> dict:
     with room.process(*COMMAND, "--jobs", "2") as process:
-        wait_until(lambda: begun(room) and done(room) and running(room), process, PATIENCE)
+        wait_until(lambda: in_training(room) and running(room), process, PATIENCE)
         victim = running(room)[0]
         os.kill(victim.user_attrs["worker"]["pid"], signal.SIGKILL)
         wait_until(lambda: victim.number in history(room).lost, process, PATIENCE)
-        wait_until(lambda: running(room), process, PATIENCE)
-        pids, kept = workers(room), dict(values_of(room.trials()))
-        process.kill()
-        errors = process.communicate()[1]
+        wait_until(lambda: done(room), process, PATIENCE)
+        with room.hold_training():
+            wait_until(lambda: len(running(room)) == 2, process, PATIENCE)
+            pids, kept = workers(room), dict(values_of(room.trials()))
+            process.kill()
+            errors = process.communicate()[1]
+            wait_until_gone(pids)
     assert "a worker was killed (SIGKILL)" in errors
-    subprocess.run(["sleep", "3"], check=True)
-    assert not [pid for pid in pids if is_running(pid)]
     return kept
 
 
 def go_on_from_two_sides_and_interrupt_one(room: StudyRoom) -> None:
     with room.process(*COMMAND) as one, room.process(*COMMAND) as other:
-        wait_until(lambda: mine(room, one), one, PATIENCE)
-        one.send_signal(signal.SIGINT)
-        interrupted = one.communicate(timeout=60)[1]
-        assert not mine(room, one)
+        with room.hold_training():
+            wait_until(lambda: mine(room, one), one, PATIENCE)
+            wait_until(lambda: mine(room, other), other, PATIENCE)
+            one.send_signal(signal.SIGINT)
+            interrupted = one.communicate(timeout=60)[1]
+            assert not mine(room, one)
         finished = other.communicate(timeout=PATIENCE)[1]
     assert one.returncode == 130, interrupted
     assert "the same command goes on" in interrupted
@@ -82,6 +81,18 @@ def go_on_from_two_sides_and_interrupt_one(room: StudyRoom) -> None:
     for said in (interrupted, finished):
         assert "Traceback" not in said
         assert "locked" not in said
+
+
+def in_training(room: StudyRoom) -> bool:
+    """Returns whether the training that trials share has come to its first checkpoint."""
+    return any((room.folder / "runs" / "cache").glob("*/checkpoints/epoch-*"))
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    last = time.monotonic() + 30
+    while any(is_running(pid) for pid in pids):
+        assert time.monotonic() < last, "workers outlived the process that started them"
+        time.sleep(0.1)
 
 
 def mine(room: StudyRoom, process: subprocess.Popen) -> bool:

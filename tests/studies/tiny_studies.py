@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import Result
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from optuna.trial import FrozenTrial
@@ -39,9 +40,10 @@ STUDY: dict[str, Any] = {
     },
     "goal": {"samples": 6},
     "search": {"sampler": "random"},
-    "survival": {"heartbeat": 1},
     "budget": {"trials": 3},
 }
+SHARED = {"langevin_step": {"low": 0.0001, "high": 0.01, "log": True}}
+"""A space whose trials share one training, which a test may hold back: `hold_training`."""
 WITHOUT_PLOTS = """
 import tune
 import studies.report
@@ -117,6 +119,19 @@ class StudyRoom:
 
     def best(self, name: str = "study") -> Path:
         return self.folder / "runs" / "studies" / name / "best.yaml"
+
+    def training_lock(self) -> Path | None:
+        """Returns the lock of the only training of a study in `SHARED`, None before it starts."""
+        locks = list((self.folder / "runs" / "cache").glob("*.lock"))
+        return locks[0] if locks else None
+
+    @contextmanager
+    def hold_training(self) -> Iterator[None]:
+        """Keeps every trial of a study in `SHARED` from its end, as if it took very long."""
+        lock = self.training_lock()
+        assert lock, "no trial of the study has started"
+        with FileLock(lock):
+            yield
 
     @contextmanager
     def process(self, *arguments: str, **variables: str) -> Iterator[subprocess.Popen]:
