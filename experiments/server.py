@@ -52,10 +52,9 @@ def open_client(uri: str) -> MlflowClient:
             client = MlflowClient(tracking_uri=uri)
             client.search_experiments(max_results=1)
     except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise TrackingError(
-            f"{shown(uri)}: the tracking server cannot be used ({reason}). Start it, correct "
-            "MLFLOW_TRACKING_URI, or unset it to keep runs in ./mlflow.db"
+            f"{shown(uri)}: the tracking server cannot be used ({_reason(error)}). Start it, "
+            "correct MLFLOW_TRACKING_URI, or unset it to keep runs in ./mlflow.db"
         ) from error
     return client
 
@@ -124,8 +123,17 @@ def _ask(question: Callable[[], Answer], otherwise: str) -> Answer:
     try:
         return question()
     except (MlflowException, OSError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise TrackingError(f"{otherwise} ({reason})") from error
+        raise TrackingError(f"{otherwise} ({_reason(error)})") from error
+
+
+def _reason(error: BaseException) -> str:
+    """Returns the first line of what lies at the bottom of an error.
+
+    A refused connection comes wrapped in the errors of four libraries, each quoting the last.
+    """
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _existing(uri: str) -> str:

@@ -221,19 +221,18 @@ def _draw_gap(axis: Axes, gap: Floats, truth: float, unit: str) -> None:
 def _draw_location(axis: Axes, location: Floats, truth: Floats) -> None:
     """Draws the samples, the density regions of two levels where there is one, and the truth."""
     axis.plot(*location.T, ".", markersize=2.5, color=FORECAST, alpha=0.7, label="samples")
+    axis.plot(*truth, "*", markersize=11, color=TRUTH, markeredgecolor="white", label="truth")
     try:
         kernel = gaussian_kde(location.T)
     except (np.linalg.LinAlgError, ValueError):
-        pass  # all samples equal or on a line: there is no region to draw
-    else:
-        _draw_regions(axis, kernel, location)
-    axis.plot(*truth, "*", markersize=11, color=TRUTH, markeredgecolor="white", label="truth")
+        return  # all samples equal or on a line: there is no region to draw
+    _draw_regions(axis, kernel, location)
 
 
 def _draw_regions(axis: Axes, kernel: gaussian_kde, location: Floats) -> None:
-    margin = 0.15 * np.ptp(location, axis=0)
-    low, high = location.min(axis=0) - margin, location.max(axis=0) + margin
-    x, y = np.meshgrid(*(np.linspace(low[i], high[i], 100) for i in (0, 1)))
+    # The whole panel, which holds more than samples: a region must not end in its middle.
+    limits = axis.get_xlim(), axis.get_ylim()
+    x, y = np.meshgrid(*(np.linspace(low, high, 200) for low, high in limits))
     density = kernel(np.stack([x.ravel(), y.ravel()])).reshape(x.shape)
     # a sample must not count the kernel it carries itself, or the regions come out too small
     peak = 1 / (2 * np.pi * np.sqrt(np.linalg.det(kernel.covariance)))

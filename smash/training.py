@@ -226,11 +226,12 @@ class Trainer:
         loss = self._loss_of(self.model, batch, self.noise, backward=True)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
         if not (torch.isfinite(loss).all() and torch.isfinite(norm)):
+            kept = latest_checkpoint(self.root)
             raise TrainingError(
                 f"{where}: the loss is {float(loss[0])} and its gradient's norm {float(norm)}. "
                 "Likely causes: too high a learning_rate, too small a sigma_time or sigma_loc, "
-                "or data with extreme outliers. The last good checkpoint is kept in "
-                f"{latest_checkpoint(self.root) or self.root}"
+                "or data with extreme outliers. "
+                + (f"The last good checkpoint is kept in {kept}" if kept else "No epoch was done")
             )
         self.optimizer.step()
         if self.average is not None:

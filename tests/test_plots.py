@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.contour import QuadContourSet
 
 from smash import plots
 from smash.data.events import Targets
@@ -64,6 +65,21 @@ def test_figures_are_labelled_drawn_and_leave_pyplot_alone(name, tmp_path):
     assert all(axis.get_xlabel() for axis in figure.axes)
     assert figure.axes[0].get_ylabel()
     assert (plt.get_fignums(), dict(plt.rcParams)) == before
+
+
+def test_a_region_ends_at_the_edge_of_its_panel_if_it_has_to():
+    samples, targets = forecast()
+    few = samples.location[:, :8]  # whose density reaches far beyond them
+    samples = Samples(samples.gap[:, :8], few, None, None, samples.mark_probability)
+    history = [np.array([[-20.0, 0.0], [3.0, -9.0]])]
+    _, panel = plots.forecast_densities(samples, targets, [0], history=history).axes
+    lines = [c for c in panel.collections if isinstance(c, QuadContourSet) and not c.filled]
+    assert lines
+    edges = np.transpose([panel.get_xlim(), panel.get_ylim()])
+    for path in (path for line in lines for path in line.get_paths()):
+        for part in path.to_polygons(closed_only=False):
+            closed = np.allclose(part[0], part[-1])
+            assert closed or all(np.isclose(end, edges).any() for end in part[[0, -1]])
 
 
 def test_units_stand_on_the_axes():

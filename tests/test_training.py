@@ -200,6 +200,15 @@ def test_the_last_epoch_is_validated_and_the_rate_follows_the_published_schedule
     assert rates[-1] == pytest.approx(1e-3 - (1e-3 - 5e-5) * 4 / 7)
 
 
+def test_a_loss_that_is_not_a_number_at_once_promises_no_checkpoint(tmp_path):
+    t = trainer(tmp_path)
+    with torch.no_grad():
+        next(t.model.network.parameters()).fill_(float("nan"))
+    with pytest.raises(TrainingError, match=r"epoch 1, batch 1 of 3.*No epoch was done"):
+        t.fit()
+    assert latest_checkpoint(tmp_path) is None
+
+
 def test_a_loss_that_is_not_a_number_stops_with_place_and_checkpoint(tmp_path):
     t = trainer(tmp_path)
 

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +68,24 @@ class Outcome:
         """Returns the logged test figures but seconds, which no run repeats."""
         named = {k.removeprefix("test/"): v for k, v in self.metrics.items() if k[:5] == "test/"}
         return {name: v for name, v in named.items() if not name.endswith("seconds")}
+
+
+STOPPED = """
+import os, sys
+import run_experiment
+from smash.training import Trainer
+number, epochs = int(sys.argv.pop(1)), int(sys.argv.pop(1))
+step, before = Trainer._step, []
+def stopped(trainer, *arguments):
+    done = len(trainer.result.records)
+    before.append(done)
+    if done - before[0] == epochs:
+        os.kill(os.getpid(), number)
+    return step(trainer, *arguments)
+Trainer._step = stopped
+run_experiment.app()
+"""
+"""The command line, which sends itself a signal in the first batch after some epochs."""
 
 
 @dataclass(frozen=True)
@@ -135,24 +152,17 @@ class Workshop:
         return {run.info.run_id for run in self.client.search_runs(experiments)}
 
     def interrupt(self, signal_number: signal.Signals, epochs: int, *arguments: str) -> Interrupted:
-        """Returns a run stopped by a signal once it has finished some epochs more."""
-        before = set(self._checkpoints())
-        process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), *arguments],
+        """Returns a run stopped by a signal in the middle of the epoch after some epochs more."""
+        done = subprocess.run(
+            [sys.executable, "-c", STOPPED, str(int(signal_number)), str(epochs), *arguments],
             cwd=self.folder,
-            env=environment(),
+            env=environment() | {"PYTHONPATH": str(ROOT)},
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
+            check=False,
         )
-        while process.poll() is None and len(set(self._checkpoints()) - before) < epochs:
-            time.sleep(0.01)
-        process.send_signal(signal_number)
-        _, errors = process.communicate(timeout=60)
-        return Interrupted(process.returncode, errors)
-
-    def _checkpoints(self) -> list[Path]:
-        return list(self.folder.glob("runs/*/checkpoints/epoch-*/weights.safetensors"))
+        return Interrupted(done.returncode, done.stderr)
 
 
 def environment() -> dict[str, str]:
