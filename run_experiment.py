@@ -50,6 +50,9 @@ def main(
     summary: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the test figures as JSON.")
     ] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Make a report of the run and keep it there.")
+    ] = False,
 ) -> None:
     """Train, test or time what SPEC describes, and log it to MLflow (see it with `mlflow ui`)."""
     # Imported here so that --help and wrong flags answer at once.
@@ -75,7 +78,12 @@ def main(
         from experiments.runner import Request, report_outcomes, run_experiment
 
         request = Request(stage, source, resume, profile, summary)
-        report_outcomes(loaded, run_experiment(loaded, request))
+        outcomes = run_experiment(loaded, request)
+        report_outcomes(loaded, outcomes)
+        if report:
+            from reports.making import report_on
+
+            typer.echo(report_on(outcomes[0].run_id).html)
     except SmashError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)

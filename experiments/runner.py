@@ -284,6 +284,10 @@ def _log_spec(tracker: Tracker, spec: ExperimentSpec, dataset: Dataset) -> None:
     tracker.set_tags(
         {
             "data/published": str(dataset.published).lower(),
+            "data/time_unit": dataset.time_unit,
+            "data/location_unit": dataset.location_unit,
+            "data/location_name_x": dataset.location_names[0],
+            "data/location_name_y": dataset.location_names[1],
             "data/warnings": "; ".join(dataset.warnings) or "none",
         }
     )

@@ -66,7 +66,7 @@ def find_run(run_id: str, uri: str | None = None) -> Run:
         TrackingError: when the server cannot be reached or knows no such run.
     """
     uri = uri or tracking_uri()
-    client = open_client(_existing(uri))
+    client = open_client(existing(uri))
     return _ask(lambda: client.get_run(run_id), f"{shown(uri)}: no run {run_id}")
 
 
@@ -111,7 +111,7 @@ def download_model(address: str, uri: str | None = None) -> Path:
         TrackingError: when the server cannot be reached or has no such model.
     """
     uri = uri or tracking_uri()
-    open_client(_existing(uri))
+    open_client(existing(uri))
     local = _ask(
         lambda: mlflow.artifacts.download_artifacts(artifact_uri=address, tracking_uri=uri),
         f"{shown(uri)}: no model {address}",
@@ -136,7 +136,12 @@ def _reason(error: BaseException) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
-def _existing(uri: str) -> str:
+def existing(uri: str) -> str:
+    """Returns the URI; a SQLite file must be there, as reading makes none.
+
+    Raises:
+        TrackingError: when there is no such file.
+    """
     path = sqlite_path(uri)
     if path is not None and not path.exists():
         raise TrackingError(

@@ -4,7 +4,7 @@ No figure enters pyplot's global state, so that they can be drawn from any threa
 closing: `figure.savefig(path)` writes one. Colours are seaborn's colour-blind palette.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -104,6 +104,7 @@ def forecast_densities(
     time_unit: str = "time units",
     location_unit: str = "length units",
     location_names: tuple[str, str] = ("x", "y"),
+    backdrop: Callable[[Axes], None] | None = None,
 ) -> Figure:
     """Returns the forecasts of a few events: gap and location, with what happened.
 
@@ -115,6 +116,7 @@ def forecast_densities(
         time_unit: for the gap's axis.
         location_unit: for the location's axes.
         location_names: names of the two coordinates.
+        backdrop: draws what lies behind the locations, such as a map, and sets their limits.
     """
     figure = Figure(figsize=(WIDTH, 0.5 + 2.6 * len(rows)), layout="constrained")
     panels = figure.subplots(len(rows), 2, squeeze=False)
@@ -124,6 +126,8 @@ def forecast_densities(
         if history is not None and len(history[i]):
             location_panel.plot(*history[i].T, ".-", color=HISTORY, linewidth=0.6, label="earlier")
         _draw_location(location_panel, samples.location[row], targets.location[row])
+        if backdrop is not None:
+            backdrop(location_panel)
         x, y = (f"{name} ({location_unit})" for name in location_names)
         location_panel.set(xlabel=x, ylabel=y)
         where = f"Sequence {targets.sequence[row]}, event {targets.event[row]}"

@@ -38,7 +38,16 @@ def processor_seconds(*arguments: str) -> float:
 
 def test_help_names_every_option_and_loads_nothing_heavy():
     shown = python("-X", "importtime", str(SCRIPT), "--help")
-    for option in ("--set", "--seed", "--stage", "--from", "--resume", "--profile", "--summary"):
+    for option in (
+        "--set",
+        "--seed",
+        "--stage",
+        "--from",
+        "--resume",
+        "--profile",
+        "--summary",
+        "--report",
+    ):
         assert option in shown.stdout
     imported = {line.rpartition("|")[2].strip() for line in shown.stderr.splitlines()}
     assert "typer" in imported

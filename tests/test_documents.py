@@ -53,24 +53,25 @@ def test_commands_of_the_readme_name_specs_keys_and_flags_that_exist(arguments):
     assert {a for a in arguments if a.startswith("--")} <= flags()
 
 
-def flags():
+def flags(*program):
     shown = subprocess.run(
-        [sys.executable, str(SCRIPT), "--help"],
+        [sys.executable, *(program or [str(SCRIPT)]), "--help"],
         capture_output=True,
         text=True,
+        cwd=ROOT,
         env=environment() | {"COLUMNS": "200"},
         check=True,
     )
-    return set(re.findall(r"--[a-z]+", shown.stdout))
+    return set(re.findall(r"--[a-z-]+", shown.stdout))
 
 
 def test_flags_of_the_readme_exist_but_for_the_originals_own():
     theirs = "\n".join(row.split("|")[1] for row in rows(section("Coming from the original")))
     ours = README.replace(section("Coming from the original"), "")
     ours += "\n".join(row.split("|")[2] for row in rows(section("Coming from the original")))
-    named = {flag for word in words(ours) for flag in re.findall(r"(?<!\S)--[a-z_]+", word)}
+    named = {flag for word in words(ours) for flag in re.findall(r"(?<!\S)--[a-z_-]+", word)}
     assert len(named) > 5
-    assert named <= flags()
+    assert named <= flags() | flags("-m", "reports")
     assert set(re.findall(r"--\w+", theirs)) == ORIGINAL_FLAGS
 
 
@@ -123,11 +124,11 @@ def test_files_and_targets_of_the_documents_exist(text):
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
 
 
-ARTIFACTS = ("figures/", "scores/", "samples/")
+ARTIFACTS = ("figures/", "scores/", "samples/", "report/", "reports/out/")
 
 
 def test_what_a_run_is_said_to_leave_is_there(workshop, finished):
-    paths = {w for w in words(README) if w.startswith(ARTIFACTS) and "." in w and "…" not in w}
+    paths = {w for w in words(README) if w.startswith(ARTIFACTS[:3]) and "." in w and "…" not in w}
     assert {"samples/samples.parquet", "scores/events.parquet", "figures/training.png"} <= paths
     for path in paths:
         assert workshop.artifact(finished.run_id, path).exists()

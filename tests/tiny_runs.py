@@ -24,6 +24,16 @@ from experiments.tracking import Tracker
 
 ROOT = Path(run_experiment.__file__).parent
 SCRIPT = ROOT / "run_experiment.py"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 TINY: dict[str, Any] = {
     "name": "tiny",
     "data": {"name": "simulated", "simulator": {"sequences": [6, 3, 3], "events": [5, 8]}},

@@ -3,6 +3,7 @@
 from smash.scores.calibration import (
     calibration_score,
     coverage,
+    cs_critical,
     cs_floor,
     randomised_pit,
     region_level,
@@ -21,6 +22,7 @@ __all__ = [
     "calibration_score",
     "count_distinct",
     "coverage",
+    "cs_critical",
     "cs_floor",
     "fair_crps",
     "fair_energy_score",

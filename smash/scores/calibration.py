@@ -83,6 +83,24 @@ def cs_floor(n_events: int, levels: Sequence[float]) -> float:
     return float(np.mean(2 * k / n_events * np.exp(log_mass)))
 
 
+def cs_critical(
+    n_events: int,
+    levels: Sequence[float],
+    generator: np.random.Generator,
+    probability: float = 0.95,
+    draws: int = 4000,
+) -> float:
+    """Returns the CS that a perfect forecaster stays below with `probability`, by simulation.
+
+    Its ranks of `n_events` independent events are uniform, so the events between neighbouring
+    levels are multinomial.
+    """
+    q = np.sort(np.asarray(levels, dtype=np.float64))
+    counts = generator.multinomial(n_events, np.diff(q, prepend=0.0, append=1.0), size=draws)
+    covered = counts[:, :-1].cumsum(axis=1) / n_events
+    return float(np.quantile(np.abs(covered - q).mean(axis=1), probability))
+
+
 def _randomised_rank(
     before: NDArray[np.int64], ties: NDArray[np.int64], n_samples: int, generator: torch.Generator
 ) -> Floats:

@@ -4,7 +4,6 @@ With SMASH_SCREENSHOTS set to a folder, what was looked at is kept there as pict
 """
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,20 +17,17 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tiny_runs import Outcome, Workshop, environment, find_program
+from tiny_runs import (
+    CHROMIUM,
+    CHROMIUM_FLAGS,
+    Outcome,
+    Workshop,
+    environment,
+    find_program,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-dev-shm-usage",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 PATIENCE = 120_000
 """Milliseconds for a page to show what is waited for, on a busy machine."""
 
@@ -110,7 +106,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
 

@@ -1,0 +1,138 @@
+"""A report put together from a selection of runs: verdict, then a part a data set, then sources."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timezone
+
+from reports import data_tables, provenance, score_tables
+from reports.comparison import Comparison, read_comparison
+from reports.document import Block, Report, Section
+from reports.drawn import calibration_pictures, course_pictures, forecast_pictures, skill_picture
+from reports.groups import DataSet, Group, arrange
+from reports.searches import search_sections
+from reports.store import EVENTS, SAMPLES, UNFINISHED, Run, Selection, Store
+from reports.verdict import verdict
+from reports.words import Units
+
+DRAWN_MODELS, DRAWN_BASELINES = 3, 4
+"""Forecasters whose tables of events are read and drawn, a data set."""
+
+
+def build(store: Store, selection: Selection) -> Report:
+    """Returns the report of the selected runs; what is missing is said in its notes."""
+    datasets, notes = arrange(selection.runs)
+    scored = [data for data in datasets if data.groups]
+    notes = [*selection.notes, *_missing(selection.runs), *notes]
+    if len(scored) > 1:
+        names = ", ".join(f"{data.name} ({data.digest[:8]})" for data in scored)
+        notes.append(f"The runs are of {len(scored)} data sets, each shown by itself: {names}.")
+    sections: list[Section] = []
+    verdicts = []
+    for data in scored:
+        comparisons = _comparisons(store, data)
+        verdicts.append(verdict(data, comparisons))
+        sections += _dataset_sections(store, data, comparisons, notes)
+    studies = [run for run in selection.runs if run.study]
+    for study in studies:
+        sections += search_sections(store, study, notes)
+    if not scored:
+        verdicts.append("No run was tested, so there are no scores to judge.")
+    sections.append(provenance.section(store, selection, scored))
+    return Report(
+        title=selection.title,
+        origin=f"{_counted(selection.runs)} in {store.shown_uri}, read on {_today()}.",
+        verdict=tuple(verdicts),
+        notes=tuple(dict.fromkeys(notes)),
+        sections=tuple(section for section in sections if section.blocks),
+    )
+
+
+def drawn(data: DataSet) -> list[Group]:
+    """Returns the few forecasters that figures show: the best models and baselines beside them."""
+    models = list(data.models[:DRAWN_MODELS])
+    contest = (models or data.baselines)[0].contest
+    rivals = [group for group in data.baselines if group.contest == contest]
+    return [*models, *rivals[:DRAWN_BASELINES]]
+
+
+def _dataset_sections(
+    store: Store, data: DataSet, comparisons: dict[str, Comparison], notes: list[str]
+) -> Iterator[Section]:
+    units = units_of(store, data)
+    yield Section(f"{data.name}: scores", _present(_scores(data, comparisons, units)))
+    shown = drawn(data)
+    tables = {}
+    for group in shown:
+        table = store.table(group.first, EVENTS)
+        if table is None:
+            notes.append(f"The run {group.first.run_id} has no table of scored events.")
+        else:
+            tables[group] = table
+    blocks: list[Block | None] = [score_tables.calibration(data, units)]
+    blocks += calibration_pictures(data, tables)
+    blocks.append(score_tables.recalibrated(data, units))
+    blocks += data_tables.estimator_audit(store, data, shown)
+    yield Section("Calibration", _present(blocks), level=2)
+    lead = shown[0].first
+    pictures = forecast_pictures(store, data, shown[0], units)
+    if not pictures:
+        notes.append(f"The run {lead.run_id} has no {SAMPLES}, so no forecast of it is drawn.")
+    yield Section("Forecasts of single events", tuple(pictures), level=2)
+    yield Section(
+        "Sampling and training", tuple(course_pictures(store, data, units, notes)), level=2
+    )
+    yield Section("Data", _present(data_tables.data_audit(store, data, units)), level=2)
+
+
+def _scores(
+    data: DataSet, comparisons: dict[str, Comparison], units: Units
+) -> Iterator[Block | None]:
+    yield score_tables.proper_scores(data, units)
+    yield score_tables.skills(data, comparisons)
+    yield skill_picture(data, drawn(data), comparisons)
+    yield score_tables.against(data, comparisons, units)
+    yield score_tables.point_errors(data, units)
+    yield score_tables.beside_published(data, units)
+    yield score_tables.configurations(data)
+
+
+def units_of(store: Store, data: DataSet) -> Units:
+    """Returns the units that a data set's runs were tagged with, or else those of its samples."""
+    tags = {k: v for run in data.runs for k, v in run.tags.items() if k.startswith("data/")}
+    if "data/time_unit" in tags:
+        names = (tags.get("data/location_name_x", "x"), tags.get("data/location_name_y", "y"))
+        return Units(tags["data/time_unit"], tags.get("data/location_unit", "units"), names)
+    metadata = store.sample_metadata(data.groups[0].first)  # runs of before units were tagged
+    if "time_unit" in metadata:
+        return Units(metadata["time_unit"], metadata.get("location_unit", "units"))
+    return Units()
+
+
+def _comparisons(store: Store, data: DataSet) -> dict[str, Comparison]:
+    """Returns what the runs of the drawn forecasters logged of their tests, by run."""
+    found = {run.run_id: read_comparison(store, run) for g in drawn(data) for run in g.runs}
+    return {run_id: one for run_id, one in found.items() if one is not None}
+
+
+def _missing(runs: Sequence[Run]) -> Iterator[str]:
+    running = [run for run in runs if run.status in UNFINISHED]
+    failed = [run for run in runs if run.status in ("FAILED", "KILLED") and not run.trial]
+    for words, found in (("is not finished", running), ("did not finish", failed)):
+        for run in found[:5]:
+            yield (
+                f"The run {run.run_id} ({run.name}) {words} (status {run.status}); what it has "
+                "logged is shown."
+            )
+        if found[5:]:
+            yield f"So it is with {len(found) - 5} more runs."
+
+
+def _present(blocks: Iterable[Block | None]) -> tuple[Block, ...]:
+    return tuple(block for block in blocks if block is not None)
+
+
+def _counted(runs: Sequence[Run]) -> str:
+    return "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+
+
+def _today() -> str:
+    return datetime.now(timezone.utc).strftime("%d %B %Y, %H:%M UTC")

@@ -1,0 +1,150 @@
+"""The pictures of a data set's part: which forecasters, which events, under which captions."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from reports import figures
+from reports.comparison import Comparison
+from reports.document import Picture
+from reports.figures import plain_label
+from reports.groups import DataSet, Group
+from reports.pitch import draw_pitch
+from reports.score_tables import skill
+from reports.store import Store
+from reports.verdict import levels_of
+from reports.words import FIGURES, SKILLS, Units, unit_of
+from smash import plots
+from smash.data.events import Targets
+from smash.samples import Samples
+
+DRAWN_EVENTS, EARLIER = 3, 20
+"""Events drawn, and the earlier ones shown beside each."""
+PITCH = "pitch units"
+"""The unit of locations on a football pitch of 100 × 100."""
+BLOCK_FIGURES = ("crps_time", "energy_location", "mark_log_loss", "cs_time", "cs_location", "ece")
+HISTORY = "training/history.parquet"
+
+
+def skill_picture(
+    data: DataSet, shown: list[Group], comparisons: Mapping[str, Comparison]
+) -> Picture | None:
+    """Returns the skill of the shown forecasters; None where climatology was not tested."""
+    skills: dict[str, dict[str, figures.Skill]] = {}
+    for group in shown:
+        values = {part: skill(data, group, part, comparisons) for part in SKILLS}
+        known = {part: (v.mean, v.low, v.high) for part, v in values.items() if v is not None}
+        if known and group.baseline != "climatology":
+            skills[plain_label(group.label)] = known
+    if not skills:
+        return None
+    caption = (
+        f"Skill on {data.name}, 1 − score / climatology's: right of zero, history was of use. "
+        "Bars are 95 % intervals, where a run logged them."
+    )
+    return Picture(f"{data.key}-skill", caption, figures.skill_plot(skills))
+
+
+def calibration_pictures(data: DataSet, tables: Mapping[Group, pd.DataFrame]) -> Iterator[Picture]:
+    """Yields coverage, its error, histograms of ranks, and the reliability of marks."""
+    if not tables:
+        return
+    named = {plain_label(group.label): table for group, table in tables.items()}
+    lead = next(iter(tables))
+    key = data.key
+    band = "The grey band holds 95 % of perfect forecasters."
+    yield Picture(
+        f"{key}-coverage",
+        f"Coverage of intervals of time and regions of location on {data.name}, by nominal "
+        f"level. {band}",
+        plots.coverage_curve(named),
+    )
+    yield Picture(
+        f"{key}-coverage-error",
+        f"Coverage minus level on {data.name}; dots are the levels of CS. Above zero a forecast "
+        f"is wider than the truth, below it narrower. {band}",
+        plots.coverage_error(named, levels_of(lead)),
+    )
+    yield Picture(
+        f"{key}-pit",
+        f"Ranks of what happened among the draws on {data.name}. A hump in the middle: too wide; "
+        f"raised ends: too narrow; a slope: shifted. {band}",
+        figures.pit_histograms(named),
+    )
+    reliability = figures.reliability_diagram(named)
+    if reliability is not None:
+        yield Picture(
+            f"{key}-reliability",
+            f"Reliability of marks on {data.name}: how often the likeliest mark was right, by its "
+            "probability (left), and how often such a probability was given (right).",
+            reliability,
+        )
+
+
+def forecast_pictures(store: Store, data: DataSet, group: Group, units: Units) -> list[Picture]:
+    """Returns the drawn forecasts of a few events, none where the run has no samples."""
+    found = store.samples(group.first)
+    if found is None:
+        return []
+    targets, samples = found
+    rows = np.unique(np.linspace(0, len(targets) - 1, DRAWN_EVENTS + 2)[1:-1].round().astype(int))
+    figure = _densities(targets, samples, [int(row) for row in rows], units)
+    caption = (
+        f"Forecasts of {len(rows)} events by {group.label} on {data.name}, spread evenly over "
+        "the test set: draws of the gap with its intervals (left) and of the location with its "
+        "regions (right), and what happened."
+    )
+    return [Picture(f"{data.key}-forecasts", caption, figure)]
+
+
+def _densities(targets: Targets, samples: Samples, rows: list[int], units: Units) -> Figure:
+    return plots.forecast_densities(
+        samples,
+        targets,
+        rows,
+        history=[_earlier(targets, row) for row in rows],
+        time_unit=plain_label(units.time),
+        location_unit=plain_label(units.location),
+        location_names=units.location_names,
+        backdrop=draw_pitch if units.location == PITCH else None,
+    )
+
+
+def _earlier(targets: Targets, row: int) -> np.ndarray:
+    """Returns (M, 2) the locations of the events before one, oldest first, M at most `EARLIER`."""
+    before = (targets.sequence == targets.sequence[row]) & (targets.event < targets.event[row])
+    return targets.location[before][-EARLIER:]
+
+
+def course_pictures(
+    store: Store, data: DataSet, units: Units, notes: list[str]
+) -> Iterator[Picture]:
+    """Yields scores against sampling steps and training curves of the best model."""
+    if not data.models:
+        return
+    group, key = data.models[0], data.key
+    run = group.first
+    logged = [name for name in BLOCK_FIGURES if f"blocks/{name}" in run.metrics]
+    if logged:
+        series = {}
+        for name in logged:
+            values = store.steps(run, f"blocks/{name}")
+            percent = FIGURES[name].unit == "percent"
+            label = FIGURES[name].words, plain_label(unit_of(name, units))
+            series[label] = 100 * values if percent else values
+        yield Picture(
+            f"{key}-steps",
+            f"Scores of {group.label} on {data.name} after each block of sampling steps.",
+            figures.block_scores(series),
+        )
+    history = store.table(run, HISTORY)
+    if history is None:
+        notes.append(f"The run {run.run_id} logged no training, so no training curve is drawn.")
+    else:
+        yield Picture(
+            f"{key}-training",
+            f"Training of {group.label} on {data.name}: loss, its parts, and the learning rate.",
+            plots.training_curves(history),
+        )

@@ -1,0 +1,197 @@
+"""Runs put in order: by data set, then by forecaster, the seeds of one setting together."""
+
+import string
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from reports.store import Run
+from reports.tables import Value, slug
+from reports.words import SKILLS
+
+NOT_SETTINGS = {"seed", "seeds", "device", "threads", "deterministic", "description", "baselines"}
+"""Keys of a spec in which runs of one setting may differ."""
+BASELINES = ("oracle", "climatology", "markov", "walk", "hawkes", "mixture")
+LABELLED = 2
+"""Settings that differ in more keys than these are lettered rather than spelt out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """A forecaster on a data set: the runs of one setting, a seed each.
+
+    `settings` are those in which it differs from the other models; `baseline` is None for a model.
+    """
+
+    runs: tuple[Run, ...]
+    baseline: str | None
+    label: str = "SMASH"
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def first(self) -> Run:
+        return self.runs[0]
+
+    @property
+    def contest(self) -> str:
+        """Scores are compared within it: the same number of events of the same data."""
+        return f"{self.first.figures.get('n_events', 0):.0f}"
+
+    @property
+    def quick(self) -> bool:
+        return any(run.quick for run in self.runs)
+
+    def value(self, figure: str) -> Value | None:
+        """Returns mean and standard deviation over seeds of a test figure."""
+        found = [run.figures[figure] for run in self.runs if figure in run.figures]
+        if not found:
+            return None
+        return Value(float(np.mean(found)), float(np.std(found, ddof=1)) if found[1:] else None)
+
+    def mean(self, figure: str) -> float | None:
+        value = self.value(figure)
+        return None if value is None else value.mean
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """All that was scored on one data set; models with the best first, baselines in fixed order.
+
+    `others` are its runs without scores; `key` starts the names of its tables and figures, and is
+    of no other data set of the report.
+    """
+
+    name: str
+    digest: str
+    models: tuple[Group, ...]
+    baselines: tuple[Group, ...]
+    others: tuple[Run, ...] = ()
+    key: str = ""
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        return (*self.models, *self.baselines)
+
+    @property
+    def runs(self) -> list[Run]:
+        return [*(run for group in self.groups for run in group.runs), *self.others]
+
+    @cached_property
+    def differing(self) -> list[str]:
+        """The keys in which the models differ."""
+        return sorted({key for group in self.models for key in group.settings})
+
+    def rival(self, name: str, group: Group) -> Group | None:
+        """Returns the baseline `name` scored on the same events as `group`."""
+        same = (b for b in self.baselines if b.baseline == name and b.contest == group.contest)
+        return next(same, None)
+
+    def skill(self, group: Group, score: str) -> float | None:
+        """Returns 1 - score / climatology's, None where either is missing."""
+        climatology = self.rival("climatology", group)
+        own, theirs = group.mean(score), climatology and climatology.mean(score)
+        return None if own is None or not theirs else 1 - own / theirs
+
+
+def arrange(runs: Iterable[Run]) -> tuple[list[DataSet], list[str]]:
+    """Returns the data sets that runs are of, and notes on runs that were left out."""
+    notes: list[str] = []
+    by_data: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        by_data.setdefault((run.dataset, run.digest), []).append(run)
+    datasets = [_dataset(*key, found, notes) for key, found in by_data.items()]
+    keys = [slug(data.name) for data in datasets]
+    return [
+        replace(data, key=key if keys.count(key) == 1 else f"{key}-{data.digest[:8]}-{i}")
+        for i, (data, key) in enumerate(zip(datasets, keys, strict=True), start=1)
+    ], notes
+
+
+def _dataset(name: str, digest: str, runs: Sequence[Run], notes: list[str]) -> DataSet:
+    models: dict[tuple, list[Run]] = {}
+    baselines: dict[tuple, list[Run]] = {}
+    for run in runs:
+        if run.tested and run.baseline:
+            baselines.setdefault(_baseline_key(run), []).append(run)
+        elif run.tested:
+            models.setdefault(_model_key(run), []).append(run)
+    dataset = DataSet(
+        name,
+        digest,
+        _labelled([Group(_one_a_seed(found, notes), None) for found in models.values()]),
+        tuple(
+            Group(_one_a_seed(found, notes), key[0], key[0])
+            for key, found in sorted(baselines.items(), key=lambda item: _order(item[0]))
+        ),
+        tuple(run for run in runs if not run.tested),
+    )
+    return replace(dataset, models=_best_first(dataset))
+
+
+def _settings(run: Run) -> dict[str, str]:
+    settings = {k: v for k, v in run.params.items() if k not in NOT_SETTINGS}
+    return settings | {"profile": run.tags.get("profile", "full")}
+
+
+def _model_key(run: Run) -> tuple:
+    return tuple(sorted(_settings(run).items()))
+
+
+def _baseline_key(run: Run) -> tuple:
+    """Returns name, protocol, events and samples: a baseline does not know the model's settings."""
+    figures = run.figures
+    return run.baseline, run.protocol, figures["n_events"], figures.get("n_samples")
+
+
+def _order(key: tuple) -> tuple:
+    place = BASELINES.index(key[0]) if key[0] in BASELINES else len(BASELINES)
+    return place, *(str(part) for part in key)
+
+
+def _one_a_seed(runs: Sequence[Run], notes: list[str]) -> tuple[Run, ...]:
+    """Returns the last run of each seed: the same again would pass for less variation."""
+    last = {run.params.get("seed", "0"): run for run in sorted(runs, key=lambda run: run.started)}
+    if (extra := len(runs) - len(last)) and runs[0].baseline is None:
+        notes.append(
+            f"{extra} earlier runs of {runs[0].name} have the setting and seed of a later one; "
+            "the later one is shown."
+        )
+    return tuple(last[seed] for seed in sorted(last, key=lambda seed: (len(seed), seed)))
+
+
+def _labelled(groups: list[Group]) -> tuple[Group, ...]:
+    """Returns the groups with labels that tell them apart, and the settings that differ."""
+    if len(groups) < 2:
+        return tuple(replace(group, settings={}) for group in groups)
+    settings = [_settings(group.first) for group in groups]
+    keys = {key for one in settings for key in one if len({s.get(key) for s in settings}) > 1}
+    named = []
+    for i, (group, one) in enumerate(zip(groups, settings, strict=True)):
+        own = {key: one.get(key, "–") for key in sorted(keys)}
+        words = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in own.items())
+        label = f"SMASH {words}" if 0 < len(own) <= LABELLED else f"SMASH {_letters(i)}"
+        named.append(replace(group, label=label, settings=own))
+    return tuple(named)
+
+
+def _letters(number: int) -> str:
+    """Returns A … Z, AA, AB and so on."""
+    first, rest = divmod(number, 26)
+    return (_letters(first - 1) if first else "") + string.ascii_uppercase[rest]
+
+
+def _best_first(dataset: DataSet) -> tuple[Group, ...]:
+    """Returns the models by mean skill; without climatology by CRPS of time."""
+
+    def goodness(group: Group) -> tuple[float, float]:
+        skills = [dataset.skill(group, score) for score in SKILLS.values()]
+        known = [skill for skill in skills if skill is not None]
+        crps = group.mean("crps_time")
+        return (
+            -float(np.mean(known)) if known else 0.0,
+            float("inf") if crps is None or np.isnan(crps) else crps,
+        )
+
+    return tuple(sorted(dataset.models, key=goodness))

@@ -1,0 +1,227 @@
+"""The tables of scores of one data set, each a row a forecaster."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from reports.comparison import Comparison, Estimate
+from reports.groups import DataSet, Group
+from reports.published import ESTIMATED_ALIKE, SOURCE, published_columns, published_rows
+from reports.tables import Column, Raw, Row, Table, Value, filled
+from reports.words import PROPER, SKILLS, Units, column
+
+NAME = Column("forecaster", "forecaster")
+ABOUT = (
+    NAME,
+    Column("protocol", "protocol"),
+    Column("seeds", "seeds", decimals=0),
+    Column("n_events", "events", decimals=0),
+    Column("n_samples", "samples", decimals=0),
+)
+ERRORS = ("mae_time", "mae_time_median", "mae_location", "mae_location_median", "accuracy")
+CALIBRATION = ("cs_time", "cs_location", "cs_floor", "ece")
+WITHIN = "Mean ± standard deviation over seeds. Best in bold, among rows of as many events."
+
+
+def proper_scores(data: DataSet, units: Units) -> Table:
+    """Returns the proper scores and what each row was made from."""
+    return _table(
+        data,
+        "scores",
+        f"Proper scores on the test set of {data.name}; lower is better.",
+        [*ABOUT, *(column(figure, units) for figure in PROPER)],
+        [WITHIN],
+    )
+
+
+def point_errors(data: DataSet, units: Units) -> Table:
+    """Returns mean absolute errors and the accuracy of the mark."""
+    return _table(
+        data,
+        "errors",
+        f"Errors of point forecasts on {data.name}: of the mean of the draws, and of their median, "
+        "which is the better point forecast for an absolute error.",
+        [NAME, *(column(figure, units) for figure in ERRORS)],
+        [WITHIN],
+    )
+
+
+def calibration(data: DataSet, units: Units) -> Table:
+    """Returns the calibration scores beside what chance alone gives."""
+    columns = [NAME, column("n_distinct", units), *(column(f, units) for f in CALIBRATION)]
+    return _table(
+        data,
+        "calibration",
+        f"Calibration on {data.name}.",
+        columns,
+        [
+            "CS: mean over levels of |coverage − level|. CS floor: its mean for a perfect "
+            "forecaster on as many distinct events; a CS near it cannot be told from perfect.",
+        ],
+    )
+
+
+def recalibrated(data: DataSet, units: Units) -> Table | None:
+    """Returns raw and recalibrated figures in turn, None where no run was recalibrated."""
+    prefix = "test_recalibrated/"
+    rows = []
+    for group in data.models:
+        after: dict[str, list[float]] = {}
+        for run in group.runs:
+            for name, value in run.metrics.items():
+                if name.startswith(prefix):
+                    after.setdefault(name.removeprefix(prefix), []).append(value)
+        if after:
+            before = {figure: group.value(figure) for figure in after}
+            rows.append(Row({"forecaster": group.label, "figures": "raw", **before}, None))
+            means = {figure: Value(sum(v) / len(v)) for figure, v in after.items()}
+            named = {"forecaster": group.label, "figures": "recalibrated"}
+            rows.append(Row({**named, **means}, None))
+    if not rows:
+        return None
+    figures = (*CALIBRATION, *PROPER)
+    columns = [NAME, Column("figures", "figures"), *(column(f, units) for f in figures)]
+    return filled(
+        Table(
+            f"{data.key}-recalibrated",
+            f"Raw figures on {data.name} and those after recalibration on validation data.",
+            columns,
+            rows,
+            ["Its guarantee needs exchangeable events; drift between the splits breaks it."],
+        )
+    )
+
+
+def beside_published(data: DataSet, units: Units) -> Table | None:
+    """Returns our figures under the published estimators and every published row; else None."""
+    contest = data.groups[0].contest if data.groups else ""
+    theirs = published_rows(data.name, contest)
+    if not theirs or not any(group.value("cs_time_original") for group in data.groups):
+        return None
+    ours = [
+        Row(
+            {
+                "forecaster": f"{group.label}, this report",
+                "protocol": group.first.protocol + (", quick profile" if group.quick else ""),
+                **{figure: group.value(figure) for figure in ESTIMATED_ALIKE},
+            },
+            None if group.quick else group.contest,
+        )
+        for group in data.groups
+    ]
+    return Table(
+        f"{data.key}-published",
+        f"Figures on {data.name} under the published estimators, beside the published ones.",
+        [NAME, Column("protocol", "protocol"), *published_columns(data.name, units)],
+        [*ours, *theirs],
+        [
+            f"Published: {SOURCE}; the checkpoint was chosen on the test set (here: protocol "
+            "original). Best in bold: lowest, accuracy highest.",
+            "The published estimator of CS is biased: a perfect forecaster is far from zero under "
+            "it (see the estimator audit), so the lowest CS time is not the best calibration.",
+        ],
+    )
+
+
+def skills(data: DataSet, comparisons: Mapping[str, Comparison]) -> Table | None:
+    """Returns skill against climatology, with intervals where one run was compared."""
+    rows = []
+    for group in data.groups:
+        if group.baseline == "climatology" or data.rival("climatology", group) is None:
+            continue
+        values = {part: skill(data, group, part, comparisons) for part in SKILLS}
+        rows.append(Row({"forecaster": group.label, **values}, group.contest))
+    if not rows:
+        return None
+    columns = [
+        Column(part, f"{part} (%)", factor=100, decimals=2, best="high", signed=True)
+        for part in SKILLS
+    ]
+    note = "Skill: 1 − score / climatology's, of CRPS, energy score and log loss. "
+    note += "In brackets: 95 % interval, by bootstrap over groups of sequences that share no event."
+    return filled(
+        Table(
+            f"{data.key}-skill",
+            f"Skill on {data.name}: what history adds to the training data's marginals.",
+            [NAME, *columns],
+            rows,
+            [note],
+        )
+    )
+
+
+def skill(
+    data: DataSet, group: Group, part: str, comparisons: Mapping[str, Comparison]
+) -> Value | None:
+    """Returns the skill in a part, with its interval where the group is a single compared run."""
+    value = data.skill(group, SKILLS[part])
+    if value is None:
+        return None
+    found = comparisons.get(group.first.run_id)
+    if found is not None and len(group.runs) == 1 and part in found.skill:
+        logged = found.skill[part]
+        return Value(logged.value, low=logged.low, high=logged.high)
+    return Value(value)
+
+
+def against(data: DataSet, comparisons: Mapping[str, Comparison], units: Units) -> Table | None:
+    """Returns the paired differences of models from baselines; None where none was tested."""
+    rows = []
+    for group in data.models:
+        for run in group.runs:
+            if run.run_id in comparisons:
+                of = {"forecaster": group.label, "seed": run.params.get("seed")}
+                tested = comparisons[run.run_id].against
+                rows += [Row(of | _differences(rival, found)) for rival, found in tested.items()]
+    if not rows:
+        return None
+    columns = [NAME, Column("seed", "seed"), Column("baseline", "against")]
+    for score in SKILLS.values():
+        heading = column(score, units).heading
+        columns += [Column(score, heading, signed=True), Column(f"{score}_p", "p", decimals=4)]
+    return filled(
+        Table(
+            f"{data.key}-against",
+            f"Score minus the baseline's on the same events of {data.name}; below zero the model "
+            "is better.",
+            columns,
+            rows,
+            ["In brackets: 95 % interval. p: of no difference, by paired bootstrap over groups."],
+        )
+    )
+
+
+def _differences(rival: str, found: Mapping[str, Estimate]) -> dict[str, Raw]:
+    values: dict[str, Raw] = {"baseline": rival}
+    for score in SKILLS.values():
+        if score in found:
+            one = found[score]
+            values[score] = Value(one.value, low=one.low, high=one.high)
+            values[f"{score}_p"] = one.p_value
+    return values
+
+
+def configurations(data: DataSet) -> Table | None:
+    """Returns the settings in which the models differ, None for a single model."""
+    if len(data.models) < 2:
+        return None
+    columns = [NAME, *(Column(key, key) for key in data.differing)]
+    rows = [Row({"forecaster": g.label, **g.settings}) for g in data.models]
+    caption = f"Settings in which the models on {data.name} differ."
+    return Table(f"{data.key}-settings", caption, columns, rows)
+
+
+def _table(
+    data: DataSet, key: str, caption: str, columns: Sequence[Column], notes: Iterable[str]
+) -> Table:
+    rows = [_row(group, [c.key for c in columns]) for group in data.groups]
+    return filled(Table(f"{data.key}-{key}", caption, columns, rows, tuple(notes)))
+
+
+def _row(group: Group, keys: Iterable[str]) -> Row:
+    about: dict[str, Raw] = {
+        "forecaster": group.label,
+        "protocol": group.first.protocol + (", quick" if group.quick else ""),
+        "seeds": len(group.runs),
+    }
+    counts = {key: group.mean(key) for key in ("n_events", "n_samples", "n_distinct", "cs_floor")}
+    figures = {key: group.value(key) for key in keys if key not in about}
+    return Row({**figures, **about, **counts}, group.contest)

@@ -1,0 +1,86 @@
+"""The verdict follows from the figures."""
+
+import numpy as np
+import pytest
+from made_up import run
+
+from reports.comparison import Comparison, Estimate
+from reports.groups import arrange
+from reports.verdict import verdict
+from smash.scores import cs_critical, cs_floor
+
+LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def said(*runs, comparisons=None):
+    (data,), _ = arrange(runs)
+    return verdict(data, comparisons or {})
+
+
+def test_lower_scores_are_better_and_higher_ones_worse_by_how_much():
+    text = said(
+        run(crps_time=0.9, energy_location=1.25, mark_log_loss=1.001), run("c", "climatology")
+    )
+    assert "better in time (CRPS −10.0 %)" in text
+    assert "worse in location (energy score +25.0 %)" in text
+    assert "no difference is shown in mark (log loss +0.1 %)" in text
+
+
+def test_a_baseline_on_other_events_is_no_baseline():
+    assert "Against climatology it was not tested" in said(
+        run(), run("c", "climatology", n_events=9.0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [(-0.2, -0.1, "better in time"), (0.1, 0.2, "worse in time"), (-0.2, 0.1, "no difference")],
+)
+def test_intervals_decide_where_there_are_any(low, high, words):
+    mine, theirs = run(crps_time=0.9), run("c", "climatology")
+    test = {"climatology": {"crps_time": Estimate(-0.1, low, high, 0.5)}}
+    text = said(mine, theirs, comparisons={mine.run_id: Comparison(9, {}, {}, test)})
+    assert words in text.partition("location")[0] + text.partition("no difference is shown")[1]
+
+
+def test_a_score_above_what_chance_gives_is_not_calibrated():
+    covered = {f"coverage_time_{100 * q:.0f}": q + 0.1 for q in LEVELS}
+    text = said(run(cs_time=0.1, cs_location=0.012, **covered))
+    assert "in time it has 10.00 %" in text
+    assert "not calibrated, its intervals hold the truth too often" in text
+    assert "in location it has 1.20 %, which cannot be told from perfect" in text
+
+
+def test_the_quick_profile_is_no_result():
+    assert "no result" in said(run(tags={"profile": "quick"}))
+    assert "no result" not in said(run())
+
+
+def test_seeds_are_pooled_and_repeats_are_not():
+    (data,), notes = arrange([run(seed=1, crps_time=1.0), run(seed=2, crps_time=2.0)])
+    (group,) = data.models
+    assert group.value("crps_time").mean == 1.5
+    assert group.value("crps_time").sd == pytest.approx(2**-0.5)
+    assert not notes
+    (data,), notes = arrange([run(seed=1), run(seed=1)])
+    assert len(data.models[0].runs) == 1
+    assert "the later one is shown" in notes[0]
+
+
+def test_models_are_told_apart_by_what_differs_and_the_best_comes_first():
+    worse = run(params={"sampling.denoise": "none"}, crps_time=2.0)
+    better = run(params={"sampling.denoise": "posterior"}, crps_time=1.0)
+    (data,), _ = arrange([worse, better])
+    assert [group.label for group in data.models] == [
+        "SMASH denoise=posterior",
+        "SMASH denoise=none",
+    ]
+
+
+def test_perfect_forecasters_stay_below_the_critical_score_as_often_as_said():
+    generator = np.random.default_rng(3)
+    critical = cs_critical(200, LEVELS, generator)
+    ranks = generator.random((2000, 200))
+    scores = np.mean([np.abs((ranks <= q).mean(axis=1) - q) for q in LEVELS], axis=0)
+    assert np.mean(scores <= critical) == pytest.approx(0.95, abs=0.02)
+    assert critical > cs_floor(200, LEVELS)
