@@ -63,25 +63,31 @@ class EncoderLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps x (G, B, L, d) to the same shape; position l sees positions up to l alone."""
+        return self.after_attention(x, self.attended(*self.heads(x)))
+
+    def heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns queries, keys and values (G, B, H, L, d_head) of x (G, B, L, d)."""
+        n_streams, n_sequences, length, _ = x.shape
+        projected = self.query_key_value(x.flatten(1, 2)).view(
+            n_streams, n_sequences, length, 3, self.n_heads, -1
+        )
+        query, key, value = projected.permute(3, 0, 1, 4, 2, 5).unbind()
+        return query, key, value
+
+    def attended(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Returns what each position takes from those up to it, (G, B, H, L, d_head)."""
+        dropout = self.dropout if self.training else 0.0
+        q, k, v = (heads.flatten(0, 2) for heads in (query, key, value))
+        return causal_attention(q, k, v, dropout).view(query.shape)
+
+    def after_attention(self, x: Tensor, attended: Tensor) -> Tensor:
+        """Returns the layer's output (G, B, L, d) for x and what the heads attended to."""
         shape = x.shape
         x = x.flatten(1, 2)
-        attended = self.out(self._attend(x, shape).flatten(1, 2))
-        x = self.attention_norm(x + self._drop(attended))
+        heads = attended.transpose(2, 3).flatten(3).flatten(1, 2)
+        x = self.attention_norm(x + self._drop(self.out(heads)))
         inner = self._drop(F.gelu(self.inner(x)))
         return self.feed_forward_norm(x + self._drop(self.outer(inner))).view(shape)
-
-    def _attend(self, x: Tensor, shape: torch.Size) -> Tensor:
-        n_streams, n_sequences, length, _ = shape
-        query, key, value = (
-            self.query_key_value(x)
-            .view(n_streams * n_sequences, length, 3, self.n_heads, -1)
-            .permute(2, 0, 3, 1, 4)
-            .flatten(1, 2)
-        )
-        dropout = self.dropout if self.training else 0.0
-        attended = causal_attention(query, key, value, dropout)
-        heads = attended.view(n_streams * n_sequences, self.n_heads, length, -1)
-        return heads.transpose(1, 2).reshape(n_streams, n_sequences, length, -1)
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout, self.training)
@@ -136,7 +142,7 @@ class Encoder(nn.Module):
         Rows of padding hold numbers without meaning. As padding follows the events and attention
         is causal, no event sees it.
         """
-        x = self._embed(batch)
+        x = self.embed(batch)
         length = x.shape[2]
         if length <= self.max_context:
             return self._encode(x)
@@ -153,7 +159,11 @@ class Encoder(nn.Module):
         for layer in self.layers:
             x = layer(x)
         states = torch.stack([lstm(stream)[0] for lstm, stream in zip(self.lstms, x, strict=True)])
-        projected = self.projection(states.flatten(1, 2)).view(x.shape)
+        return self.encoding(states, embedded)
+
+    def encoding(self, states: Tensor, embedded: Tensor) -> Tensor:
+        """Returns the encoding (B, L, C) from the LSTMs' outputs (G, B, L, 4 d) and the inputs."""
+        projected = self.projection(states.flatten(1, 2)).view(embedded.shape)
         if self.skip:
             projected = projected + embedded
         return projected.permute(1, 2, 0, 3).flatten(2)
@@ -168,7 +178,7 @@ class Encoder(nn.Module):
         encoding: Tensor = checkpoint(self._encode, x, use_reentrant=False)
         return encoding
 
-    def _embed(self, batch: Batch) -> Tensor:
+    def embed(self, batch: Batch) -> Tensor:
         """Returns the streams' inputs (G, B, L, d)."""
         if self.time_embedding is None:
             temporal = self._embed_time(batch.time)

@@ -12,10 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from smash.errors import ForecastError
+from smash.futures import Futures
 from smash.histories import COLUMNS, History, Time, read_history
 from smash.model import About, Smash
 from smash.model_source import FORECAST, ModelSource
 from smash.next_event import Levels, NextEvent, next_event
+from smash.paths import MOST_EVENTS, Paths
+from smash.rollout import OnProgress
 from smash.samples import Samples
 from smash.settings import Columns, SamplingSettings
 
@@ -47,6 +50,18 @@ class Source(Protocol):
 
     def draw(self, history: History, n_samples: int, generator: torch.Generator) -> Samples:
         """Returns samples (1, S) of the event after `history`."""
+        ...
+
+    def simulate(
+        self,
+        history: History,
+        horizon: float,
+        n_paths: int,
+        generator: torch.Generator,
+        max_events: int,
+        on_progress: OnProgress,
+    ) -> Paths:
+        """Returns futures until `horizon` beyond the history's `now`."""
         ...
 
 
@@ -98,6 +113,46 @@ class EventForecaster:
         samples = self.source.draw(known, n_samples, self._generator(seed))
         return next_event(samples, known, self.about, levels, self._corrected(recalibrated), notes)
 
+    def simulate(
+        self,
+        history: pd.DataFrame,
+        *,
+        horizon: float | str,
+        n_paths: int = 1000,
+        max_events: int = MOST_EVENTS,
+        columns: Columns = COLUMNS,
+        start: Time | None = None,
+        now: Time | None = None,
+        seed: int = 0,
+        on_progress: OnProgress = lambda share: None,
+    ) -> Futures:
+        """Returns futures of a history until a horizon, given no event between its last and `now`.
+
+        Args:
+            history: as in `next`, which also explains `columns`, `start`, `now` and `seed`.
+            horizon: how far beyond `now`: in the data's unit of time, or text such as `1d`.
+            n_paths: how many futures.
+            max_events: most events of a path; more are taken for an explosion.
+            columns: the history's column names.
+            start: start of the observed window.
+            now: until when no further event came; by default the last event.
+            seed: of the draws.
+            on_progress: called with the share of the work that was done since the last call.
+
+        Raises:
+            DataError: naming the event and what is wrong with it.
+            ForecastError: for an impossible request, or when a path has too many events.
+        """
+        span = self.about.clock.duration(horizon)
+        if not 1 <= n_paths <= MOST_SAMPLES:
+            raise ForecastError(f"n_paths: {n_paths}; give 1 to {MOST_SAMPLES}")
+        known = self._read(history, columns, start, now, span)
+        notes = self._notes(known, span)
+        paths = self.source.simulate(
+            known, span, n_paths, self._generator(seed), max_events, on_progress
+        )
+        return Futures(paths, self.about, self.source.n_marks, self.source.region, notes)
+
     def _read(
         self,
         table: pd.DataFrame,
@@ -120,7 +175,7 @@ class EventForecaster:
             )
         return self.recalibration if recalibrated else None
 
-    def _notes(self, history: History) -> tuple[str, ...]:
+    def _notes(self, history: History, horizon: float = 0.0) -> tuple[str, ...]:
         """Returns what the forecast extrapolates, after warning of it."""
         low, high = self.source.region
         location = history.events.location
@@ -131,6 +186,13 @@ class EventForecaster:
                 f"{outside.sum()} of {len(history)} events lie outside of the region of the "
                 f"training data ({low[0]:g} to {high[0]:g}, {low[1]:g} to {high[1]:g}), the first "
                 f"at {tuple(location[outside][0].tolist())}: the forecast extrapolates"
+            )
+        longest, reach = self.about.window_length, history.now + horizon - history.start
+        if longest is not None and reach > longest * (1 + 1e-9):
+            unit = self.about.time_unit
+            notes.append(
+                f"history and horizon span {reach:g} {unit}, training windows no more than "
+                f"{longest:g}: the forecast extrapolates"
             )
         for note in notes:
             warnings.warn(note, Extrapolation, stacklevel=4)

@@ -11,6 +11,8 @@ from smash.data.batching import ScaledSequences
 from smash.errors import ForecastError
 from smash.histories import History
 from smash.model import Smash
+from smash.paths import Paths
+from smash.rollout import OnProgress, roll_out
 from smash.samples import Samples
 from smash.sampling import to_samples
 from smash.sampling.waiting import draw_after
@@ -60,13 +62,37 @@ class ModelSource:
         # Scaling there and back rounds.
         return replace(samples, gap=np.maximum(samples.gap, history.elapsed))
 
+    def simulate(
+        self,
+        history: History,
+        horizon: float,
+        n_paths: int,
+        generator: torch.Generator,
+        max_events: int,
+        on_progress: OnProgress = lambda share: None,
+    ) -> Paths:
+        """Returns futures until `horizon` beyond the history's `now` (see `smash.rollout`).
+
+        Raises:
+            ForecastError: when the history is empty, or a path has more than `max_events` events.
+        """
+        _check_events(history)
+        return roll_out(
+            self.model,
+            history,
+            self.after(history),
+            horizon,
+            n_paths,
+            self.sampling,
+            generator,
+            max_events,
+            on_progress,
+        )
+
     @torch.inference_mode()
     def context(self, history: History) -> Tensor:
         """Returns the context (1, C) after the history's last event."""
-        if not len(history):
-            raise ForecastError(
-                "history: no events, and the model has no start token; give one event or more"
-            )
+        _check_events(history)
         sequences = ScaledSequences(history.events, self.model.scaler, str(self.model.device))
         return self.model.encoder(sequences.batch([0]))[:, -1]
 
@@ -76,3 +102,10 @@ class ModelSource:
             return None
         u = self.model.scaler.scale_gap(np.array([[history.elapsed]]), position=0.0)
         return torch.from_numpy(2 * u - 1).to(self.model.device, torch.float32)
+
+
+def _check_events(history: History) -> None:
+    if not len(history):
+        raise ForecastError(
+            "history: no events, and the model has no start token; give one event or more"
+        )

@@ -86,7 +86,7 @@ def test_a_skip_adds_the_last_event_itself(small_model):
     encoder.skip = True
     with torch.no_grad():
         added = encoder(batch) - without
-        embedded = encoder._embed(batch).permute(1, 2, 0, 3).flatten(2)
+        embedded = encoder.embed(batch).permute(1, 2, 0, 3).flatten(2)
     torch.testing.assert_close(added, embedded, rtol=1e-4, atol=1e-5)
 
 

@@ -30,25 +30,35 @@ _OWN_MARK = 0.7  # share of an event's offspring that has its mark; the rest has
 
 @dataclass(frozen=True)
 class Events:
-    """n events in order of time: `time` (n,), `location` (n, 2), `mark` (n,), seen from `start`."""
+    """n events in order of time: `time` (n,), `location` (n, 2), `mark` (n,), seen from `start`.
+
+    `until`: that no event came between the last one and then is known too.
+    """
 
     time: NDArray[np.float64]
     location: NDArray[np.float64]
     mark: NDArray[np.int64]
     start: float = 0.0
+    until: float | None = None
 
     def __len__(self) -> int:
         return len(self.time)
 
     @property
     def now(self) -> float:
-        """The time of the last event, or the start: where the next gap begins."""
+        """Where what is not known begins: the last event's time, the start, or later `until`."""
+        if self.until is not None:
+            return self.until
         return float(self.time[-1]) if len(self) else self.start
 
     def before(self, event: int) -> "Events":
         """Returns the history of event number `event`."""
         return replace(
-            self, time=self.time[:event], location=self.location[:event], mark=self.mark[:event]
+            self,
+            time=self.time[:event],
+            location=self.location[:event],
+            mark=self.mark[:event],
+            until=None,
         )
 
 
