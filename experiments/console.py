@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -31,6 +32,9 @@ SHOWN = {
     "mae_time_median": ("MAE time, median", 1.0, "{:.4g}"),
     "mae_location": ("MAE location, mean", 1.0, "{:.4g}"),
     "mae_location_median": ("MAE location, median", 1.0, "{:.4g}"),
+    "skill_time": ("skill time: 1 - CRPS / climatology's (%)", 100.0, "{:.1f}"),
+    "skill_location": ("skill location: 1 - energy score / climatology's (%)", 100.0, "{:.1f}"),
+    "skill_mark": ("skill mark: 1 - log loss / climatology's (%)", 100.0, "{:.1f}"),
     "crps_time": ("CRPS time", 1.0, "{:.4g}"),
     "energy_location": ("energy score location", 1.0, "{:.4g}"),
     "accuracy": ("accuracy (%)", 100.0, "{:.2f}"),
@@ -124,3 +128,31 @@ def figures_table(title: str, columns: Mapping[str, Mapping[str, float]]) -> Tab
 def show_figures(title: str, columns: Mapping[str, Mapping[str, float]]) -> None:
     """Prints the table of figures to standard output."""
     Console(highlight=False).print(figures_table(title, columns))
+
+
+def comparison_table(title: str, comparison: Mapping[str, Any]) -> Table:
+    """Returns a table of paired tests (`smash.scores.bootstrap.compare`): a row a score."""
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption="Mean score of the model minus the baseline's: below zero the model is better. "
+        f"95 % intervals and p-values from {comparison['n_groups']} groups of "
+        f"{comparison['n_distinct']} distinct events.",
+        caption_justify="left",
+    )
+    for name in ("baseline", "score"):
+        table.add_column(name)
+    for name in ("difference", "95 % interval", "p"):
+        table.add_column(name, justify="right")
+    for baseline, scores in comparison["against"].items():
+        for score, found in scores.items():
+            ends = [found[end] for end in ("low", "high")]
+            interval = "-" if None in ends else "{:.4g} … {:.4g}".format(*ends)
+            p_value = "-" if found["p_value"] is None else f"{found['p_value']:.4f}"
+            table.add_row(baseline, score, f"{found['difference']:.4g}", interval, p_value)
+    return table
+
+
+def show_comparison(title: str, comparison: Mapping[str, Any]) -> None:
+    """Prints the table of paired tests to standard output."""
+    Console(highlight=False).print(comparison_table(title, comparison))

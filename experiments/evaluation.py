@@ -11,7 +11,7 @@ import torch
 
 from smash.data.events import EventSequences
 from smash.samples import Forecast, Forecaster
-from smash.scores import score_events, summarise
+from smash.scores import score_events, summarise, with_groups
 from smash.settings import ScoreSettings
 
 TIE_SEED = 7_919
@@ -103,9 +103,12 @@ def evaluate(
         if forecast.final and keep:
             keep(forecast)
         scoring += time.perf_counter() - started
-    blocks = {step: pd.concat(parts, ignore_index=True) for step, parts in tables.items()}
-    timings = pd.DataFrame(clock.rows)
-    return Evaluation(pd.concat(final, ignore_index=True), blocks, timings, scoring)
+    blocks = {step: _whole(parts, sequences) for step, parts in tables.items()}
+    return Evaluation(_whole(final, sequences), blocks, pd.DataFrame(clock.rows), scoring)
+
+
+def _whole(parts: list[pd.DataFrame], sequences: EventSequences) -> pd.DataFrame:
+    return with_groups(pd.concat(parts, ignore_index=True), sequences)
 
 
 def scales_of(train: EventSequences) -> tuple[float, float, float]:

@@ -3,16 +3,19 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import torch
 
 from experiments import console, stages
 from experiments.baselines import fit_and_log
+from experiments.comparison import log_comparison, skills
 from experiments.environment import environment_tags, environment_text
+from experiments.recalibrating import recalibrate
 from experiments.server import find_run
 from experiments.sources import (
     RUNS,
@@ -23,7 +26,7 @@ from experiments.sources import (
     with_source,
 )
 from experiments.spec import ExperimentSpec, dump_spec, flatten, quick_profile, spec_digest
-from experiments.stages import Run
+from experiments.stages import Run, Tested
 from experiments.tracking import Store, Tracker, connect
 from experiments.validation import validate
 from smash.data import Dataset, load_dataset
@@ -50,13 +53,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run gave: its id and the test figures by forecaster; the model's under `model`."""
+    """What a run gave: its id and the test figures by forecaster; the model's under `model`.
+
+    `comparison` holds the model against the baselines (`smash.scores.bootstrap.compare`).
+    """
 
     run_id: str
     seed: int
     protocol: str
     figures: Mapping[str, Mapping[str, float]]
     times: Mapping[str, float]
+    comparison: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run_experiment(spec: ExperimentSpec, request: Request) -> list[Outcome]:
@@ -223,8 +230,7 @@ def _prepared(spec: ExperimentSpec, dataset: Dataset, tracker: Tracker) -> Run:
 
 def _run_stages(run: Run, request: Request, source: Source | None, store: Store) -> Outcome:
     if request.stage == "baselines":
-        compared = _run_baselines(run, request, store)
-        return Outcome(run.tracker.run_id, run.spec.seed, run.spec.protocol, compared, {})
+        return _outcome(run, figures=_figures(_run_baselines(run, request, store)))
     if source:
         model = source.model
     else:
@@ -233,28 +239,54 @@ def _run_stages(run: Run, request: Request, source: Source | None, store: Store)
         if run.spec.scores.validation_samples:
             console.say(f"validation: relative score {validate(run, model)['relative_score']:.4f}")
     forecaster = ModelForecaster(model, run.spec.sampling)
-    figures: dict[str, dict[str, float]] = {}
-    times: dict[str, float] = {}
-    if request.stage in ("test", "all"):
-        figures["model"] = stages.test(run, forecaster)
-        figures |= _run_baselines(run, request, store)
     if request.stage == "time":
-        times = stages.measure_time(run, forecaster)
-    return Outcome(run.tracker.run_id, run.spec.seed, run.spec.protocol, figures, times)
+        return _outcome(run, times=stages.measure_time(run, forecaster))
+    if request.stage == "train":
+        return _outcome(run)
+    tested = stages.test(run, forecaster, recalibrate(run, forecaster))
+    baselines = _run_baselines(run, request, store)
+    comparison = log_comparison(run, tested.table, _tables(baselines))
+    figures = {"model": tested.figures | skills(comparison), **_figures(baselines)}
+    return _outcome(run, figures=figures, comparison=comparison)
 
 
-def _run_baselines(run: Run, request: Request, store: Store) -> dict[str, dict[str, float]]:
-    return {name: _run_baseline(run, request, name, store) for name in run.spec.baselines}
+def _outcome(run: Run, **found: Any) -> Outcome:
+    about = (run.tracker.run_id, run.spec.seed, run.spec.protocol)
+    return Outcome(*about, **({"figures": {}, "times": {}} | found))
 
 
-def _run_baseline(run: Run, request: Request, name: str, store: Store) -> dict[str, float]:
-    """Returns the test figures of a baseline, which becomes a run of its own."""
+def _run_baselines(run: Run, request: Request, store: Store) -> dict[str, Tested]:
+    """Returns the spec's baselines as tested, in its order.
+
+    Climatology comes first, so that the others can be held against it.
+    """
+    tested: dict[str, Tested] = {}
+    for name in sorted(run.spec.baselines, key=lambda name: name != "climatology"):
+        tested[name] = _run_baseline(run, request, name, store, _tables(tested))
+    return {name: tested[name] for name in run.spec.baselines}
+
+
+def _run_baseline(
+    run: Run, request: Request, name: str, store: Store, others: Mapping[str, pd.DataFrame]
+) -> Tested:
+    """Returns a baseline as tested, which becomes a run of its own."""
     console.say(f"baseline {name}")
     tags = _tags(run.spec, request) | {"baseline": name, "compared_with": run.tracker.run_id}
     with store.start(f"{run.spec.name} {name}", tags, run.tracker.run_id) as tracker:
         _log_spec(tracker, run.spec, run.dataset)
         own = replace(run, tracker=tracker)
-        return stages.test(own, fit_and_log(name, own))
+        forecaster = fit_and_log(name, own)
+        tested = stages.test(own, forecaster, recalibrate(own, forecaster))
+        comparison = log_comparison(own, tested.table, others)
+        return replace(tested, figures=tested.figures | skills(comparison))
+
+
+def _tables(tested: Mapping[str, Tested]) -> dict[str, pd.DataFrame]:
+    return {name: one.table for name, one in tested.items()}
+
+
+def _figures(tested: Mapping[str, Tested]) -> dict[str, dict[str, float]]:
+    return {name: one.figures for name, one in tested.items()}
 
 
 def _tags(spec: ExperimentSpec, request: Request) -> dict[str, str]:
@@ -330,3 +362,5 @@ def report_outcomes(spec: ExperimentSpec, outcomes: list[Outcome]) -> None:
         }
     title = f"{spec.name}: test figures, protocol {outcomes[0].protocol}"
     console.show_figures(title, columns)
+    if len(outcomes) == 1 and outcomes[0].comparison.get("against"):
+        console.show_comparison(f"{spec.name}: the model against baselines", outcomes[0].comparison)

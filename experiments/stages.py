@@ -25,6 +25,8 @@ from smash.data.protocol import PreparedData
 from smash.forecast import ModelForecaster
 from smash.model import About, Smash
 from smash.samples import Forecast, Forecaster
+from smash.scores import summarise
+from smash.scores.recalibration import Recalibration, recalibrated_scores, recalibrated_table
 from smash.training import EpochRecord, Hooks, Trainer, TrainingResult
 
 SAMPLING_SEED = 104_729
@@ -51,6 +53,14 @@ class Run:
     def generator(self) -> torch.Generator:
         """Returns the generator of a test's samples, always at its start."""
         return torch.Generator(self.device).manual_seed(self.spec.seed + SAMPLING_SEED)
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a test gave: its figures, and the table of scored events they were made of."""
+
+    figures: dict[str, float]
+    table: pd.DataFrame
 
 
 def new_model(run: Run) -> Smash:
@@ -166,11 +176,14 @@ def _log_sampled_scores(run: Run, model: Smash, epoch: int) -> None:
     run.tracker.log_metrics({f"sampled/{name}": v for name, v in figures.items()}, step=epoch)
 
 
-def test(run: Run, forecaster: Forecaster) -> dict[str, float]:
-    """Returns the test figures of a forecaster, after logging them with samples and figures."""
+def test(run: Run, forecaster: Forecaster, recalibration: Recalibration | None) -> Tested:
+    """Returns what a forecaster scored, after logging it with samples and figures.
+
+    With a recalibration its figures are logged beside, as `test_recalibrated/…`.
+    """
     sampling = run.spec.sampling
     sequences = spread_subset(run.data.test, sampling.max_sequences)
-    shown = ShownForecasts(sequences)
+    shown, changed = ShownForecasts(sequences), []
     path = run.folder / "samples.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     with SamplesWriter(path, _about_samples(run)) as writer:
@@ -178,14 +191,22 @@ def test(run: Run, forecaster: Forecaster) -> dict[str, float]:
         def keep(forecast: Forecast) -> None:
             writer.write(forecast)
             shown.add(forecast)
+            if recalibration:
+                changed.append(
+                    recalibrated_scores(recalibration, forecast.samples, forecast.targets)
+                )
 
         evaluation = _evaluate(run, forecaster, sequences, keep)
     figures = evaluation.figures(run.spec.scores)
     run.tracker.log_artifact(path, "samples")
     path.unlink()
     _log_evaluation(run, evaluation, figures)
+    if recalibration:
+        table = recalibrated_table(recalibration, evaluation.table, pd.concat(changed))
+        recalibrated = summarise(table, run.spec.scores.levels)
+        run.tracker.log_metrics({f"test_recalibrated/{k}": v for k, v in recalibrated.items()})
     run.tracker.log_figure(shown.draw(run.dataset), "figures/forecasts.png")
-    return figures
+    return Tested(figures, evaluation.table)
 
 
 def _evaluate(

@@ -205,10 +205,12 @@ class ScoreSettings:
     """Which figures a test computes. `original` adds the published estimators.
 
     `validation_samples` draws an event, when there are any, also score the trained model on
-    `validation_sequences` sequences of the validation data (0: all).
+    `validation_sequences` sequences of the validation data (0: all). `recalibration_samples` draws
+    an event of the validation data's other half recalibrate whatever is tested (0: nothing is).
     """
 
     levels: Annotated[tuple[Level, ...], MinLen(1)] = (0.5, 0.6, 0.7, 0.8, 0.9)
     original: bool = True
     validation_samples: Annotated[int, Ge(0)] = 0
     validation_sequences: Annotated[int, Ge(0)] = 0
+    recalibration_samples: Annotated[int, Ge(0)] = 100

@@ -37,12 +37,11 @@ def percent(level: float) -> str:
 
 
 def count_distinct(table: pd.DataFrame) -> int:
-    """Returns how many different events the table holds, windows that overlap counted once.
+    """Returns how many different events the table holds, those of overlapping windows once.
 
-    Events are the same when gap, location and mark are, all of them unrounded.
+    Without the column `repeat` all are taken for different.
     """
-    identity = [name for name in ("gap", "x", "y", "mark") if name in table]
-    return len(table.drop_duplicates(identity))
+    return len(table) - int(table["repeat"].sum()) if "repeat" in table else len(table)
 
 
 def summarise(table: pd.DataFrame, levels: Sequence[float]) -> dict[str, float]:

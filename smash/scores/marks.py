@@ -47,13 +47,15 @@ class Reliability:
         return float(gaps.sum() / self.count.sum())
 
 
-def reliability(confidence: Floats, correct: NDArray[np.bool_]) -> Reliability:
-    """Returns accuracy by confidence (N,), the maximum of the mean probability, in equal bins.
-
-    Bins are open to the left and closed to the right.
-    """
+def confidence_bin(confidence: Floats) -> Integers:
+    """Returns (N,) the bin of each confidence, from 0; bins are open left and closed right."""
     edges = np.linspace(0, 1, BINS + 1)
-    rows = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, BINS - 1)
+    return np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, BINS - 1)
+
+
+def reliability(confidence: Floats, correct: NDArray[np.bool_]) -> Reliability:
+    """Returns accuracy by confidence (N,), the maximum of the mean probability, in equal bins."""
+    rows = confidence_bin(confidence)
     count = np.bincount(rows, minlength=BINS)
     total = np.bincount(rows, weights=confidence, minlength=BINS)
     hits = np.bincount(rows, weights=correct, minlength=BINS).astype(np.int64)

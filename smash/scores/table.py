@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from smash.data.events import Targets
+from smash.data.events import EventSequences, Targets
+from smash.data.groups import lay_out
 from smash.errors import DataError
 from smash.samples import Samples
 from smash.scores import calibration, marks, original, points, proper
@@ -31,6 +32,12 @@ TIME, LENGTH, LEVEL, MARK, COUNT = "time", "length", "level in (0, 1)", "mark fr
 COLUMNS: dict[str, Column] = {
     "sequence": Column("the event's sequence in its split, from 0", COUNT),
     "event": Column("the event's place in its sequence, from 0", COUNT),
+    "group": Column(
+        "equal for events to be resampled as one (`smash.data.groups.Layout.unit`), from 0", COUNT
+    ),
+    "repeat": Column(
+        "the same event stands in an earlier row, seen through another window", "true or false"
+    ),
     "n_samples": Column("samples the forecast was scored with", COUNT),
     "gap": Column("true time since the previous event", TIME),
     "x": Column("true first coordinate", LENGTH),
@@ -70,8 +77,11 @@ COLUMNS: dict[str, Column] = {
         "the original estimator fails for these samples (all equal or on a line)", "true or false"
     ),
 }
-"""The columns in the table's order. Those on marks are absent from unmarked forecasts and those
-of the original estimators when `ScoreSettings.original` is false; units are the data's own."""
+"""The columns in the table's order; units are the data's own.
+
+`with_groups` adds `group` and `repeat`. Columns on marks are absent from unmarked forecasts, those
+of the original estimators when `ScoreSettings.original` is false.
+"""
 
 
 def score_events(
@@ -112,6 +122,15 @@ def score_events(
     if settings.original:
         columns |= _original_columns(samples, targets)
     return pd.DataFrame({name: columns[name] for name in COLUMNS if name in columns})
+
+
+def with_groups(table: pd.DataFrame, sequences: EventSequences) -> pd.DataFrame:
+    """Returns the table of all targets of `sequences` with its columns `group` and `repeat`."""
+    layout = lay_out(sequences)
+    row = sequences.offsets[table["sequence"]] + table["event"]
+    _, group = np.unique(layout.unit[row], return_inverse=True)
+    grouped = table.assign(group=group, repeat=layout.is_repeat(row))
+    return grouped[[name for name in COLUMNS if name in grouped]]
 
 
 def _calibration_columns(

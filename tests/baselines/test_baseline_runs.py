@@ -36,6 +36,33 @@ def test_each_baseline_is_a_finished_run_below_the_spec_s(compared, children):
         assert np.isfinite(logged["mark_log_loss"])
 
 
+def test_each_baseline_is_held_against_climatology(workshop, children):
+    for name, run in children.items():
+        path = workshop.artifact(run.info.run_id, "scores/comparison.json")
+        comparison = json.loads(path.read_text())
+        figure = comparison["figures"]["crps_time"]
+        assert figure["value"] == pytest.approx(run.data.metrics["test/crps_time"])
+        assert figure["low"] <= figure["value"] <= figure["high"]
+        if name == "climatology":
+            assert comparison["skill"] == comparison["against"] == {}
+            continue
+        skill = 1 - figure["value"] / children["climatology"].data.metrics["test/crps_time"]
+        assert run.data.metrics["test/skill_time"] == pytest.approx(skill)
+        assert comparison["skill"]["time"]["value"] == pytest.approx(skill)
+
+
+def test_a_model_is_held_against_the_baselines_of_its_run(workshop, finished):
+    path = workshop.artifact(finished.run_id, "scores/comparison.json")
+    comparison = json.loads(path.read_text())
+    difference = comparison["against"]["climatology"]["crps_time"]
+    climatology = finished.summary["runs"][0]["figures"]["climatology"]
+    assert difference["difference"] == pytest.approx(
+        finished.figures["crps_time"] - climatology["crps_time"]
+    )
+    assert 0 < difference["p_value"] <= 1
+    assert finished.metrics["test/skill_time"] == finished.figures["skill_time"]
+
+
 def test_no_model_is_trained(workshop, compared):
     assert "train/loss" not in compared.metrics
     assert not list(workshop.folder.glob(f"runs/{compared.run_id}/checkpoints"))
@@ -54,7 +81,7 @@ def test_what_was_fitted_is_logged(workshop, compared, children):
 
 
 def test_a_baseline_of_equal_seed_has_equal_figures(workshop, compared):
-    arguments = ("--stage", "baselines", "--set", "baselines=[mixture]")
+    arguments = ("--stage", "baselines", "--set", "baselines=[climatology, mixture]")
     again = workshop.run("tiny.yaml", *arguments)
     figures = (outcome.summary["runs"][0]["figures"]["mixture"] for outcome in (again, compared))
     assert next(figures) == next(figures)

@@ -1,0 +1,30 @@
+"""A tested forecaster held against baselines on the same events, as a run logs it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from experiments.stages import Run
+from smash.scores.bootstrap import compare
+
+ARTIFACT = "scores/comparison.json"
+
+
+def log_comparison(
+    run: Run, table: pd.DataFrame, baselines: Mapping[str, pd.DataFrame]
+) -> dict[str, Any]:
+    """Returns figures with intervals, skill and paired tests (`compare`), after logging them.
+
+    Skill against climatology also becomes the metrics `test/skill_time` and its like.
+    """
+    comparison = compare(table, baselines, run.spec.scores.levels)
+    run.tracker.log_text(json.dumps(comparison, indent=2) + "\n", ARTIFACT)
+    run.tracker.log_metrics({f"test/{name}": v for name, v in skills(comparison).items()})
+    return comparison
+
+
+def skills(comparison: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the skills of a comparison by the names of their figures."""
+    return {f"skill_{name}": skill["value"] for name, skill in comparison["skill"].items()}

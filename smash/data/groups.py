@@ -1,0 +1,138 @@
+"""Sequences that share events, laid out on common time axes, and the units to resample them by.
+
+Overlapping windows hold the same events at times that count from starts of their own. So events
+are recognised by what does not depend on a start: two sequences overlap where three consecutive
+events agree in both gaps, all locations and all marks, both gaps being positive. Single events
+will not do: where clocks and places are coarse, unrelated ones agree by chance.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import breadth_first_order, connected_components
+
+from smash.data.events import EventSequences
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+TICK = 1e-9
+"""Times that differ by less than this share of the longest window are equal."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where M sequences of E events lie among each other.
+
+    `group` (M,): equal for sequences that share events, directly or through others. `start` (M,):
+    where a sequence's window starts on the time axis of its group, whose first one starts at 0.
+    `event` (E,): equal for the same event seen through several windows. `unit` (E,): what a
+    bootstrap resamples as one: a sequence that shares nothing; of a chain of overlapping windows,
+    a stretch of its axis as long as its longest window, so that all copies of an event stay
+    together.
+    """
+
+    group: Integers
+    start: Floats
+    event: Integers
+    unit: Integers
+
+    def is_repeat(self, rows: Integers) -> NDArray[np.bool_]:
+        """Returns (N,) for the events `rows` (N,) whether one before it in `rows` is the same."""
+        _, first = np.unique(self.event[rows], return_index=True)
+        repeat = np.ones(len(rows), dtype=bool)
+        repeat[first] = False
+        return repeat
+
+
+def groups_of(sequences: EventSequences) -> Integers:
+    """Returns (M,) the group of each sequence, from 0: those that share events have the same."""
+    return lay_out(sequences).group
+
+
+def lay_out(sequences: EventSequences) -> Layout:
+    """Returns groups, common time axes, the same events and the units of resampling."""
+    duration = np.ptp(sequences.window, axis=1)
+    tick = max(TICK * float(duration.max()), np.finfo(np.float64).tiny)
+    group, start = _axes(len(sequences), _offsets(sequences, tick))
+    position = start[sequences.sequence] + sequences.relative_time
+    # A thousand ticks, as positions add up rounded offsets.
+    time = np.round(position / (1000 * tick))
+    longest = np.zeros(group.max() + 1)
+    np.maximum.at(longest, group, duration)
+    own = group[sequences.sequence]
+    alone = np.bincount(group)[own] == 1
+    row = np.where(alone, np.arange(sequences.n_events), -1)
+    stretch = np.where(alone, 0, position // np.where(alone, 1.0, longest[own]))
+    return Layout(
+        group,
+        start,
+        _numbered([row, own, time, *sequences.location.T, *_marks(sequences)]),
+        _numbered([own, stretch]),
+    )
+
+
+def joined(parts: Sequence[EventSequences]) -> EventSequences:
+    """Returns the sequences of all parts as one, in their order."""
+    ends = np.cumsum([0, *(part.n_events for part in parts)])
+    offsets = [part.offsets[1:] + end for part, end in zip(parts, ends, strict=False)]
+    marks = [part.mark for part in parts if part.mark is not None]
+    return replace(
+        parts[0],
+        time=np.concatenate([part.time for part in parts]),
+        location=np.concatenate([part.location for part in parts]),
+        mark=np.concatenate(marks) if len(marks) == len(parts) else None,
+        offsets=np.concatenate([[0], *offsets]),
+        window=np.concatenate([part.window for part in parts]),
+    )
+
+
+def _offsets(sequences: EventSequences, tick: float) -> dict[tuple[int, int], float]:
+    """Returns how much later one window starts than another, for pairs that share a run.
+
+    Of the sequences that share a run, neighbours suffice: they connect the others.
+    """
+    gap, target = sequences.gap, sequences.is_target
+    last = np.flatnonzero(target[2:] & target[1:-1] & (gap[2:] > 0) & (gap[1:-1] > 0)) + 2
+    ticks = np.round(gap / tick)
+    places = _numbered([*sequences.location.T, *_marks(sequences)])
+    run = _numbered([ticks[last], ticks[last - 1], *(places[last - back] for back in range(3))])
+    order = np.argsort(run, kind="stable")
+    rows, same = last[order], np.diff(run[order]) == 0
+    earlier, later = rows[:-1][same], rows[1:][same]
+    offset: dict[tuple[int, int], float] = {}
+    time, sequence = sequences.relative_time, sequences.sequence
+    for a, b in zip(earlier, later, strict=True):
+        one, other = int(sequence[a]), int(sequence[b])
+        if one != other:
+            offset[one, other] = float(time[a] - time[b])
+            offset[other, one] = float(time[b] - time[a])
+    return offset
+
+
+def _axes(n: int, offset: dict[tuple[int, int], float]) -> tuple[Integers, Floats]:
+    """Returns groups (M,) and starts (M,) of `n` sequences, from the offsets between some."""
+    pairs = np.array(list(offset), dtype=np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(n, n)).tocsr()
+    _, group = connected_components(graph, directed=False)
+    start = np.zeros(n)
+    for several in np.flatnonzero(np.bincount(group) > 1):
+        members = np.flatnonzero(group == several)
+        order, before = breadth_first_order(graph, members[0], directed=False)
+        for sequence in order[1:]:
+            start[sequence] = start[before[sequence]] + offset[before[sequence], sequence]
+        start[members] -= start[members].min()
+    return group.astype(np.int64), start
+
+
+def _marks(sequences: EventSequences) -> list[Integers]:
+    return [] if sequences.mark is None else [sequences.mark]
+
+
+def _numbered(columns: Sequence[NDArray]) -> Integers:
+    """Returns (E,) numbers from 0, equal where all columns (E,) are."""
+    _, number = np.unique(np.column_stack(columns), axis=0, return_inverse=True)
+    return number.reshape(-1).astype(np.int64)

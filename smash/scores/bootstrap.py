@@ -1,0 +1,231 @@
+r"""Intervals of figures and tests of differences, by resampling groups of events.
+
+Events of one group (a sequence, or a stretch of a chain of overlapping windows) are not
+independent, groups are taken to be. A replicate draws as many groups as there are, with
+replacement; every figure is a function of sums over events, so a replicate only weighs the sums of
+each group by how often it was drawn. All replicates are then one matrix product.
+
+Intervals hold the middle 95 % of the replicates, moved by the bootstrap's own bias (matters for CS
+and ECE: absolute values grow with noise). With a dozen groups they are somewhat too narrow.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from smash.errors import DataError
+from smash.scores.figures import MEANS, RANKS, count_distinct, percent
+from smash.scores.marks import BINS, confidence_bin
+
+Floats = NDArray[np.float64]
+
+REPLICATES = 4000
+SEED = 86_028_121
+COVERED = 0.95
+SKILLS = {"time": "crps_time", "location": "energy_location", "mark": "mark_log_loss"}
+"""The proper scores that skill is said of, one each of time, location and mark."""
+PROPER = (*SKILLS.values(), "energy_joint", "mark_brier")
+"""Scores of single events whose expectation the true law makes least, where a table has them."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure and the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean score of a forecast minus another's on the same events, its interval and p-value."""
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How often each of G groups is drawn, `weight` (R, G), and the `group` (N,) of each event.
+
+    The first row is the data as they are: every group once. With one group the others are NaN, and
+    so are the ends of intervals.
+    """
+
+    weight: Floats
+    group: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, replicates: int = REPLICATES) -> "Resampling":
+        """Returns the replicates of a table of scored events, always the same for equal groups.
+
+        Raises:
+            DataError: when the table has no column `group`.
+        """
+        if "group" not in table:
+            raise DataError("scores: no column group, by which events are resampled; test again")
+        group = np.unique(table["group"].to_numpy(), return_inverse=True)[1]
+        n = int(group.max()) + 1
+        drawn = np.random.default_rng(SEED).multinomial(n, np.full(n, 1 / n), size=replicates)
+        # One group says nothing of how others would differ.
+        weight = np.vstack([np.ones(n), drawn if n > 1 else np.full_like(drawn, np.nan, float)])
+        return cls(weight, group)
+
+    @property
+    def n_groups(self) -> int:
+        return self.weight.shape[1]
+
+    def totals(self, values: Floats) -> Floats:
+        """Returns (R, …) the sums over each replicate's events of `values` (N, …)."""
+        sums = np.zeros((self.n_groups, *values.shape[1:]))
+        np.add.at(sums, self.group, values)
+        return np.tensordot(self.weight, sums, axes=1)
+
+    def means(self, values: Floats) -> Floats:
+        """Returns (R, …) the means over each replicate's events of `values` (N, …)."""
+        count = self.totals(np.ones(len(values)))
+        return self.totals(values) / count.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def figure_intervals(
+    table: pd.DataFrame, levels: Sequence[float], resampling: Resampling
+) -> dict[str, Interval]:
+    """Returns the figures of `summarise` that are not counts, each with its interval."""
+    replicates = {
+        name: resampling.means(table[column].to_numpy(np.float64))
+        for name, column in MEANS.items()
+        if column in table
+    }
+    for name, column in RANKS.items():
+        if column in table:
+            replicates |= _calibration(name, table[column].to_numpy(), levels, resampling)
+    if "mark_predicted" in table:
+        replicates |= _marks(table, resampling)
+    return {name: _interval(values) for name, values in replicates.items()}
+
+
+def skill_intervals(
+    table: pd.DataFrame, climatology: pd.DataFrame, resampling: Resampling
+) -> dict[str, Interval]:
+    """Returns 1 - score / climatology's of time, location and mark, with intervals.
+
+    Raises:
+        DataError: when the tables are not of the same events.
+    """
+    _check_paired(table, climatology)
+    skills = {}
+    for name, column in SKILLS.items():
+        if column in table and column in climatology:
+            own, theirs = (resampling.means(t[column].to_numpy()) for t in (table, climatology))
+            skills[name] = _interval(1 - own / theirs)
+    return skills
+
+
+def differences(
+    table: pd.DataFrame, other: pd.DataFrame, resampling: Resampling
+) -> dict[str, Difference]:
+    """Returns the difference of each proper score, below zero where `table` is the better one.
+
+    The p-value is that of no difference: how often a replicate's difference lies as far from the
+    one found as that lies from zero.
+
+    Raises:
+        DataError: when the tables are not of the same events.
+    """
+    _check_paired(table, other)
+    found = {}
+    for column in PROPER:
+        if column in table and column in other:
+            paired = (table[column] - other[column]).to_numpy()
+            if np.isfinite(paired).all():
+                found[column] = _difference(resampling.means(paired))
+    return found
+
+
+def compare(
+    table: pd.DataFrame, others: Mapping[str, pd.DataFrame], levels: Sequence[float]
+) -> dict:
+    """Returns, ready for JSON, a table's figures with intervals and its tests against others.
+
+    `n`, `n_distinct`, `n_groups`; `figures`: value, low and high by name; `skill` of time,
+    location and mark against `climatology` where that is among the others; `against`: for each of
+    the others difference, low, high and p_value by score. What is not a number is None.
+    """
+    resampling = Resampling.of(table)
+    figures = figure_intervals(table, levels, resampling)
+    climatology = others.get("climatology")
+    skill = {} if climatology is None else skill_intervals(table, climatology, resampling)
+    return {
+        "n": len(table),
+        "n_distinct": count_distinct(table),
+        "n_groups": resampling.n_groups,
+        "figures": {name: _plain(interval) for name, interval in figures.items()},
+        "skill": {name: _plain(interval) for name, interval in skill.items()},
+        "against": {
+            name: {k: _plain(d) for k, d in differences(table, other, resampling).items()}
+            for name, other in others.items()
+        },
+    }
+
+
+def _calibration(
+    name: str, ranks: Floats, levels: Sequence[float], resampling: Resampling
+) -> dict[str, Floats]:
+    what, _, suffix = name.partition("_")
+    suffix = f"_{suffix}" if suffix else ""
+    covered = resampling.means((ranks[:, None] <= np.asarray(levels)).astype(np.float64))
+    shares = {
+        f"coverage_{what}_{percent(level)}{suffix}": covered[:, i] for i, level in enumerate(levels)
+    }
+    return {f"cs_{name}": np.abs(covered - np.asarray(levels)).mean(axis=1), **shares}
+
+
+def _marks(table: pd.DataFrame, resampling: Resampling) -> dict[str, Floats]:
+    correct = (table["mark_predicted"] == table["mark"]).to_numpy().astype(np.float64)
+    confidence = table["mark_confidence"].to_numpy()
+    # The error of a bin is the sum over its events of correct - confidence.
+    by_bin = np.zeros((len(table), BINS))
+    by_bin[np.arange(len(table)), confidence_bin(confidence)] = correct - confidence
+    replicates = {
+        "accuracy": resampling.means(correct),
+        "ece": np.abs(resampling.means(by_bin)).sum(axis=1),
+    }
+    if "mark_predicted_original" in table:
+        same = (table["mark_predicted_original"] == table["mark"]).to_numpy()
+        replicates["accuracy_original"] = resampling.means(same.astype(np.float64))
+    return replicates
+
+
+def _interval(replicates: Floats) -> Interval:
+    value, drawn = replicates[0], replicates[1:]
+    tail = 50 * (1 - COVERED)
+    low, high = np.percentile(drawn, [tail, 100 - tail]) - (drawn.mean() - value)
+    # What cannot be negative is not: a score whose replicates all are at least zero.
+    least = 0.0 if drawn.min() >= 0 else -np.inf
+    return Interval(float(value), float(max(low, least)), float(high))
+
+
+def _difference(replicates: Floats) -> Difference:
+    interval = _interval(replicates)
+    away = np.abs(replicates[1:] - interval.value) >= abs(interval.value)
+    p_value = (1 + int(away.sum())) / (1 + len(away)) if np.isfinite(interval.low) else np.nan
+    return Difference(interval.value, interval.low, interval.high, p_value)
+
+
+def _check_paired(table: pd.DataFrame, other: pd.DataFrame) -> None:
+    identity = ["sequence", "event"]
+    if len(table) != len(other) or (table[identity].values != other[identity].values).any():
+        raise DataError(
+            "scores: two forecasts of different events cannot be compared; test both on the same "
+            "sequences (sampling.max_sequences)"
+        )
+
+
+def _plain(values: Interval | Difference) -> dict[str, float | None]:
+    return {name: v if np.isfinite(v) else None for name, v in asdict(values).items()}

@@ -1,0 +1,40 @@
+"""Recalibrated figures stand beside the raw ones, and the model keeps what they were made with."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from smash.scores.recalibration import Recalibration
+
+
+def recalibrated(outcome):
+    prefix = "test_recalibrated/"
+    return {k.removeprefix(prefix): v for k, v in outcome.metrics.items() if k.startswith(prefix)}
+
+
+def test_recalibrated_figures_are_beside_the_raw_ones_never_instead(finished):
+    beside = recalibrated(finished)
+    assert {"cs_time", "cs_location", "crps_time", "mark_log_loss", "ece"} <= set(beside)
+    assert set(beside) <= set(finished.figures)
+    assert beside["n_events"] == finished.figures["n_events"]
+    assert beside["accuracy"] == finished.figures["accuracy"]
+    assert beside["cs_time"] != finished.figures["cs_time"]
+
+
+@pytest.mark.parametrize(
+    "folder", ["", "checkpoints/best", "model/artifacts/best"], ids=["run", "checkpoint", "model"]
+)
+def test_it_is_kept_with_the_run_and_both_copies_of_the_model(workshop, finished, folder):
+    kept = Recalibration.load(workshop.artifact(finished.run_id, folder or "."))
+    assert kept is not None
+    events = pd.read_parquet(workshop.artifact(finished.run_id, "recalibration/events.parquet"))
+    assert kept.n_events == len(events)
+    assert np.isfinite(kept.temperature)
+    assert kept == Recalibration.load(
+        workshop.folder / "runs" / finished.run_id / "checkpoints/best"
+    )
+
+
+def test_it_can_be_left_out(workshop):
+    run = workshop.run("tiny.yaml", "--set", "scores.recalibration_samples=0")
+    assert not recalibrated(run)
