@@ -8,8 +8,11 @@ import pandas as pd
 
 from experiments.stages import Run
 from smash.scores.bootstrap import compare
+from smash.scores.estimators import audited
 
-ARTIFACT = "scores/comparison.json"
+ARTIFACT, AUDIT = "scores/comparison.json", "scores/estimator_audit.json"
+AUDITED_EVENTS = 1000
+"""Most events that the perfect forecaster of a run's audit is scored on, to keep it cheap."""
 
 
 def log_comparison(
@@ -28,3 +31,11 @@ def log_comparison(
 def skills(comparison: Mapping[str, Any]) -> dict[str, float]:
     """Returns the skills of a comparison by the names of their figures."""
     return {f"skill_{name}": skill["value"] for name, skill in comparison["skill"].items()}
+
+
+def log_estimators(run: Run, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Logs what the estimators of CS say of a perfect forecaster and of those tested, by name."""
+    n_events = min(AUDITED_EVENTS, int(run.data.test.is_target.sum()))
+    n_samples, levels = run.spec.sampling.total_samples, run.spec.scores.levels
+    rows = audited(run.dataset, tables, n_events, n_samples, levels)
+    run.tracker.log_text(json.dumps({"rows": rows}, indent=2) + "\n", AUDIT)

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -115,10 +114,3 @@ def scales_of(train: EventSequences) -> tuple[float, float, float]:
     """Returns the standard deviations of gap and both coordinates, for the joint energy score."""
     x, y = train.location.std(axis=0)
     return float(train.gap[train.is_target].std()), float(x), float(y)
-
-
-def spread_subset(sequences: EventSequences, most: int) -> EventSequences:
-    """Returns at most `most` sequences, evenly spread over all; 0 means all."""
-    if most == 0 or most >= len(sequences):
-        return sequences
-    return sequences.select(np.linspace(0, len(sequences) - 1, most).round().astype(np.int64))

@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from experiments import console
-from experiments.evaluation import evaluate, spread_subset
+from experiments.evaluation import evaluate
 from experiments.stages import Run
+from smash.data.events import spread_subset
 from smash.samples import Forecast, Forecaster
 from smash.scores.recalibration import Recalibration
 

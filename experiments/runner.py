@@ -1,5 +1,6 @@
 """Runs a spec: resolves it, opens its run in MLflow, goes through its stages, sums up its seeds."""
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import torch
 
 from experiments import console, stages
 from experiments.baselines import fit_and_log
-from experiments.comparison import log_comparison, skills
+from experiments.comparison import log_comparison, log_estimators, skills
 from experiments.environment import environment_tags, environment_text
 from experiments.recalibrating import recalibrate
 from experiments.server import find_run
@@ -30,6 +31,7 @@ from experiments.stages import Run, Tested
 from experiments.tracking import Store, Tracker, connect
 from experiments.validation import validate
 from smash.data import Dataset, load_dataset
+from smash.data.audit import audit
 from smash.data.protocol import QUIRKS, prepare
 from smash.errors import SpecError
 from smash.files import write_json
@@ -188,6 +190,7 @@ def _run_seeds(
     parent = store.start(f"{spec.name} x {len(spec.seeds)} seeds", _tags(spec, request))
     with parent:
         _log_spec(parent, spec, dataset)
+        _log_audit(parent, dataset)
         outcomes = []
         for seed in spec.seeds:
             one = spec.model_copy(update={"seed": seed, "seeds": ()})
@@ -213,6 +216,7 @@ def _run_new(
         folder.mkdir(parents=True, exist_ok=True)
         (folder / SPEC_ARTIFACT).write_text(dump_spec(spec))
         _log_spec(tracker, spec, dataset)
+        _log_audit(tracker, dataset)
         return _run_stages(_prepared(spec, dataset, tracker), request, source, store)
 
 
@@ -230,7 +234,9 @@ def _prepared(spec: ExperimentSpec, dataset: Dataset, tracker: Tracker) -> Run:
 
 def _run_stages(run: Run, request: Request, source: Source | None, store: Store) -> Outcome:
     if request.stage == "baselines":
-        return _outcome(run, figures=_figures(_run_baselines(run, request, store)))
+        baselines = _run_baselines(run, request, store)
+        log_estimators(run, _tables(baselines))
+        return _outcome(run, figures=_figures(baselines))
     if source:
         model = source.model
     else:
@@ -246,6 +252,7 @@ def _run_stages(run: Run, request: Request, source: Source | None, store: Store)
     tested = stages.test(run, forecaster, recalibrate(run, forecaster))
     baselines = _run_baselines(run, request, store)
     comparison = log_comparison(run, tested.table, _tables(baselines))
+    log_estimators(run, {"model": tested.table, **_tables(baselines)})
     figures = {"model": tested.figures | skills(comparison), **_figures(baselines)}
     return _outcome(run, figures=figures, comparison=comparison)
 
@@ -323,6 +330,10 @@ def _log_spec(tracker: Tracker, spec: ExperimentSpec, dataset: Dataset) -> None:
             "data/warnings": "; ".join(dataset.warnings) or "none",
         }
     )
+
+
+def _log_audit(tracker: Tracker, dataset: Dataset) -> None:
+    tracker.log_text(json.dumps(audit(dataset), indent=2) + "\n", "data/audit.json")
 
 
 def _statistics(outcomes: list[Outcome], of: str = "model") -> dict[str, dict[str, float]]:

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from experiments import console
-from experiments.evaluation import Evaluation, evaluate, scales_of, spread_subset
+from experiments.evaluation import Evaluation, evaluate, scales_of
 from experiments.packaging import ARTIFACT, pack_model
 from experiments.samples_file import SamplesWriter
 from experiments.server import metric_steps
@@ -20,7 +20,7 @@ from experiments.tracking import Tracker
 from smash import plots
 from smash.data.batching import ScaledSequences
 from smash.data.dataset import Dataset
-from smash.data.events import EventSequences
+from smash.data.events import EventSequences, spread_subset
 from smash.data.protocol import PreparedData
 from smash.forecast import ModelForecaster
 from smash.model import About, Smash

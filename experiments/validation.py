@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from experiments.evaluation import evaluate, scales_of, spread_subset
+from experiments.evaluation import evaluate, scales_of
 from experiments.stages import Run
 from smash.baselines import Climatology
+from smash.data.events import spread_subset
 from smash.forecast import ModelForecaster
 from smash.model import Smash
 from smash.samples import Forecaster

@@ -175,6 +175,13 @@ def build_sequences(
     return sequences
 
 
+def spread_subset(sequences: EventSequences, most: int) -> EventSequences:
+    """Returns at most `most` sequences, evenly spread over all; 0 means all."""
+    if most == 0 or most >= len(sequences):
+        return sequences
+    return sequences.select(np.linspace(0, len(sequences) - 1, most).round().astype(np.int64))
+
+
 def check_variation(sequences: EventSequences) -> None:
     """Checks that gaps and both coordinates vary, as their scaling needs.
 

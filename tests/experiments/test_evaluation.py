@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import random_sequences
 
-from experiments.evaluation import evaluate, scales_of, spread_subset
+from experiments.evaluation import evaluate, scales_of
 from experiments.shown import DRAWN_EVENTS, ShownForecasts
+from smash.data.events import spread_subset
 from smash.samples import Forecast, Samples
 from smash.scores import summarise
 from smash.settings import ScoreSettings

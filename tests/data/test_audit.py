@@ -1,0 +1,94 @@
+"""The audit finds what was put into the data, and can be written and shown."""
+
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+from test_groups import windows
+
+from smash.data.audit import audit, render
+from smash.data.dataset import build_dataset
+from smash.data.events import build_sequences
+from smash.data.groups import joined
+
+
+def coarse(n_sequences: int, seed: int, rate: float = 1.0, likely: float = 0.5):
+    """Sequences of 100 events on a clock of quarters and a map of whole numbers."""
+    rng = np.random.default_rng(seed)
+    n = 100 * n_sequences
+    gap = np.floor(4 * rng.exponential(rate, n)) / 4
+    time = np.concatenate([np.cumsum(part) for part in np.split(gap, n_sequences)])
+    mark = (rng.random(n) > likely).astype(int)
+    place = rng.integers(0, 30, (n, 2))
+    return build_sequences(time, place, mark, [100] * n_sequences, "coarse")
+
+
+@pytest.fixture(scope="module")
+def found():
+    return audit(build_dataset("coarse", coarse(20, 0), coarse(5, 1), coarse(5, 2, 1.5, 0.8)))
+
+
+def test_sizes_zero_gaps_and_resolution_are_found(found):
+    train = found["splits"]["train"]
+    assert (train["sequences"], train["events"], train["targets"]) == (20, 2000, 1980)
+    assert train["distinct_targets"] == train["targets"]
+    assert (train["groups"], train["overlapping_windows"]) == (20, 0)
+    assert train["gap"]["zero_share"] == pytest.approx(1 - np.exp(-0.25), abs=0.05)
+    assert train["gap"]["least_positive"] == 0.25
+    assert found["resolution"] == {"gap": 0.25, "gap_lattice": True, "location": [1.0, 1.0]}
+
+
+def test_drift_stands_out_from_chance(found):
+    same, moved = found["drift"]["validation"], found["drift"]["test"]
+    assert max(same["gap"], same["x"], same["y"]) < same["bound"]
+    assert moved["gap"] > moved["bound"]
+    assert moved["mark"] == pytest.approx(0.3, abs=0.06)
+    assert same["mark"] < 0.06
+
+
+def test_overlapping_windows_repeats_and_leaks_are_found():
+    train, test = windows([0.0, 20.0]), windows([50.0, 90.0])
+    one = train.select([0, 0])
+    moved = replace(one, time=one.time * 1.5, window=one.window * 1.5)
+    result = audit(build_dataset("leaky", train, moved, test))
+    split = result["splits"]["train"]
+    assert (split["groups"], split["overlapping_windows"]) == (1, 2)
+    assert split["distinct_targets"] < split["targets"]
+    assert result["splits"]["validation"]["distinct_targets"] == moved.is_target.sum() / 2
+    shared = {tuple(pair["splits"]): pair["distinct_targets"] for pair in result["shared"]}
+    # the second window of training ends at 60, the first one of the test starts at 50
+    held = {tuple(x) for x in train.location[train.is_target]}
+    again = {tuple(x) for x in test.location[test.is_target]}
+    assert shared["train", "test"] == len(held & again) > 0
+    assert shared["train", "validation"] == 0
+
+
+def test_exact_duplicates_are_counted():
+    events = coarse(5, 3)
+    twice = build_sequences(
+        np.repeat(events.time, 2),
+        np.repeat(events.location, 2, axis=0),
+        np.repeat(events.mark, 2),
+        2 * events.lengths,
+        "twice",
+    )
+    result = audit(build_dataset("twice", twice, coarse(2, 4), joined([twice, coarse(2, 5)])))
+    chance = audit(build_dataset("once", events, coarse(2, 4), coarse(2, 5)))
+    assert chance["splits"]["train"]["duplicates"] < 5
+    assert result["splits"]["train"]["duplicates"] >= events.n_events
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_it_is_ready_for_json_and_shown_with_every_split(small_dataset, marked):
+    dataset = small_dataset if marked else small_dataset.without_marks()
+    result = audit(dataset)
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(render(result))
+    text = console.export_text()
+    for words in ("train", "validation", "test", "distinct targets", "resolution of the clock"):
+        assert words in text
+    assert ("shares of marks" in text) == marked
