@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 
 from smash.data.events import EventSequences
-from smash.samples import Forecast, Forecaster
-from smash.scores import score_events, summarise, with_groups
+from smash.samples import Density, Forecast, Forecaster
+from smash.scores import score_events, summarise, with_densities, with_groups
 from smash.settings import ScoreSettings
 
 TIE_SEED = 7_919
@@ -103,7 +103,10 @@ def evaluate(
             keep(forecast)
         scoring += time.perf_counter() - started
     blocks = {step: _whole(parts, sequences) for step, parts in tables.items()}
-    return Evaluation(_whole(final, sequences), blocks, pd.DataFrame(clock.rows), scoring)
+    table = _whole(final, sequences)
+    if isinstance(forecaster, Density):
+        table = with_densities(table, forecaster.log_densities(sequences))
+    return Evaluation(table, blocks, pd.DataFrame(clock.rows), scoring)
 
 
 def _whole(parts: list[pd.DataFrame], sequences: EventSequences) -> pd.DataFrame:

@@ -7,8 +7,9 @@ import torch
 
 from smash.data.batching import ScaledSequences
 from smash.data.events import EventSequences
+from smash.likelihood import log_density
 from smash.model import Smash
-from smash.samples import Forecast
+from smash.samples import Forecast, LogDensities
 from smash.sampling import sample_blocks, to_samples
 from smash.settings import SamplingSettings
 
@@ -48,6 +49,13 @@ class ModelForecaster:
             for block in sample_blocks(self.model, context, settings, generator, self.on_steps):
                 samples = to_samples(block.chains, self.model.scaler)
                 yield Forecast(targets, samples, block.step, block.final)
+
+    def log_densities(self, sequences: EventSequences) -> LogDensities | None:
+        """Returns the log densities of gap and mark; None for a model trained by score matching."""
+        if not self.model.law_points:
+            return None
+        found = log_density(self.model, sequences, self.settings.test_batch_size)
+        return LogDensities(found.gap if found.mark is None else found.gap + found.mark, None)
 
     def work(self, sequences: EventSequences, n_samples: int) -> int:
         """Returns the number of sample steps a forecast takes, for a progress bar."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -49,6 +49,19 @@ class Forecast:
     final: bool = True
 
 
+@dataclass(frozen=True)
+class LogDensities:
+    """What a forecaster with a density says of N events, in raw units.
+
+    `time_mark` (N,): log density of gap and mark. `event` (N,): of gap, mark and location; None
+    where the location's is not known. Where gaps are cells or have an atom, a gap counts with the
+    logarithm of its cell's mean density, a gap of zero with that of its probability.
+    """
+
+    time_mark: NDArray[np.float64]
+    event: NDArray[np.float64] | None
+
+
 class Forecaster(Protocol):
     """Whatever forecasts next events: a model with a sampler, a baseline, the oracle."""
 
@@ -56,4 +69,13 @@ class Forecaster(Protocol):
         self, sequences: EventSequences, n_samples: int, generator: torch.Generator
     ) -> Iterator[Forecast]:
         """Yields forecasts of all targets of `sequences`, a few sequences at a time."""
+        ...
+
+
+@runtime_checkable
+class Density(Protocol):
+    """A forecaster that also knows densities."""
+
+    def log_densities(self, sequences: EventSequences) -> LogDensities | None:
+        """Returns log densities of all targets of `sequences`; None where it has none after all."""
         ...

@@ -20,10 +20,10 @@ from scipy.optimize import minimize
 from smash.baselines.hawkes_likelihood import Likelihood, Parameters
 from smash.baselines.histories import known_marks
 from smash.data.events import EventSequences
-from smash.data.process import Events, HawkesProcess
+from smash.data.process import HawkesProcess
 from smash.data.simulator import Oracle
 from smash.errors import TrainingError
-from smash.samples import Forecast
+from smash.samples import Forecast, LogDensities
 from smash.settings import Count, Fraction, Positive
 
 
@@ -76,11 +76,11 @@ class Hawkes:
                 samples = replace(samples, mark=None, mark_mode=None, mark_probability=None)
             yield Forecast(targets, samples)
 
-    def log_density(self, sequences: EventSequences) -> NDArray[np.float64]:
-        """Returns (N,) log densities of all targets in raw units, each given its whole history."""
-        scaled = self._scaled(sequences)
-        parts = [self._sequence_log_density(scaled.select([i])) for i in range(len(scaled))]
-        return np.concatenate(parts) - np.log(self.scale).sum()
+    def log_densities(self, sequences: EventSequences) -> LogDensities:
+        """Returns the log densities of all targets in raw units, each given its whole history."""
+        found = Oracle(self.process).log_densities(self._scaled(sequences))
+        assert found.event is not None
+        return replace(found, event=found.event - np.log(self.scale).sum())
 
     def description(self) -> dict[str, Any]:
         """Returns the fitted parameters as plain lists and numbers; lengths in raw units."""
@@ -100,21 +100,6 @@ class Hawkes:
             mark = known_marks(sequences, self.process.n_marks)
         location = (sequences.location - self.center) / self.scale
         return replace(sequences, location=location, mark=mark)
-
-    def _sequence_log_density(self, one: EventSequences) -> NDArray[np.float64]:
-        assert one.mark is not None
-        events = Events(one.time, one.location, one.mark, start=float(one.window[0, 0]))
-        return np.concatenate(
-            [
-                self.process.log_density(
-                    events.before(event),
-                    one.gap[event : event + 1],
-                    one.mark[event : event + 1],
-                    one.location[event : event + 1],
-                )
-                for event in range(1, len(events))
-            ]
-        )
 
 
 def fit_hawkes(

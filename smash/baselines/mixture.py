@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -26,7 +25,7 @@ from smash.baselines.mixture_laws import GAP_NUMBERS, LOCATION_NUMBERS, GapLaw, 
 from smash.data.events import EventSequences
 from smash.errors import CheckpointError
 from smash.files import replacing, write_json
-from smash.samples import Forecast, Samples
+from smash.samples import Forecast, LogDensities, Samples
 from smash.settings import Count, Positive
 
 WEIGHTS, DESCRIPTION, FORMAT = "mixture.safetensors", "mixture.json", 1
@@ -129,16 +128,22 @@ class Mixture(nn.Module):
 
     def target_log_density(self, batch: Batch, states: Tensor) -> Tensor:
         """Returns (N,) standardised log densities of a batch's targets given the states before."""
+        return self._target_log_densities(batch, states).sum(0)
+
+    def _target_log_densities(self, batch: Batch, states: Tensor) -> Tensor:
+        """Returns (2, N) those of gap and mark, and those of the location given these."""
         rows = batch.is_target.nonzero()[:, 0]
         before, mark = states[rows - 1], batch.own_mark[rows]
         gap, zero = batch.gap[rows], batch.zero[rows]
         log_mark = self.mark_head(before).log_softmax(-1)
         of_gap = GapLaw.of(self.gap_head(before, mark), self.settings.least_scale)
         of_location = self.location_law(before, mark, gap, zero)
-        return (
-            log_mark.gather(1, mark[:, None])[:, 0]
-            + of_gap.log_density(gap, zero)
-            + of_location.log_density(batch.location[rows])
+        of_mark = log_mark.gather(1, mark[:, None])[:, 0]
+        return torch.stack(
+            [
+                of_mark + of_gap.log_density(gap, zero),
+                of_location.log_density(batch.location[rows]),
+            ]
         )
 
     def log_survival(self, batch: Batch, states: Tensor) -> Tensor:
@@ -149,17 +154,19 @@ class Mixture(nn.Module):
         return torch.where(batch.censored, (log_mark + of_gap).logsumexp(-1), 0.0)
 
     @torch.no_grad()
-    def log_density(self, sequences: EventSequences) -> NDArray[np.float64]:
-        """Returns (N,) log densities of all targets in raw units.
+    def log_densities(self, sequences: EventSequences) -> LogDensities:
+        """Returns the log densities of all targets in raw units.
 
         A gap of zero counts with the probability of its atom, the others with their density.
         """
         data, parts = self.data(sequences), []
         for indices in self._groups(sequences):
             batch = data.batch(indices)
-            parts.append(self.target_log_density(batch, self.states(batch)).double().cpu().numpy())
-        gap = sequences.gap[sequences.is_target]
-        return np.concatenate(parts) + self.standardisation.log_jacobian(gap)
+            found = self._target_log_densities(batch, self.states(batch))
+            parts.append(found.double().cpu().numpy())
+        time_mark, location = np.concatenate(parts, axis=1)
+        of_gap, of_location = self.standardisation.log_jacobians(sequences.targets().gap)
+        return LogDensities(time_mark + of_gap, time_mark + location + of_gap + of_location)
 
     @torch.no_grad()
     def forecast(

@@ -72,13 +72,13 @@ class Standardisation:
         mean, scale = np.asarray(self.location_mean), np.asarray(self.location_scale)
         return mean + scale * np.asarray(z, dtype=np.float64)
 
-    def log_jacobian(self, gap: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns (N,) what turns standardised log densities at `gap` (N,) into raw ones.
+    def log_jacobians(self, gap: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+        """Returns what turns standardised log densities of gaps (N,) and of locations into raw.
 
         An atom at zero keeps its probability.
         """
         of_gap = np.where(gap > 0, np.log(np.where(gap > 0, gap, 1.0) * self.log_gap[1]), 0.0)
-        return -of_gap - np.log(self.location_scale).sum()
+        return -of_gap, -float(np.log(self.location_scale).sum())
 
     def phases(self, time: NDArray[np.float64]) -> NDArray[np.float64]:
         """Returns (E, 4) sines and cosines of the phases of day and week; (E, 0) if unknown."""

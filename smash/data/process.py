@@ -154,6 +154,13 @@ class HawkesProcess:
         intensity = self.intensity(history, gap)
         return intensity / intensity.sum(axis=1, keepdims=True)
 
+    def log_density_time_mark(
+        self, history: Events, gap: NDArray[np.float64], mark: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Returns (Q,) log densities of next events' `gap` (Q,) and `mark` (Q,), wherever."""
+        own = np.take_along_axis(self.intensity(history, gap), mark[:, None], axis=1)[:, 0]
+        return np.log(own) - self.compensator(history, gap)
+
     def log_density(
         self,
         history: Events,

@@ -18,7 +18,7 @@ from smash.data.dataset import Dataset, build_dataset
 from smash.data.events import EventSequences, build_sequences
 from smash.data.process import Events, HawkesProcess
 from smash.errors import DataError, SpecError
-from smash.samples import Forecast, Samples
+from smash.samples import Forecast, LogDensities, Samples
 from smash.settings import SimulatorSettings
 
 __all__ = ["Events", "HawkesProcess", "Oracle", "simulate_dataset"]
@@ -38,11 +38,7 @@ class Oracle:
         Raises:
             DataError: when the marks are left out or more than the process has.
         """
-        if sequences.mark is None or sequences.mark.max() >= self.process.n_marks:
-            raise DataError(
-                f"{sequences.name}: the law of the next event needs the {self.process.n_marks} "
-                "marks of the simulated process; load the data with their marks"
-            )
+        self._check(sequences)
         seed = torch.randint(2**62, (1,), generator=generator, device=generator.device)
         numbers = np.random.default_rng(int(seed))
         for i in range(len(sequences)):
@@ -50,6 +46,37 @@ class Oracle:
             targets = one.targets()
             samples = self._samples(one, targets.event, n_samples, numbers)
             yield Forecast(replace(targets, sequence=np.full(len(targets), i)), samples)
+
+    def log_densities(self, sequences: EventSequences) -> LogDensities:
+        """Returns the log densities of all targets, each given its whole history.
+
+        Raises:
+            DataError: as `forecast`.
+        """
+        self._check(sequences)
+        parts = [self._log_densities(sequences.select([i])) for i in range(len(sequences))]
+        time_mark, event = np.concatenate(parts, axis=1)
+        return LogDensities(time_mark, event)
+
+    def _log_densities(self, one: EventSequences) -> NDArray[np.float64]:
+        """Returns (2, N) log densities of one sequence's targets, without and with location."""
+        assert one.mark is not None
+        events = Events(one.time, one.location, one.mark, start=float(one.window[0, 0]))
+        found = np.empty((2, len(events) - 1))
+        for event in range(1, len(events)):
+            history, this = events.before(event), slice(event, event + 1)
+            gap, mark = one.gap[this], one.mark[this]
+            found[0, event - 1] = self.process.log_density_time_mark(history, gap, mark)[0]
+            place = one.location[this]
+            found[1, event - 1] = self.process.log_density(history, gap, mark, place)[0]
+        return found
+
+    def _check(self, sequences: EventSequences) -> None:
+        if sequences.mark is None or sequences.mark.max() >= self.process.n_marks:
+            raise DataError(
+                f"{sequences.name}: the law of the next event needs the {self.process.n_marks} "
+                "marks of the simulated process; load the data with their marks"
+            )
 
     def _samples(
         self,

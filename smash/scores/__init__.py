@@ -12,7 +12,7 @@ from smash.scores.figures import count_distinct, summarise
 from smash.scores.marks import Reliability, brier_score, log_loss, reliability
 from smash.scores.points import geometric_median
 from smash.scores.proper import fair_crps, fair_energy_score
-from smash.scores.table import COLUMNS, Column, score_events, with_groups
+from smash.scores.table import COLUMNS, Column, score_events, with_densities, with_groups
 
 __all__ = [
     "COLUMNS",
@@ -33,5 +33,6 @@ __all__ = [
     "reliability",
     "score_events",
     "summarise",
+    "with_densities",
     "with_groups",
 ]

@@ -27,7 +27,8 @@ SEED = 86_028_121
 COVERED = 0.95
 SKILLS = {"time": "crps_time", "location": "energy_location", "mark": "mark_log_loss"}
 """The proper scores that skill is said of, one each of time, location and mark."""
-PROPER = (*SKILLS.values(), "energy_joint", "mark_brier")
+LOSSES = ("time_mark_log_loss", "event_log_loss")
+PROPER = (*SKILLS.values(), "energy_joint", "mark_brier", *LOSSES)
 """Scores of single events whose expectation the true law makes least, where a table has them."""
 
 

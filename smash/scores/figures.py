@@ -19,6 +19,8 @@ MEANS = {
     "energy_joint": "energy_joint",
     "mark_log_loss": "mark_log_loss",
     "mark_brier": "mark_brier",
+    "time_mark_log_loss": "time_mark_log_loss",
+    "event_log_loss": "event_log_loss",
 }
 """Figures that are the mean of a column."""
 

@@ -14,7 +14,7 @@ import torch
 from smash.data.events import EventSequences, Targets
 from smash.data.groups import lay_out
 from smash.errors import DataError
-from smash.samples import Samples
+from smash.samples import LogDensities, Samples
 from smash.scores import calibration, marks, original, points, proper
 from smash.settings import ScoreSettings
 
@@ -60,6 +60,10 @@ COLUMNS: dict[str, Column] = {
         "absent when these were not given",
         "1",
     ),
+    "time_mark_log_loss": Column(
+        "-log density of gap and mark, where the forecaster has one", "nats"
+    ),
+    "event_log_loss": Column("the same of gap, mark and location together", "nats"),
     "mark_predicted": Column("arg max of the mean p(k | t)", MARK),
     "mark_confidence": Column("maximum of the mean p(k | t)", "probability"),
     "mark_log_loss": Column(f"-log p(true mark), p at least {marks.CLIP:g}", "nats"),
@@ -79,8 +83,9 @@ COLUMNS: dict[str, Column] = {
 }
 """The columns in the table's order; units are the data's own.
 
-`with_groups` adds `group` and `repeat`. Columns on marks are absent from unmarked forecasts, those
-of the original estimators when `ScoreSettings.original` is false.
+`with_groups` adds `group` and `repeat`, `with_densities` the losses of densities. Columns on marks
+are absent from unmarked forecasts, those of the original estimators when `ScoreSettings.original`
+is false.
 """
 
 
@@ -124,13 +129,25 @@ def score_events(
     return pd.DataFrame({name: columns[name] for name in COLUMNS if name in columns})
 
 
+def with_densities(table: pd.DataFrame, found: LogDensities | None) -> pd.DataFrame:
+    """Returns the table of all targets, in their order, with the log losses of densities if any."""
+    if found is None:
+        return table
+    losses = {"time_mark_log_loss": found.time_mark, "event_log_loss": found.event}
+    known = {name: -density for name, density in losses.items() if density is not None}
+    return _ordered(table.assign(**known))
+
+
 def with_groups(table: pd.DataFrame, sequences: EventSequences) -> pd.DataFrame:
     """Returns the table of all targets of `sequences` with its columns `group` and `repeat`."""
     layout = lay_out(sequences)
     row = sequences.offsets[table["sequence"]] + table["event"]
     _, group = np.unique(layout.unit[row], return_inverse=True)
-    grouped = table.assign(group=group, repeat=layout.is_repeat(row))
-    return grouped[[name for name in COLUMNS if name in grouped]]
+    return _ordered(table.assign(group=group, repeat=layout.is_repeat(row)))
+
+
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    return table[[name for name in COLUMNS if name in table]]
 
 
 def _calibration_columns(

@@ -60,7 +60,7 @@ def test_the_likelihood_is_the_product_of_next_event_densities(simulated, monkey
         for one in (few.select([i]) for i in range(4))
         for event in range(1, one.n_events)
     ]
-    np.testing.assert_allclose(hawkes.log_density(few), densities, rtol=1e-9)
+    np.testing.assert_allclose(hawkes.log_densities(few).event, densities, rtol=1e-9)
     assert float(likelihood(vector(hawkes))) == pytest.approx(sum(densities), rel=1e-9)
 
 
@@ -120,8 +120,8 @@ def test_units_of_the_axes_do_not_matter(simulated, fitted):
     assert other.process.spread == pytest.approx(fitted.process.spread, rel=1e-3)
     np.testing.assert_allclose(other.scale, fitted.scale * units, rtol=1e-3)
     np.testing.assert_allclose(
-        other.log_density(in_other_units(simulated.test)),
-        fitted.log_density(simulated.test) - np.log(units).sum(),
+        other.log_densities(in_other_units(simulated.test)).event,
+        fitted.log_densities(simulated.test).event - np.log(units).sum(),
         atol=0.02,
     )
 
@@ -131,7 +131,7 @@ def test_unmarked_events_have_no_marks(simulated, drawn):
     few = unmarked.test.select(range(3))
     hawkes = fit_hawkes(unmarked.train, 1)
     assert drawn(hawkes, few, 2).mark is None
-    assert np.isfinite(hawkes.log_density(few)).all()
+    assert np.isfinite(hawkes.log_densities(few).event).all()
 
 
 @settings(max_examples=5, deadline=None)
@@ -148,7 +148,7 @@ def test_clocks_and_lattices_do_not_make_it_infinitely_sharp(seed):
     mean_gap = events.gap[events.is_target].mean()
     assert 1 / hawkes.process.decay >= 0.05 * mean_gap * (1 - 1e-9)
     assert hawkes.process.spread >= 0.02 * (1 - 1e-9)
-    assert np.isfinite(hawkes.log_density(events)).all()
+    assert np.isfinite(hawkes.log_densities(events).event).all()
 
 
 def test_branching_stays_below_its_limit_and_the_background_makes_up(simulated, fitted):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from synthetic import random_sequences
 
 from smash.data.dataset import build_dataset
-from smash.data.protocol import prepare
+from smash.data.protocol import halves, prepare
 from smash.data.scaling import Scaler, fit_scaler
 from smash.settings import ScalingSettings
 
@@ -56,6 +56,9 @@ def test_strict_limits_know_training_alone_and_original_ones_every_split():
     strict = prepare(dataset, "strict", ScalingSettings())
     original = prepare(dataset, "original", ScalingSettings())
     assert strict.scaler == fit_scaler([train], ScalingSettings())
-    assert strict.validation is dataset.validation
+    choice, rest = halves(dataset.validation)
+    np.testing.assert_array_equal(strict.validation.time, choice.time)
+    np.testing.assert_array_equal(strict.recalibration.time, rest.time)
+    assert original.recalibration is None
     assert original.scaler.location_high[0] == test.location[:, 0].max()
     assert original.validation is dataset.test

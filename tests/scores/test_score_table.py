@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from smash.data.events import Targets
 from smash.errors import DataError
-from smash.samples import Samples
-from smash.scores import COLUMNS, score_events, summarise
+from smash.samples import LogDensities, Samples
+from smash.scores import COLUMNS, score_events, summarise, with_densities
 from smash.settings import ScoreSettings
 
 SETTINGS = ScoreSettings()
@@ -61,8 +61,12 @@ def scored(n, s, scales=None, original=True, **how) -> pd.DataFrame:
 
 def test_every_column_is_documented_in_the_tables_order():
     table = scored(12, 8, scales=(1.0, 1.0, 1.0))
-    grouped = ["group", "repeat"]
-    assert list(table.columns) == [name for name in COLUMNS if name not in grouped]
+    added = ["group", "repeat", "time_mark_log_loss", "event_log_loss"]
+    assert list(table.columns) == [name for name in COLUMNS if name not in added]
+    found = LogDensities(np.zeros(12), np.ones(12))
+    table = with_densities(table.assign(group=0, repeat=False), found)
+    assert list(table.columns) == list(COLUMNS)
+    assert table["event_log_loss"].tolist() == [-1.0] * 12
     assert all(column.meaning and column.unit for column in COLUMNS.values())
 
 
