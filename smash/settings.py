@@ -145,11 +145,12 @@ class ObjectiveSettings:
 class TrainingSettings:
     """Schedule of a training (see `smash.training`).
 
-    Patience counts epochs. The loss runs over `block_events` events at a time, and batches are
-    cut from pools of `length_pool` batches sorted by length (1: plain shuffling). With `average`
-    > 0 what is validated and kept is a moving average of the weights that keeps that share of
-    itself at every step (0.999: about the last thousand steps). `thinning` > 0 drops up to that
-    share of each mark's events from each training sequence, anew every epoch, and with
+    Patience counts epochs. A batch is encoded `block_sequences` sequences at a time and its loss
+    runs over `block_events` events at a time, which bounds memory and changes no gradient. Batches
+    are cut from pools of `length_pool` batches sorted by length (1: plain shuffling). With
+    `average` > 0 what is validated and kept is a moving average of the weights that keeps that
+    share of itself at every step (0.999: about the last thousand steps). `thinning` > 0 drops up
+    to that share of each mark's events from each training sequence, anew every epoch, and with
     `thinning_period` (raw units of time) also events in an arc of the period: a model then learns
     to tell a sequence's rates from its history (see `smash.data.thinning`).
     """
@@ -168,6 +169,7 @@ class TrainingSettings:
     average: Fraction = 0.0
     thinning: Fraction = 0.0
     thinning_period: Positive | None = None
+    block_sequences: Count = 8
     block_events: Count = 128
     length_pool: Count = 8
 

@@ -241,25 +241,28 @@ class Trainer:
     def _loss_of(
         self, model: Smash, batch: Batch, generator: torch.Generator, backward: bool = False
     ) -> Tensor:
-        """Returns the four parts of a batch's mean loss, in blocks of events.
+        """Returns the four parts of a batch's mean loss, in blocks of sequences and of events.
 
-        The score network sees `block_events` events at a time, which keeps its activations in
-        cache; gradients gather in the contexts and reach the encoder once. A likelihood adds what
-        the event-free ends of windows tell, spread over the batch's events.
+        The encoder sees `block_sequences` sequences at a time, the score network `block_events`
+        events, which keeps their activations in cache; gradients gather in the contexts and reach
+        the encoder once. A likelihood adds what the event-free ends of windows tell, spread over
+        the batch's events.
         """
-        encoding = model.encoder(batch)
-        context, left = batch.contexts(encoding), None
-        if self.objective.kind == "likelihood":
-            ends, left = batch.event_free_ends(encoding)
-            context = torch.cat([context, ends])
-        leaf = context.detach().requires_grad_(backward)
         total = torch.zeros(4, dtype=torch.float64)
-        for loss, share in self._losses(model.network, batch, leaf, left, generator):
+        for part in batch.parts(self.settings.block_sequences):
+            encoding = model.encoder(part)
+            context, left = part.contexts(encoding), None
+            if self.objective.kind == "likelihood":
+                ends, left = part.event_free_ends(encoding)
+                context = torch.cat([context, ends])
+            leaf = context.detach().requires_grad_(backward)
+            for loss, count in self._losses(model.network, part, leaf, left, generator):
+                share = count / batch.n_targets
+                if backward:
+                    (share * loss.total).backward()
+                total += share * torch.stack(loss).detach().double().cpu()
             if backward:
-                (share * loss.total).backward()
-            total += share * torch.stack(loss).detach().double().cpu()
-        if backward:
-            context.backward(leaf.grad)
+                context.backward(leaf.grad)
         return total
 
     def _losses(
@@ -269,8 +272,8 @@ class Trainer:
         context: Tensor,
         left: Tensor | None,
         generator: torch.Generator,
-    ) -> Iterator[tuple[Loss, float]]:
-        """Yields mean losses of blocks of events, each with its share in the batch's mean.
+    ) -> Iterator[tuple[Loss, int]]:
+        """Yields mean losses of blocks of events, each with the number of its events.
 
         `context` (N + M, C) is that of the N targets, then that of the M event-free ends of z
         length `left` (M,).
@@ -282,10 +285,10 @@ class Trainer:
             terms = network.terms(context[rows])
             marks = None if mark is None else mark[rows]
             loss = loss_of(network, terms, z[rows], marks, noise, self.sigma, self.objective)
-            yield loss, len(z[rows]) / len(z)
+            yield loss, len(z[rows])
         if left is not None and len(left):
             terms = network.terms(context[len(z) :])
-            yield survival_loss(network, terms, left), len(left) / len(z)
+            yield survival_loss(network, terms, left), len(left)
 
     def _draw_noise(self, n_events: int, generator: torch.Generator) -> Tensor:
         shape = (n_events, self.objective.n_noise, 3)

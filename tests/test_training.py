@@ -159,19 +159,27 @@ def test_validation_noise_is_fixed(tmp_path, choice):
     assert first == t.validate()
 
 
-def test_blocks_do_not_change_loss_or_gradient(tmp_path):
-    """Accumulating over blocks of events gives the gradient of the whole batch."""
-    gradients = []
-    for block in (1000, 7):
-        t = trainer(tmp_path, replace(SETTINGS, block_events=block))
+@pytest.mark.parametrize("choice", [PUBLISHED, LIKELIHOOD], ids=["published", "likelihood"])
+def test_blocks_do_not_change_loss_or_gradient(tmp_path, choice):
+    """Accumulating over blocks of sequences and of events gives the gradient of the whole batch."""
+    found = []
+    for n_sequences, n_events in ((100, 1000), (2, 7)):
+        settings = replace(SETTINGS, block_sequences=n_sequences, block_events=n_events)
+        t = trainer(tmp_path, settings, choice=choice)
         t.model.eval()
         batch = t.train.batch([0, 1, 2])
         noise = torch.randn(batch.n_targets, 8, 3, generator=torch.Generator().manual_seed(0))
-        blocks = iter(noise.split(block))
-        t._draw_noise = lambda n_events, generator, blocks=blocks: next(blocks)
+        rest = [noise]
+
+        def draw(n, generator, rest=rest):
+            drawn, rest[0] = rest[0][:n], rest[0][n:]
+            return drawn
+
+        t._draw_noise = draw
         loss = t._loss_of(t.model, batch, t.noise, backward=True)
-        gradients.append((loss, [p.grad for p in t.model.parameters()]))
-    (whole, a), (pieces, b) = gradients
+        assert not len(rest[0])
+        found.append((loss, [p.grad for p in t.model.parameters()]))
+    (whole, a), (pieces, b) = found
     torch.testing.assert_close(whole, pieces)
     for x, y in zip(a, b, strict=True):
         torch.testing.assert_close(x, y, rtol=1e-4, atol=1e-7)

@@ -47,6 +47,21 @@ class Batch:
     def n_targets(self) -> int:
         return int((self.length - 1).sum())
 
+    def parts(self, size: int) -> Iterator["Batch"]:
+        """Yields `size` sequences at a time, padded to the longest of them."""
+        for start in range(0, len(self.length), size):
+            rows = slice(start, start + size)
+            events = slice(int(self.length[rows].max()))
+            yield Batch(
+                self.time[rows, events],
+                self.u[rows, events],
+                None if self.mark is None else self.mark[rows, events],
+                self.length[rows],
+                None if self.target is None else self.target[rows, events],
+                None if self.left is None else self.left[rows],
+                None if self.start is None else self.start[rows],
+            )
+
     def targets(self) -> tuple[Tensor, Tensor | None]:
         """Returns the targets' z (N, 3) on [-1, 1] and marks (N,), in order of the contexts."""
         u = self.u if self.target is None else self.target
