@@ -11,8 +11,9 @@ from experiments import console
 from experiments.evaluation import evaluate
 from experiments.stages import Run
 from smash.data.events import spread_subset
+from smash.forecast import ModelForecaster
 from smash.samples import Forecast, Forecaster
-from smash.scores.recalibration import Recalibration
+from smash.scores.recalibration import Recalibration, way_of
 
 RECALIBRATION_SEED = 49_979_687
 """Added to a run's seed for these samples, so that they and the test's draw apart."""
@@ -42,7 +43,9 @@ def recalibrate(run: Run, forecaster: Forecaster) -> Recalibration | None:
         torch.Generator(run.device).manual_seed(run.spec.seed + RECALIBRATION_SEED),
         keep=keep,
     ).table
-    fitted = Recalibration.fit(table, np.concatenate(probability) if probability else None)
+    drawn_by = way_of(sampling) if isinstance(forecaster, ModelForecaster) else ""
+    marks = np.concatenate(probability) if probability else None
+    fitted = Recalibration.fit(table, marks, drawn_by)
     _log(run, fitted, table)
     return fitted
 

@@ -20,6 +20,7 @@ from smash.next_event import Levels, NextEvent, next_event
 from smash.paths import MOST_EVENTS, Paths
 from smash.rollout import OnProgress
 from smash.samples import Samples
+from smash.scores.recalibration import Recalibration, way_of
 from smash.settings import Columns, SamplingSettings
 
 LEVELS = (0.5, 0.9)
@@ -170,8 +171,9 @@ class EventForecaster:
     def _corrected(self, recalibrated: bool) -> Levels | None:
         if recalibrated and self.recalibration is None:
             raise ForecastError(
-                "the model has no recalibration.json beside its weights; leave recalibrated out, "
-                "or take a model from a run that was recalibrated"
+                "the model has no recalibration.json beside its weights, or one for samples drawn "
+                "otherwise; leave recalibrated out, or take the model of a run tested with "
+                "sampling.sampler=inverse_cdf and sampling.denoise=posterior"
             )
         return self.recalibration if recalibrated else None
 
@@ -204,11 +206,14 @@ def load_forecaster(
 ) -> EventForecaster:
     """Returns the forecaster whose checkpoint lies in the folder `path`.
 
+    It has the recalibration beside the model if that was fitted to samples drawn as here.
+
     Raises:
         CheckpointError: when a file is missing, damaged or of another format.
     """
-    model = Smash.load(path, device)
-    return EventForecaster(ModelSource(model, sampling), model.about)
+    model, beside = Smash.load(path, device), Recalibration.load(Path(path))
+    fits = beside is not None and beside.drawn_by == way_of(sampling)
+    return EventForecaster(ModelSource(model, sampling), model.about, beside if fits else None)
 
 
 def _check_request(levels: Sequence[float], n_samples: int) -> None:

@@ -20,85 +20,102 @@ from smash.data.groups import Layout, joined, lay_out
 from smash.data.resolution import gap_cells, location_cell
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+SIZES = {
+    "sequences": "sequences",
+    "overlapping_windows": "of these overlapping windows",
+    "groups": "groups that share no events",
+    "resampling_units": "units a bootstrap resamples",
+    "events": "events",
+    "targets": "targets",
+    "distinct_targets": "distinct targets",
+    "duplicates": "exact duplicates of the event before",
+    "shortest": "shortest sequence (events)",
+    "longest": "longest sequence (events)",
+    "dropped_sequences": "dropped sequences (under two events)",
+}
+"""The sizes of a split, and their words."""
 KOLMOGOROV_95 = 1.358
 """Quantile of the Kolmogorov distribution that two samples of one law exceed in 5 % of cases."""
 
 
 def audit(dataset: Dataset) -> dict[str, Any]:
-    """Returns sizes, gaps, marks, repeats, drift and resolution, ready for JSON; raw units.
+    """Returns what is known of a data set in sections, ready for JSON; raw units.
 
-    `splits`: for each its sizes, groups of overlapping windows, distinct targets, gaps, marks and
-    location ranges. `shared`: distinct targets that two splits both hold. `drift`: distances of
-    validation and test from training. `resolution`: cells that values look rounded to.
+    `about`: names, units, digest. By split: `sizes`, with groups of overlapping windows, distinct
+    targets and exact duplicates; `gaps`; `marks`, the share of each; `places`. `shared`: distinct
+    targets that two splits both hold. `drift`: distances of validation and test from training.
+    `resolution`: cells that values look rounded to. `warnings`: what reading the data said.
     """
     layouts = {split: lay_out(sequences) for split, sequences in dataset.splits()}
+    splits = dict(dataset.splits())
     return {
-        "name": dataset.name,
-        "digest": dataset.digest,
-        "time_unit": dataset.time_unit,
-        "location_unit": dataset.location_unit,
-        "location_names": list(dataset.location_names),
-        "mark_names": list(dataset.mark_names),
-        "splits": {
-            split: _split(sequences, layouts[split], dataset.n_marks)
-            for split, sequences in dataset.splits()
+        "about": {
+            "name": dataset.name,
+            "digest": dataset.digest,
+            "source": dataset.source,
+            "time_unit": dataset.time_unit,
+            "location_unit": dataset.location_unit,
         },
+        "sizes": {split: _sizes(part, layouts[split]) for split, part in splits.items()},
+        "gaps": {split: _gaps(part.targets().gap) for split, part in splits.items()},
+        "marks": {split: _marks(part, dataset.mark_names) for split, part in splits.items()},
+        "places": {split: _places(part, dataset.location_names) for split, part in splits.items()},
         "shared": _shared(dataset),
         "drift": {
-            split: _drift(dataset.train, sequences, layouts["train"], layouts[split])
-            for split, sequences in dataset.splits()
+            split: _drift(dataset.train, part, layouts["train"], layouts[split])
+            for split, part in splits.items()
             if split != "train"
         },
-        "resolution": _resolution(dataset.train),
+        "resolution": _resolution(dataset.train, dataset.location_names),
         "warnings": list(dataset.warnings),
     }
 
 
-def _split(sequences: EventSequences, layout: Layout, n_marks: int) -> dict[str, Any]:
-    targets = sequences.targets()
-    rows = np.flatnonzero(sequences.is_target)
-    members = np.bincount(layout.group)
-    same_place = (np.diff(sequences.location, axis=0) == 0).all(axis=1)
+def _sizes(sequences: EventSequences, layout: Layout) -> dict[str, int]:
+    rows, members = np.flatnonzero(sequences.is_target), np.bincount(layout.group)
+    same = (np.diff(sequences.location, axis=0) == 0).all(axis=1)
     if sequences.mark is not None:
-        same_place &= np.diff(sequences.mark) == 0
-    marks = None
-    if targets.mark is not None:
-        marks = (np.bincount(targets.mark, minlength=n_marks) / len(targets)).tolist()
+        same &= np.diff(sequences.mark) == 0
+    same &= (sequences.gap == 0)[1:] & sequences.is_target[1:]
     return {
         "sequences": len(sequences),
-        "events": sequences.n_events,
-        "targets": len(targets),
-        "distinct_targets": int((~layout.is_repeat(rows)).sum()),
-        "groups": len(members),
         "overlapping_windows": int(members[members > 1].sum()),
+        "groups": len(members),
         "resampling_units": int(layout.unit.max()) + 1,
+        "events": sequences.n_events,
+        "targets": len(rows),
+        "distinct_targets": int((~layout.is_repeat(rows)).sum()),
+        "duplicates": int(same.sum()),
         "shortest": int(sequences.lengths.min()),
         "longest": int(sequences.lengths.max()),
         "dropped_sequences": sequences.dropped,
-        "duplicates": int((same_place & (_gap_before(sequences) == 0)).sum()),
-        "gap": _gaps(targets.gap),
-        "marks": marks,
-        "location_low": sequences.location.min(axis=0).tolist(),
-        "location_high": sequences.location.max(axis=0).tolist(),
     }
-
-
-def _gap_before(sequences: EventSequences) -> NDArray[np.float64]:
-    """Returns (E - 1,) gaps of all events but the very first, NaN for a sequence's first."""
-    return np.where(sequences.is_target, sequences.gap, np.nan)[1:]
 
 
 def _gaps(gap: NDArray[np.float64]) -> dict[str, float]:
     quantiles = np.quantile(gap, QUANTILES)
-    named = {f"q{100 * q:g}": float(v) for q, v in zip(QUANTILES, quantiles, strict=True)}
     positive = gap[gap > 0]
     return {
         "zero_share": float(np.mean(gap == 0)),
         "least_positive": float(positive.min()) if len(positive) else 0.0,
-        "mean": float(gap.mean()),
+        **{f"q{100 * q:g}": float(v) for q, v in zip(QUANTILES, quantiles, strict=True)},
         "greatest": float(gap.max()),
-        **named,
+        "mean": float(gap.mean()),
     }
+
+
+def _marks(sequences: EventSequences, names: tuple[str, ...]) -> dict[str, float]:
+    if sequences.mark is None:
+        return {}
+    mark = sequences.mark[sequences.is_target]
+    shares = np.bincount(mark, minlength=len(names)) / len(mark)
+    return {name: float(share) for name, share in zip(names, shares, strict=True)}
+
+
+def _places(sequences: EventSequences, names: tuple[str, str]) -> dict[str, float]:
+    low, high = sequences.location.min(axis=0), sequences.location.max(axis=0)
+    ends = {"least": low, "greatest": high}
+    return {f"{end}_{names[i]}": float(ends[end][i]) for i in (0, 1) for end in ends}
 
 
 def _shared(dataset: Dataset) -> list[dict[str, Any]]:
@@ -111,7 +128,7 @@ def _shared(dataset: Dataset) -> list[dict[str, Any]]:
         for (split, part), numbers in zip(splits.items(), np.split(events, ends), strict=True)
     }
     return [
-        {"splits": [a, b], "distinct_targets": len(np.intersect1d(held[a], held[b]))}
+        {"splits": f"{a} and {b}", "distinct_targets": len(np.intersect1d(held[a], held[b]))}
         for a, b in combinations(splits, 2)
     ]
 
@@ -148,51 +165,38 @@ def _ks(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     return float(ks_2samp(first, second, method="asymp").statistic)
 
 
-def _resolution(train: EventSequences) -> dict[str, Any]:
+def _resolution(train: EventSequences, names: tuple[str, str]) -> dict[str, Any]:
+    """Returns the cells' widths, 0 where values look continuous (`smash.data.resolution`)."""
     cells = gap_cells(train.gap[train.is_target], "auto")
-    x, y = (location_cell(coordinate, "auto") for coordinate in train.location.T)
-    return {"gap": cells.width, "gap_lattice": cells.lattice, "location": [x, y]}
+    widths = [location_cell(coordinate, "auto") for coordinate in train.location.T]
+    places = dict(zip(names, widths, strict=True))
+    return {"gap": cells.width, "gap_lattice": cells.lattice, **places}
 
 
 def render(found: Mapping[str, Any]) -> Group:
     """Returns an audit as tables for the terminal, a column a split."""
-    marks = [_marks_table(found)] if found["mark_names"] else []
+    marks = [_marks_table(found)] if found["marks"]["train"] else []
     return Group(_sizes_table(found), *marks, _notes_table(found))
 
 
 def _sizes_table(found: Mapping[str, Any]) -> Table:
-    splits, unit = found["splits"], found["time_unit"]
-    table = _table(f"{found['name']}: splits", splits)
-    rows = {
-        "sequences": "sequences",
-        "of these overlapping windows": "overlapping_windows",
-        "groups that share no events": "groups",
-        "units a bootstrap resamples": "resampling_units",
-        "events": "events",
-        "targets": "targets",
-        "distinct targets": "distinct_targets",
-        "shortest sequence (events)": "shortest",
-        "longest sequence (events)": "longest",
-        "dropped sequences (under two events)": "dropped_sequences",
-        "exact duplicates of the event before": "duplicates",
-    }
-    for words, key in rows.items():
-        table.add_row(words, *(str(split[key]) for split in splits.values()))
-    gaps = [split["gap"] for split in splits.values()]
-    table.add_row("gaps of exactly 0 (%)", *(f"{100 * gap['zero_share']:.1f}" for gap in gaps))
-    for key in gaps[0]:
-        if key != "zero_share":
-            words = key.replace("_", " ") if key[0] != "q" else f"{key[1:]} % quantile"
-            table.add_row(f"gap, {words} ({unit})", *(f"{gap[key]:.4g}" for gap in gaps))
+    sizes, gaps, unit = found["sizes"].values(), found["gaps"].values(), found["about"]["time_unit"]
+    table = _table(f"{found['about']['name']}: splits", found)
+    for key, words in SIZES.items():
+        table.add_row(words, *(str(split[key]) for split in sizes))
+    for key in found["gaps"]["train"]:
+        if key == "zero_share":
+            table.add_row("gaps of exactly 0 (%)", *(f"{100 * gap[key]:.1f}" for gap in gaps))
+            continue
+        words = f"{key[1:]} % quantile" if key.startswith("q") else key.replace("_", " ")
+        table.add_row(f"gap, {words} ({unit})", *(f"{gap[key]:.4g}" for gap in gaps))
     return table
 
 
 def _marks_table(found: Mapping[str, Any]) -> Table:
-    splits = found["splits"]
-    table = _table("shares of marks (%)", splits)
-    for k, name in enumerate(found["mark_names"]):
-        shares = (split["marks"] for split in splits.values())
-        table.add_row(name, *("-" if s is None else f"{100 * s[k]:.1f}" for s in shares))
+    table = _table("shares of marks (%)", found)
+    for name in found["marks"]["train"]:
+        table.add_row(name, *(f"{100 * split[name]:.1f}" for split in found["marks"].values()))
     return table
 
 
@@ -201,26 +205,23 @@ def _notes_table(found: Mapping[str, Any]) -> Table:
     table.add_column("what")
     table.add_column("found", justify="right")
     for split, distances in found["drift"].items():
-        bound = f"chance: below {distances['bound']:.3f}"
         for what, distance in distances.items():
             if what != "bound":
-                note = "" if what == "mark" else f" ({bound})"
-                table.add_row(f"{what}: distance of {split} from train", f"{distance:.3f}{note}")
+                chance = "" if what == "mark" else f" (chance: below {distances['bound']:.3f})"
+                table.add_row(f"{what}: distance of {split} from train", f"{distance:.3f}{chance}")
     for pair in found["shared"]:
-        words = " and ".join(pair["splits"])
-        table.add_row(f"distinct targets in both {words}", str(pair["distinct_targets"]))
-    cells = found["resolution"]
-    lattice = "every gap a multiple of it" if cells["gap_lattice"] else "shorter gaps are ties"
-    gap = f"{cells['gap']:.4g} {found['time_unit']}; {lattice}" if cells["gap"] else "none seen"
-    table.add_row("resolution of the clock", gap)
-    for name, cell in zip(found["location_names"], cells["location"], strict=True):
-        seen = f"{cell:.4g} {found['location_unit']}" if cell else "none seen"
-        table.add_row(f"resolution of {name}", seen)
+        table.add_row(f"distinct targets in both {pair['splits']}", str(pair["distinct_targets"]))
+    time_unit, length = found["about"]["time_unit"], found["about"]["location_unit"]
+    cells = dict(found["resolution"])
+    lattice = "every gap a multiple" if cells.pop("gap_lattice") else "shorter gaps are ties"
+    for what, cell in cells.items():
+        unit = f"{time_unit}; {lattice}" if what == "gap" else length
+        table.add_row(f"resolution of {what}", f"{cell:.4g} {unit}" if cell else "none seen")
     return table
 
 
-def _table(title: str, splits: Mapping[str, Any]) -> Table:
+def _table(title: str, found: Mapping[str, Any]) -> Table:
     table = Table("", title=title, title_justify="left")
-    for split in splits:
+    for split in found["sizes"]:
         table.add_column(split, justify="right")
     return table

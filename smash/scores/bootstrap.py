@@ -6,7 +6,8 @@ replacement; every figure is a function of sums over events, so a replicate only
 each group by how often it was drawn. All replicates are then one matrix product.
 
 Intervals hold the middle 95 % of the replicates, moved by the bootstrap's own bias (matters for CS
-and ECE: absolute values grow with noise). With a dozen groups they are somewhat too narrow.
+and ECE: absolute values grow with noise) and expanded for few groups as Student's interval is (T.
+Hesterberg, The American Statistician 69 (2015) 371-386): 13 groups alone would be 15 % too narrow.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from smash.errors import DataError
 from smash.scores.figures import MEANS, RANKS, count_distinct, percent
@@ -82,6 +85,13 @@ class Resampling:
     def n_groups(self) -> int:
         return self.weight.shape[1]
 
+    @property
+    def expansion(self) -> float:
+        """By how much too narrow plain replicates are for this number of groups; 1 for many."""
+        n = max(self.n_groups, 2)
+        tail = (1 + COVERED) / 2
+        return float(np.sqrt(n / (n - 1)) * student.ppf(tail, n - 1) / norm.ppf(tail))
+
     def totals(self, values: Floats) -> Floats:
         """Returns (R, …) the sums over each replicate's events of `values` (N, …)."""
         sums = np.zeros((self.n_groups, *values.shape[1:]))
@@ -108,7 +118,7 @@ def figure_intervals(
             replicates |= _calibration(name, table[column].to_numpy(), levels, resampling)
     if "mark_predicted" in table:
         replicates |= _marks(table, resampling)
-    return {name: _interval(values) for name, values in replicates.items()}
+    return {name: _interval(values, resampling) for name, values in replicates.items()}
 
 
 def skill_intervals(
@@ -124,7 +134,7 @@ def skill_intervals(
     for name, column in SKILLS.items():
         if column in table and column in climatology:
             own, theirs = (resampling.means(t[column].to_numpy()) for t in (table, climatology))
-            skills[name] = _interval(1 - own / theirs)
+            skills[name] = _interval(1 - own / theirs, resampling)
     return skills
 
 
@@ -145,7 +155,7 @@ def differences(
         if column in table and column in other:
             paired = (table[column] - other[column]).to_numpy()
             if np.isfinite(paired).all():
-                found[column] = _difference(resampling.means(paired))
+                found[column] = _difference(resampling.means(paired), resampling)
     return found
 
 
@@ -203,18 +213,18 @@ def _marks(table: pd.DataFrame, resampling: Resampling) -> dict[str, Floats]:
     return replicates
 
 
-def _interval(replicates: Floats) -> Interval:
+def _interval(replicates: Floats, resampling: Resampling) -> Interval:
     value, drawn = replicates[0], replicates[1:]
     tail = 50 * (1 - COVERED)
-    low, high = np.percentile(drawn, [tail, 100 - tail]) - (drawn.mean() - value)
+    away = resampling.expansion * (np.percentile(drawn, [tail, 100 - tail]) - drawn.mean())
     # What cannot be negative is not: a score whose replicates all are at least zero.
     least = 0.0 if drawn.min() >= 0 else -np.inf
-    return Interval(float(value), float(max(low, least)), float(high))
+    return Interval(float(value), float(max(value + away[0], least)), float(value + away[1]))
 
 
-def _difference(replicates: Floats) -> Difference:
-    interval = _interval(replicates)
-    away = np.abs(replicates[1:] - interval.value) >= abs(interval.value)
+def _difference(replicates: Floats, resampling: Resampling) -> Difference:
+    interval, drawn = _interval(replicates, resampling), replicates[1:]
+    away = resampling.expansion * np.abs(drawn - interval.value) >= abs(interval.value)
     p_value = (1 + int(away.sum())) / (1 + len(away)) if np.isfinite(interval.low) else np.nan
     return Difference(interval.value, interval.low, interval.high, p_value)
 

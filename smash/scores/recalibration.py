@@ -22,6 +22,7 @@ from smash.errors import CheckpointError, DataError
 from smash.files import write_json
 from smash.samples import Samples
 from smash.scores import marks, proper
+from smash.settings import SamplingSettings
 
 Floats = NDArray[np.float64]
 
@@ -79,7 +80,8 @@ class Recalibration:
     `n_events` it was fitted on. Drift breaks it, and so, in part, do events of one sequence being
     alike: where the data audit shows drift between splits, take it as no more than a correction.
 
-    `temperature` is None for unmarked forecasts.
+    `temperature` is None for unmarked forecasts. `drawn_by` says how the samples were drawn
+    (`way_of`): other draws of the same model need another recalibration.
     """
 
     time: Levels
@@ -87,14 +89,18 @@ class Recalibration:
     temperature: float | None
     n_events: int
     n_groups: int
+    drawn_by: str = ""
 
     @classmethod
-    def fit(cls, table: pd.DataFrame, mark_probability: Floats | None = None) -> "Recalibration":
+    def fit(
+        cls, table: pd.DataFrame, mark_probability: Floats | None = None, drawn_by: str = ""
+    ) -> "Recalibration":
         """Returns what a table of scored events says; of overlapping windows each event once.
 
         Args:
             table: scored events (`smash.scores.table`) with `pit_time` and `region_level`.
             mark_probability: (N, K) the mean mark probabilities of the table's rows.
+            drawn_by: how the samples were drawn.
 
         Raises:
             DataError: when the table has no rows.
@@ -111,6 +117,7 @@ class Recalibration:
             temperature,
             int(once.sum()),
             int(table["group"].nunique()) if "group" in table else int(once.sum()),
+            drawn_by,
         )
 
     def time_level(self, level: float, conformal: bool = False) -> float:
@@ -159,6 +166,7 @@ class Recalibration:
                 None if heat is None else float(heat),
                 int(content["n_events"]),
                 int(content["n_groups"]),
+                str(content["drawn_by"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"not a recalibration of format {FORMAT} ({error})") from error
@@ -182,6 +190,11 @@ class Recalibration:
             return None
         except (UnicodeDecodeError, json.JSONDecodeError, CheckpointError) as error:
             raise CheckpointError(f"{path}: {error}; remove the file or test again") from error
+
+
+def way_of(sampling: SamplingSettings) -> str:
+    """Returns in a word or two how samples are drawn, as far as their law depends on it."""
+    return f"{sampling.sampler}, {sampling.denoise}"
 
 
 def recalibrated_scores(

@@ -31,14 +31,21 @@ def found():
     return audit(build_dataset("coarse", coarse(20, 0), coarse(5, 1), coarse(5, 2, 1.5, 0.8)))
 
 
+def test_shares_and_places_are_those_of_the_split(found):
+    assert found["marks"]["test"] == pytest.approx({"0": 0.8, "1": 0.2}, abs=0.06)
+    assert sum(found["marks"]["train"].values()) == pytest.approx(1)
+    limits = {"least_x": 0, "greatest_x": 29, "least_y": 0, "greatest_y": 29}
+    assert found["places"]["train"] == limits
+
+
 def test_sizes_zero_gaps_and_resolution_are_found(found):
-    train = found["splits"]["train"]
+    train = found["sizes"]["train"]
     assert (train["sequences"], train["events"], train["targets"]) == (20, 2000, 1980)
     assert train["distinct_targets"] == train["targets"]
     assert (train["groups"], train["overlapping_windows"]) == (20, 0)
-    assert train["gap"]["zero_share"] == pytest.approx(1 - np.exp(-0.25), abs=0.05)
-    assert train["gap"]["least_positive"] == 0.25
-    assert found["resolution"] == {"gap": 0.25, "gap_lattice": True, "location": [1.0, 1.0]}
+    assert found["gaps"]["train"]["zero_share"] == pytest.approx(1 - np.exp(-0.25), abs=0.05)
+    assert found["gaps"]["train"]["least_positive"] == 0.25
+    assert found["resolution"] == {"gap": 0.25, "gap_lattice": True, "x": 1.0, "y": 1.0}
 
 
 def test_drift_stands_out_from_chance(found):
@@ -54,16 +61,16 @@ def test_overlapping_windows_repeats_and_leaks_are_found():
     one = train.select([0, 0])
     moved = replace(one, time=one.time * 1.5, window=one.window * 1.5)
     result = audit(build_dataset("leaky", train, moved, test))
-    split = result["splits"]["train"]
+    split = result["sizes"]["train"]
     assert (split["groups"], split["overlapping_windows"]) == (1, 2)
     assert split["distinct_targets"] < split["targets"]
-    assert result["splits"]["validation"]["distinct_targets"] == moved.is_target.sum() / 2
-    shared = {tuple(pair["splits"]): pair["distinct_targets"] for pair in result["shared"]}
+    assert result["sizes"]["validation"]["distinct_targets"] == moved.is_target.sum() / 2
+    shared = {pair["splits"]: pair["distinct_targets"] for pair in result["shared"]}
     # the second window of training ends at 60, the first one of the test starts at 50
     held = {tuple(x) for x in train.location[train.is_target]}
     again = {tuple(x) for x in test.location[test.is_target]}
-    assert shared["train", "test"] == len(held & again) > 0
-    assert shared["train", "validation"] == 0
+    assert shared["train and test"] == len(held & again) > 0
+    assert shared["train and validation"] == 0
 
 
 def test_exact_duplicates_are_counted():
@@ -77,8 +84,8 @@ def test_exact_duplicates_are_counted():
     )
     result = audit(build_dataset("twice", twice, coarse(2, 4), joined([twice, coarse(2, 5)])))
     chance = audit(build_dataset("once", events, coarse(2, 4), coarse(2, 5)))
-    assert chance["splits"]["train"]["duplicates"] < 5
-    assert result["splits"]["train"]["duplicates"] >= events.n_events
+    assert chance["sizes"]["train"]["duplicates"] < 5
+    assert result["sizes"]["train"]["duplicates"] >= events.n_events
 
 
 @pytest.mark.parametrize("marked", [True, False])
@@ -89,6 +96,6 @@ def test_it_is_ready_for_json_and_shown_with_every_split(small_dataset, marked):
     console = Console(width=120, record=True, file=io.StringIO())
     console.print(render(result))
     text = console.export_text()
-    for words in ("train", "validation", "test", "distinct targets", "resolution of the clock"):
+    for words in ("train", "validation", "test", "distinct targets", "resolution of gap"):
         assert words in text
     assert ("shares of marks" in text) == marked

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import smash
+from smash.errors import ForecastError
 from smash.scores.recalibration import Recalibration
 
 
@@ -38,3 +40,17 @@ def test_it_is_kept_with_the_run_and_both_copies_of_the_model(workshop, finished
 def test_it_can_be_left_out(workshop):
     run = workshop.run("tiny.yaml", "--set", "scores.recalibration_samples=0")
     assert not recalibrated(run)
+
+
+def test_forecasts_use_it_when_asked_if_they_are_drawn_as_it_was_fitted(workshop, finished):
+    history = pd.DataFrame({"time": [0.4, 1.1], "x": [0.1, 0.3], "y": [0.0, 0.2], "mark": [0, 2]})
+    otherwise = smash.load(workshop.folder / "runs" / finished.run_id / "checkpoints/best")
+    with pytest.raises(ForecastError, match="drawn otherwise"):
+        otherwise.next(history, recalibrated=True)
+    alike = ("--set", "sampler=inverse_cdf", "--set", "denoise=posterior")
+    folder = workshop.folder / "runs" / workshop.run("tiny.yaml", *alike).run_id
+    forecaster = smash.load(folder / "checkpoints/best")
+    raw, corrected = (forecaster.next(history, recalibrated=r, seed=0) for r in (False, True))
+    assert corrected.recalibrated
+    assert corrected.mark_probability != raw.mark_probability
+    assert corrected.intervals != raw.intervals
