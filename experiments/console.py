@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TaskProgressColumn,
     TextColumn,
@@ -15,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 console = Console(stderr=True, highlight=False)
 """Progress and notes go to standard error; tables of results to standard output."""
@@ -57,7 +60,7 @@ def warn(text: str) -> None:
 
 @contextmanager
 def training_progress(n_targets: int, total_epochs: int, done: int) -> Iterator["EpochBar"]:
-    """Yields a bar over all targets of all epochs, with loss, learning rate and time left."""
+    """Yields a bar over all targets of all epochs, with loss, events a second and time left."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -66,6 +69,7 @@ def training_progress(n_targets: int, total_epochs: int, done: int) -> Iterator[
         TextColumn("left"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
+        _SpeedColumn(),
     )
     with Progress(*columns, console=console, refresh_per_second=4) as progress:
         task = progress.add_task(
@@ -75,6 +79,13 @@ def training_progress(n_targets: int, total_epochs: int, done: int) -> Iterator[
             note="",
         )
         yield EpochBar(progress, task, total_epochs)
+
+
+class _SpeedColumn(ProgressColumn):
+    """Events a second, of late."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.0f} events/s" if task.speed else "")
 
 
 class EpochBar:

@@ -108,7 +108,7 @@ def train(run: Run, resume: bool = False) -> Smash:
             bar.epoch(record.epoch, _line(record, training.total_epochs))
             run.tracker.log_metrics(epoch_metrics(record), step=record.epoch)
             if training.sample_every and record.epoch % training.sample_every == 0:
-                _log_sampled_scores(run, trainer.model, record.epoch)
+                _log_sampled_scores(run, trainer.kept, record.epoch)
 
         trainer.hooks = Hooks(on_batch=bar.batch, on_epoch=after_epoch)
         result = trainer.fit()

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,7 +13,8 @@ from scipy import stats
 from smash.data.process import Events, HawkesProcess
 from smash.data.simulator import Oracle, simulate_dataset
 from smash.errors import DataError, SpecError
-from smash.settings import SimulatorSettings
+from smash.scores import score_events, summarise
+from smash.settings import ScoreSettings, SimulatorSettings
 
 PROCESS = HawkesProcess.from_settings(SimulatorSettings())
 # A law that holds is refused with this probability; seeds are fixed, so it is so for ever or never.
@@ -183,6 +185,17 @@ def test_ranks_of_the_truth_among_the_oracles_samples_are_uniform(forecasts):
             [pit(f.samples.location[..., axis], f.targets.location[:, axis]) for f in forecasts]
         )
         assert stats.kstest(place, "uniform").pvalue > LEVEL
+
+
+def test_the_oracle_is_calibrated_but_not_to_the_published_estimators(forecasts):
+    generator, settings = torch.Generator().manual_seed(0), ScoreSettings()
+    table = pd.concat([score_events(f.samples, f.targets, settings, generator) for f in forecasts])
+    figures = summarise(table, settings.levels)
+    floor = figures["cs_floor"]
+    for what in ("time", "location"):
+        assert figures[f"cs_{what}"] < 2.5 * floor
+    assert figures["cs_time_original"] > 8 * floor
+    assert figures["cs_location_original"] > 4 * floor
 
 
 def test_a_forecast_with_another_background_is_told_apart(dataset):
