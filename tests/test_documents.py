@@ -11,15 +11,18 @@ import yaml
 from tiny_runs import ROOT, SCRIPT, environment
 
 from experiments import keys
+from experiments.schema import validate
 from experiments.spec import ExperimentSpec, load_spec, spec_from_mapping
+from studies.spec import StudySpec, load_search
 
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+SEARCH = (ROOT / "docs" / "search.md").read_text()
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")
 SECTIONS = {name.partition(".")[0] for name in keys.leaves(ExperimentSpec) if "." in name}
 MADE_BY_RUNS = ("runs/", "mlruns/", "Earthquake/")
-FILES_OF_RUNS = ("mlflow.db", "model_best.pkl", "spec.yaml")
+FILES_OF_RUNS = ("mlflow.db", "studies.db", "model_best.pkl", "spec.yaml", "best.yaml", "error.txt")
 
 
 def blocks(text, language):
@@ -36,21 +39,50 @@ def section(title):
     return README.partition(f"## {title}\n")[2].partition("\n## ")[0]
 
 
-def commands():
-    """Returns the calls of the command line in the README, each as its arguments."""
-    lines = "\n".join(blocks(README, "sh")).splitlines()
+def commands(text, script):
+    """Returns the calls of a script in a document, each as its arguments."""
+    lines = "\n".join(blocks(text, "sh")).replace("\\\n", " ").splitlines()
     calls = [shlex.split(line, comments=True) for line in lines]
-    return [call[call.index(SCRIPT.name) + 1 :] for call in calls if SCRIPT.name in call]
+    return [call[call.index(script) + 1 :] for call in calls if script in call]
 
 
-@pytest.mark.parametrize("arguments", commands(), ids=" ".join)
+@pytest.mark.parametrize("arguments", commands(README, SCRIPT.name), ids=" ".join)
 def test_commands_of_the_readme_name_specs_keys_and_flags_that_exist(arguments):
     spec = [a for a in arguments if a.endswith(".yaml")]
     overrides = [v for flag, v in pairwise(arguments) if flag == "--set"]
     assert spec or {"--resume", "--help"} & set(arguments)
     for path in spec:
-        load_spec(ROOT / path, overrides)
+        if not path.startswith(MADE_BY_RUNS):
+            load_spec(ROOT / path, overrides)
     assert {a for a in arguments if a.startswith("--")} <= flags()
+
+
+@pytest.mark.parametrize(
+    "arguments", [*commands(README, "tune.py"), *commands(SEARCH, "tune.py")], ids=" ".join
+)
+def test_searches_of_the_documents_name_studies_keys_and_flags_that_exist(arguments):
+    values = list(pairwise(arguments))
+    (study,) = (value for flag, value in values if flag == "--dataset")
+    load_search(ROOT / "studies" / f"{study}.yaml", [v for flag, v in values if flag == "--set"])
+    assert {a for a in arguments if a.startswith("--")} <= flags("tune.py")
+
+
+def test_all_flags_of_a_search_are_explained():
+    table = rows(section("Search for better settings"))
+    explained = {flag for row in table for flag in re.findall(r"--[a-z-]+", row.split("|")[1])}
+    assert explained == flags("tune.py") - {"--help"}
+
+
+def test_a_study_with_all_its_keys_is_in_the_documents_with_their_defaults():
+    (body,) = blocks(SEARCH, "yaml")
+    shown = yaml.safe_load(body)
+    needed = {key: shown[key] for key in ("name", "base", "space")}
+    shortest = validate(StudySpec, needed, "the shortest study")
+    assert validate(StudySpec, shown, "docs/search.md") == shortest
+    assert shown.keys() == StudySpec.model_fields.keys()
+    for section in keys.sections(StudySpec):
+        known = {key for key in keys.leaves(StudySpec) if key.startswith(f"{section}.")}
+        assert {f"{section}.{key}" for key in shown[section]} == known
 
 
 def flags(*program):
@@ -71,7 +103,7 @@ def test_flags_of_the_readme_exist_but_for_the_originals_own():
     ours += "\n".join(row.split("|")[2] for row in rows(section("Coming from the original")))
     named = {flag for word in words(ours) for flag in re.findall(r"(?<!\S)--[a-z_-]+", word)}
     assert len(named) > 5
-    assert named <= flags() | flags("-m", "reports")
+    assert named <= flags() | flags("tune.py") | flags("-m", "reports")
     assert set(re.findall(r"--\w+", theirs)) == ORIGINAL_FLAGS
 
 
@@ -110,7 +142,9 @@ def test_specs_in_the_readme_are_specs():
         spec_from_mapping(yaml.safe_load(body))
 
 
-@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
+@pytest.mark.parametrize(
+    "text", [README, CONTRIBUTING, SEARCH], ids=["README", "CONTRIBUTING", "search"]
+)
 def test_files_and_targets_of_the_documents_exist(text):
     ending = re.compile(r"[\w./-]*(\.(py|yaml|md|txt|cff|parquet|db|pkl)|/)|LICENSE")
     paths = {word for word in words(text) if ending.fullmatch(word) and "…" not in word}
@@ -120,7 +154,7 @@ def test_files_and_targets_of_the_documents_exist(text):
         assert path.startswith((*MADE_BY_RUNS, *ARTIFACTS)) or (ROOT / path).exists(), path
     targets = re.findall(r"\bmake (\w+)", "\n".join([*blocks(text, "sh"), *words(text)]))
     makefile = (ROOT / "Makefile").read_text()
-    assert targets
+    assert targets or text is SEARCH
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
 
 
