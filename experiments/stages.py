@@ -26,7 +26,12 @@ from smash.forecast import ModelForecaster
 from smash.model import About, Smash
 from smash.samples import Forecast, Forecaster
 from smash.scores import summarise
-from smash.scores.recalibration import Recalibration, recalibrated_scores, recalibrated_table
+from smash.scores.recalibration import (
+    Recalibration,
+    conformal_coverage,
+    recalibrated_scores,
+    recalibrated_table,
+)
 from smash.training import EpochRecord, Hooks, Trainer, TrainingResult
 
 SAMPLING_SEED = 104_729
@@ -202,11 +207,18 @@ def test(run: Run, forecaster: Forecaster, recalibration: Recalibration | None) 
     path.unlink()
     _log_evaluation(run, evaluation, figures)
     if recalibration:
-        table = recalibrated_table(recalibration, evaluation.table, pd.concat(changed))
-        recalibrated = summarise(table, run.spec.scores.levels)
-        run.tracker.log_metrics({f"test_recalibrated/{k}": v for k, v in recalibrated.items()})
+        _log_recalibrated(run, recalibration, evaluation.table, pd.concat(changed))
     run.tracker.log_figure(shown.draw(run.dataset), "figures/forecasts.png")
     return Tested(figures, evaluation.table)
+
+
+def _log_recalibrated(
+    run: Run, recalibration: Recalibration, table: pd.DataFrame, changed: pd.DataFrame
+) -> None:
+    levels = run.spec.scores.levels
+    figures = summarise(recalibrated_table(recalibration, table, changed), levels)
+    figures |= conformal_coverage(recalibration, table, levels)
+    run.tracker.log_metrics({f"test_recalibrated/{k}": v for k, v in figures.items()})
 
 
 def _evaluate(

@@ -8,6 +8,7 @@ Marks get a temperature (C. Guo et al., ICML 2017): p(k)^(1/T), normalised.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from smash.errors import CheckpointError, DataError
 from smash.files import write_json
 from smash.samples import Samples
 from smash.scores import marks, proper
+from smash.scores.figures import percent
 from smash.settings import SamplingSettings
 
 Floats = NDArray[np.float64]
@@ -235,6 +237,21 @@ def recalibrated_table(
     }
     rest = {str(name): changed[name].to_numpy() for name in changed}
     return table[[name for name in kept if name in table]].assign(**levels, **rest)
+
+
+def conformal_coverage(
+    recalibration: Recalibration, table: pd.DataFrame, levels: Sequence[float]
+) -> dict[str, float]:
+    """Returns the shares of scored events that conformal intervals and regions hold, by name."""
+    asked = {
+        "time": (recalibration.time_level, table["pit_time"]),
+        "location": (recalibration.region_level, table["region_level"]),
+    }
+    return {
+        f"coverage_{what}_{percent(level)}_conformal": float((ranks <= ask(level, True)).mean())
+        for what, (ask, ranks) in asked.items()
+        for level in levels
+    }
 
 
 def _temperature(probability: Floats, mark: NDArray[np.int64]) -> float:

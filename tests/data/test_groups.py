@@ -67,15 +67,25 @@ def test_copies_of_an_event_have_one_number_and_one_unit():
     assert (~layout.is_repeat(rows)).sum() == len(np.unique(true))
 
 
-def test_events_that_agree_by_chance_are_not_shared():
-    """Zero gaps, whole numbers and few marks: single events agree, runs of three do not."""
+COARSE = {
+    "many zero gaps": (lambda rng: rng.exponential(size=800) * rng.integers(0, 2, 800), 2),
+    "a clock of fifty ticks": (lambda rng: rng.integers(1, 51, 800), 9),
+    "few places": (lambda rng: rng.exponential(size=800), 1),
+}
+"""Gaps of 4 x 200 events and how many places there are."""
+
+
+@pytest.mark.parametrize("case", COARSE)
+def test_events_that_agree_by_chance_are_not_shared(case):
+    draw, n_places = COARSE[case]
     rng = np.random.default_rng(0)
+    gap = np.split(draw(rng), 4)
     sequences = build_sequences(
-        np.cumsum(np.tile(rng.integers(0, 2, 50) + rng.random(50) * (np.arange(50) % 3 > 0), 4)),
-        rng.integers(0, 3, (200, 2)),
-        rng.integers(0, 2, 200),
-        [50] * 4,
-        "coarse",
+        np.concatenate([np.cumsum(part) for part in gap]),
+        np.column_stack([rng.integers(n_places, size=800), rng.random(800) > 2]),
+        np.zeros(800, dtype=int),
+        [200] * 4,
+        case,
     )
     layout = lay_out(sequences)
     assert layout.group.tolist() == [0, 1, 2, 3]

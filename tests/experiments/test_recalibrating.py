@@ -17,7 +17,8 @@ def recalibrated(outcome):
 def test_recalibrated_figures_are_beside_the_raw_ones_never_instead(finished):
     beside = recalibrated(finished)
     assert {"cs_time", "cs_location", "crps_time", "mark_log_loss", "ece"} <= set(beside)
-    assert set(beside) <= set(finished.figures)
+    assert {name.removesuffix("_conformal") for name in beside} <= set(finished.figures)
+    assert 0 <= beside["coverage_time_90_conformal"] <= 1
     assert beside["n_events"] == finished.figures["n_events"]
     assert beside["accuracy"] == finished.figures["accuracy"]
     assert beside["cs_time"] != finished.figures["cs_time"]

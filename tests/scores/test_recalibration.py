@@ -19,6 +19,7 @@ from smash.scores.recalibration import (
     KNOTS,
     Levels,
     Recalibration,
+    conformal_coverage,
     recalibrated_scores,
     recalibrated_table,
 )
@@ -76,6 +77,9 @@ def test_what_is_asked_for_at_a_level_holds_that_share(fitted, conformal):
         asked = fitted.time_level(level, conformal), fitted.region_level(level, conformal)
         held = (new["pit_time"] <= asked[0]).mean(), (new["region_level"] <= asked[1]).mean()
         assert held == pytest.approx((level, level), abs=0.04)
+        if conformal:
+            named = conformal_coverage(fitted, new, [level])
+            assert tuple(named.values()) == held
 
 
 @given(st.integers(1, 40), st.sampled_from([0.5, 0.8, 0.9, 0.955]))
