@@ -5,7 +5,8 @@ import re
 from mlflow.exceptions import MlflowException
 from requests import RequestException
 
-from reports.store import Run, Store
+from reports.runs import Run
+from reports.store import Store
 from reports.writing import HTML, PDF, Written
 from smash.errors import TrackingError
 

@@ -8,8 +8,9 @@ from reports.comparison import Comparison, read_comparison
 from reports.document import Block, Report, Section
 from reports.drawn import calibration_pictures, course_pictures, forecast_pictures, skill_picture
 from reports.groups import DataSet, Group, arrange
+from reports.runs import UNFINISHED, Run
 from reports.searches import search_sections
-from reports.store import EVENTS, SAMPLES, UNFINISHED, Run, Selection, Store
+from reports.store import EVENTS, SAMPLES, Selection, Store
 from reports.verdict import verdict
 from reports.words import Units
 
@@ -19,16 +20,18 @@ DRAWN_MODELS, DRAWN_BASELINES = 3, 4
 
 def build(store: Store, selection: Selection) -> Report:
     """Returns the report of the selected runs; what is missing is said in its notes."""
-    datasets, notes = arrange(selection.runs)
+    datasets = arrange(selection.runs)
     scored = [data for data in datasets if data.groups]
-    notes = [*selection.notes, *_missing(selection.runs), *notes]
+    notes = [*selection.notes, *_missing(selection.runs), *_repeated(scored)]
     if len(scored) > 1:
         names = ", ".join(f"{data.name} ({data.digest[:8]})" for data in scored)
         notes.append(f"The runs are of {len(scored)} data sets, each shown by itself: {names}.")
+    comparisons = {k: v for data in scored for k, v in _comparisons(store, data).items()}
     sections: list[Section] = []
+    if len(scored) > 1:
+        sections.append(Section("Overview", (score_tables.overview(scored, comparisons),)))
     verdicts = []
     for data in scored:
-        comparisons = _comparisons(store, data)
         verdicts.append(verdict(data, comparisons))
         sections += _dataset_sections(store, data, comparisons, notes)
     studies = [run for run in selection.runs if run.study]
@@ -124,6 +127,15 @@ def _missing(runs: Sequence[Run]) -> Iterator[str]:
             )
         if found[5:]:
             yield f"So it is with {len(found) - 5} more runs."
+
+
+def _repeated(datasets: Sequence[DataSet]) -> Iterator[str]:
+    for data in datasets:
+        if data.repeated:
+            yield (
+                f"On {data.name}, earlier runs with the setting and seed of a later one were left "
+                f"out of the tables of scores: {data.repeated}."
+            )
 
 
 def _present(blocks: Iterable[Block | None]) -> tuple[Block, ...]:

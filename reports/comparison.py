@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from reports.store import Run, Store
+from reports.runs import Run
+from reports.store import Store
 
 COMPARISON = "scores/comparison.json"
 

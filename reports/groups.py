@@ -1,5 +1,6 @@
 """Runs put in order: by data set, then by forecaster, the seeds of one setting together."""
 
+import re
 import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from reports.store import Run
+from reports.runs import Run
 from reports.tables import Value, slug
 from reports.words import SKILLS
 
@@ -59,16 +60,23 @@ class Group:
 class DataSet:
     """All that was scored on one data set; models with the best first, baselines in fixed order.
 
-    `others` are its runs without scores; `key` starts the names of its tables and figures, and is
-    of no other data set of the report.
+    `tested` are all its runs with scores, `others` those without. `key` starts the names of its
+    tables and figures, and is no other data set's of the report.
     """
 
     name: str
     digest: str
     models: tuple[Group, ...]
     baselines: tuple[Group, ...]
+    tested: tuple[Run, ...] = ()
     others: tuple[Run, ...] = ()
     key: str = ""
+
+    @property
+    def repeated(self) -> int:
+        """Models' runs left out, as a later one has their setting and seed."""
+        tested = {run.run_id for run in self.tested if run.baseline is None}
+        return len(tested) - sum(len(group.runs) for group in self.models)
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -95,21 +103,20 @@ class DataSet:
         return None if own is None or not theirs else 1 - own / theirs
 
 
-def arrange(runs: Iterable[Run]) -> tuple[list[DataSet], list[str]]:
-    """Returns the data sets that runs are of, and notes on runs that were left out."""
-    notes: list[str] = []
+def arrange(runs: Iterable[Run]) -> list[DataSet]:
+    """Returns the data sets that runs are of."""
     by_data: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         by_data.setdefault((run.dataset, run.digest), []).append(run)
-    datasets = [_dataset(*key, found, notes) for key, found in by_data.items()]
+    datasets = [_dataset(*key, found) for key, found in by_data.items()]
     keys = [slug(data.name) for data in datasets]
     return [
         replace(data, key=key if keys.count(key) == 1 else f"{key}-{data.digest[:8]}-{i}")
         for i, (data, key) in enumerate(zip(datasets, keys, strict=True), start=1)
-    ], notes
+    ]
 
 
-def _dataset(name: str, digest: str, runs: Sequence[Run], notes: list[str]) -> DataSet:
+def _dataset(name: str, digest: str, runs: Sequence[Run]) -> DataSet:
     models: dict[tuple, list[Run]] = {}
     baselines: dict[tuple, list[Run]] = {}
     for run in runs:
@@ -120,11 +127,12 @@ def _dataset(name: str, digest: str, runs: Sequence[Run], notes: list[str]) -> D
     dataset = DataSet(
         name,
         digest,
-        _labelled([Group(_one_a_seed(found, notes), None) for found in models.values()]),
+        _labelled([Group(_one_a_seed(found), None) for found in models.values()]),
         tuple(
-            Group(_one_a_seed(found, notes), key[0], key[0])
+            Group(_one_a_seed(found), key[0], key[0])
             for key, found in sorted(baselines.items(), key=lambda item: _order(item[0]))
         ),
+        tuple(run for run in runs if run.tested),
         tuple(run for run in runs if not run.tested),
     )
     return replace(dataset, models=_best_first(dataset))
@@ -150,14 +158,9 @@ def _order(key: tuple) -> tuple:
     return place, *(str(part) for part in key)
 
 
-def _one_a_seed(runs: Sequence[Run], notes: list[str]) -> tuple[Run, ...]:
+def _one_a_seed(runs: Sequence[Run]) -> tuple[Run, ...]:
     """Returns the last run of each seed: the same again would pass for less variation."""
     last = {run.params.get("seed", "0"): run for run in sorted(runs, key=lambda run: run.started)}
-    if (extra := len(runs) - len(last)) and runs[0].baseline is None:
-        notes.append(
-            f"{extra} earlier runs of {runs[0].name} have the setting and seed of a later one; "
-            "the later one is shown."
-        )
     return tuple(last[seed] for seed in sorted(last, key=lambda seed: (len(seed), seed)))
 
 
@@ -166,14 +169,20 @@ def _labelled(groups: list[Group]) -> tuple[Group, ...]:
     if len(groups) < 2:
         return tuple(replace(group, settings={}) for group in groups)
     settings = [_settings(group.first) for group in groups]
-    keys = {key for one in settings for key in one if len({s.get(key) for s in settings}) > 1}
+    known = set().union(*settings)
+    keys = {key for key in known if len({one.get(key) for one in settings}) > 1}
     named = []
     for i, (group, one) in enumerate(zip(groups, settings, strict=True)):
         own = {key: one.get(key, "–") for key in sorted(keys)}
-        words = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in own.items())
+        words = ", ".join(f"{key.rpartition('.')[2]}={_short(v)}" for key, v in own.items())
         label = f"SMASH {words}" if 0 < len(own) <= LABELLED else f"SMASH {_letters(i)}"
         named.append(replace(group, label=label, settings=own))
     return tuple(named)
+
+
+def _short(value: str) -> str:
+    """Returns a number without the tail that binary fractions have, other text as it is."""
+    return f"{float(value):.6g}" if re.fullmatch(r"-?\d+\.\d+(e-?\d+)?", value) else value
 
 
 def _letters(number: int) -> str:

@@ -14,8 +14,6 @@ from reports.html import TEMPLATES
 from reports.tables import cells, numeric_columns
 
 TEMPLATE = "report.typ"
-LONG = 30
-"""Columns with a longer text than these characters share the width that is left."""
 
 
 def to_pdf(report: Report, svgs: Mapping[str, str], path: Path) -> None:
@@ -57,16 +55,10 @@ def _block(block: Block, files: Mapping[str, str]) -> dict[str, Any]:
     if isinstance(block, Picture):
         return kind | {"caption": block.caption, "file": files[block.key]}
     rows = cells(block)
-    numeric = numeric_columns(block)
-    long = [
-        not number and any(len(row[i].text) > LONG for row in rows)
-        for i, number in enumerate(numeric)
-    ]
     return kind | {
         "caption": block.caption,
         "headings": [column.heading for column in block.columns],
         "rows": [[{"text": cell.text, "bold": cell.bold} for cell in row] for row in rows],
-        "numeric": numeric,
-        "long": long,
+        "numeric": numeric_columns(block),
         "remarks": block.remarks(),
     }

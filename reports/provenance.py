@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from reports.document import Block, Listing, Section
 from reports.groups import DataSet
-from reports.store import Run, Selection, Store
+from reports.runs import Run
+from reports.store import Selection, Store
 from reports.tables import Column, Row, Table, filled
 
 ENVIRONMENT = {

@@ -18,6 +18,8 @@ ABOUT = (
 )
 ERRORS = ("mae_time", "mae_time_median", "mae_location", "mae_location_median", "accuracy")
 CALIBRATION = ("cs_time", "cs_location", "cs_floor", "ece")
+MOST_MODELS = 12
+"""Models that a table shows; CSV has them all."""
 WITHIN = "Mean ± standard deviation over seeds. Best in bold, among rows of as many events."
 
 
@@ -96,45 +98,49 @@ def beside_published(data: DataSet, units: Units) -> Table | None:
     theirs = published_rows(data.name, contest)
     if not theirs or not any(group.value("cs_time_original") for group in data.groups):
         return None
-    ours = [
-        Row(
-            {
-                "forecaster": f"{group.label}, this report",
-                "protocol": group.first.protocol + (", quick profile" if group.quick else ""),
-                **{figure: group.value(figure) for figure in ESTIMATED_ALIKE},
-            },
-            None if group.quick else group.contest,
-        )
-        for group in data.groups
-    ]
+    shown, hidden = ([_beside(group) for group in groups] for groups in _by_rank(data))
     return Table(
         f"{data.key}-published",
         f"Figures on {data.name} under the published estimators, beside the published ones.",
         [NAME, Column("protocol", "protocol"), *published_columns(data.name, units)],
-        [*ours, *theirs],
+        [*shown, *theirs, *hidden],
         [
             f"Published: {SOURCE}; the checkpoint was chosen on the test set (here: protocol "
             "original). Best in bold: lowest, accuracy highest.",
             "The published estimator of CS is biased: a perfect forecaster is far from zero under "
             "it (see the estimator audit), so the lowest CS time is not the best calibration.",
         ],
+        most=len(shown) + len(theirs),
     )
+
+
+def _beside(group: Group) -> Row:
+    about = {
+        "forecaster": f"{group.label}, this report",
+        "protocol": group.first.protocol + (", quick profile" if group.quick else ""),
+    }
+    figures = {figure: group.value(figure) for figure in ESTIMATED_ALIKE}
+    return Row({**about, **figures}, None if group.quick else group.contest)
+
+
+def _by_rank(data: DataSet) -> tuple[list[Group], list[Group]]:
+    """Returns the best models with the baselines, and the models that tables leave to CSV."""
+    return [*data.models[:MOST_MODELS], *data.baselines], [*data.models[MOST_MODELS:]]
 
 
 def skills(data: DataSet, comparisons: Mapping[str, Comparison]) -> Table | None:
     """Returns skill against climatology, with intervals where one run was compared."""
-    rows = []
-    for group in data.groups:
+    shown, hidden = _by_rank(data)
+    rows, most = [], 0
+    for group in (*shown, *hidden):
         if group.baseline == "climatology" or data.rival("climatology", group) is None:
             continue
         values = {part: skill(data, group, part, comparisons) for part in SKILLS}
         rows.append(Row({"forecaster": group.label, **values}, group.contest))
+        most += group in shown
     if not rows:
         return None
-    columns = [
-        Column(part, f"{part} (%)", factor=100, decimals=2, best="high", signed=True)
-        for part in SKILLS
-    ]
+    columns = [_skill_column(part, f"{part} (%)") for part in SKILLS]
     note = "Skill: 1 − score / climatology's, of CRPS, energy score and log loss. "
     note += "In brackets: 95 % interval, by bootstrap over groups of sequences that share no event."
     return filled(
@@ -144,8 +150,13 @@ def skills(data: DataSet, comparisons: Mapping[str, Comparison]) -> Table | None
             [NAME, *columns],
             rows,
             [note],
+            most,
         )
     )
+
+
+def _skill_column(part: str, heading: str) -> Column:
+    return Column(part, heading, factor=100, decimals=2, best="high", signed=True)
 
 
 def skill(
@@ -199,6 +210,39 @@ def _differences(rival: str, found: Mapping[str, Estimate]) -> dict[str, Raw]:
     return values
 
 
+def overview(datasets: Sequence[DataSet], comparisons: Mapping[str, Comparison]) -> Table:
+    """Returns the best model of each data set and its baselines: skill and calibration."""
+    rows = []
+    for data in datasets:
+        best = data.models[:1]
+        contest = best[0].contest if best else None
+        for group in (*best, *(b for b in data.baselines if contest in (None, b.contest))):
+            skills = {part: skill(data, group, part, comparisons) for part in SKILLS}
+            calibrated = {figure: group.value(figure) for figure in CALIBRATION[:2]}
+            about: dict[str, Raw] = {"data": data.name, "forecaster": group.label}
+            about["seeds"] = len(group.runs)
+            floor = {"cs_floor": group.mean("cs_floor")}
+            values = {**about, **skills, **calibrated, **floor}
+            rows.append(Row(values, f"{data.key} {group.contest}"))
+    columns = [
+        Column("data", "data"),
+        NAME,
+        Column("seeds", "seeds", decimals=0),
+        *(_skill_column(part, f"skill in {part} (%)") for part in SKILLS),
+        *(column(figure, Units()) for figure in CALIBRATION[:3]),
+    ]
+    return filled(
+        Table(
+            "overview",
+            "The best model of each data set beside its baselines. Skill: 1 − score / climatology's"
+            ", of CRPS, energy score and log loss.",
+            columns,
+            rows,
+            ["Best in bold, within a data set. CS floor: what chance gives a perfect forecaster."],
+        )
+    )
+
+
 def configurations(data: DataSet) -> Table | None:
     """Returns the settings in which the models differ, None for a single model."""
     if len(data.models) < 2:
@@ -206,14 +250,15 @@ def configurations(data: DataSet) -> Table | None:
     columns = [NAME, *(Column(key, key) for key in data.differing)]
     rows = [Row({"forecaster": g.label, **g.settings}) for g in data.models]
     caption = f"Settings in which the models on {data.name} differ."
-    return Table(f"{data.key}-settings", caption, columns, rows)
+    return Table(f"{data.key}-settings", caption, columns, rows, most=MOST_MODELS)
 
 
 def _table(
     data: DataSet, key: str, caption: str, columns: Sequence[Column], notes: Iterable[str]
 ) -> Table:
-    rows = [_row(group, [c.key for c in columns]) for group in data.groups]
-    return filled(Table(f"{data.key}-{key}", caption, columns, rows, tuple(notes)))
+    shown, hidden = _by_rank(data)
+    rows = [_row(group, [c.key for c in columns]) for group in (*shown, *hidden)]
+    return filled(Table(f"{data.key}-{key}", caption, columns, rows, tuple(notes), len(shown)))
 
 
 def _row(group: Group, keys: Iterable[str]) -> Row:

@@ -7,7 +7,8 @@ import pandas as pd
 from reports.document import Block, Section
 from reports.drawn import Picture
 from reports.figures import plain_label, search_history
-from reports.store import Run, Store
+from reports.runs import Run
+from reports.store import Store
 from reports.tables import Column, Row, Table, slug
 
 TRIALS = "trials.parquet"

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from reports.comparison import Comparison, Estimate
 from reports.groups import DataSet, Group
-from reports.store import Run
+from reports.runs import Run
 from reports.words import SKILLS
 from smash.scores import cs_critical
+from smash.scores.figures import percent
 
 RIVALS = {
     "climatology": "climatology, which ignores history",
@@ -18,26 +20,39 @@ RIVALS = {
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)
 SEED = 1_299_709
 """Of the simulated calibration scores, so that a verdict repeats."""
-PARTS = {
-    "time": "time (CRPS {})",
-    "location": "location (energy score {})",
-    "mark": "mark (log loss {})",
+SCORES = {"time": "CRPS", "location": "energy score", "mark": "log loss"}
+JUDGED = {
+    "better": "it is better in",
+    "worse": "it is worse in",
+    "level": "no difference is shown in",
 }
+KINDS = {"time": "intervals of time", "location": "regions of location"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A model against a baseline in one part of the forecast; `change` is its score's, in %."""
+
+    part: str
+    change: float
+    judged: str
 
 
 def verdict(data: DataSet, comparisons: Mapping[str, Comparison]) -> str:
-    """Returns the paragraph on a data set's best model."""
+    """Returns the paragraph on a data set's best model: first in short, then by how much."""
     if not data.models:
         return _without_model(data)
     best = data.models[0]
+    outcomes = {name: _outcomes(data, best, name, comparisons) for name in RIVALS}
     sentences = [
-        _opening(data, best),
-        *(_against(data, best, rival, comparisons) for rival in RIVALS),
+        _in_short(data, best, outcomes),
+        _basis(data, best),
+        *(_against(name, found) for name, found in outcomes.items()),
         _tested(best, comparisons),
         _calibration(best),
     ]
     if best.quick:
-        sentences.append("This was the quick profile: few samples and events, no result.")
+        sentences.insert(0, "This was the quick profile, few samples and events: no result.")
     return " ".join(filter(None, sentences))
 
 
@@ -48,51 +63,63 @@ def _without_model(data: DataSet) -> str:
     return f"On {data.name} nothing was tested yet, so there is no verdict."
 
 
-def _opening(data: DataSet, group: Group) -> str:
+def _in_short(data: DataSet, group: Group, outcomes: Mapping[str, Sequence[Outcome]]) -> str:
+    said = []
+    for name, found in outcomes.items():
+        better = [outcome.part for outcome in found if outcome.judged == "better"]
+        others = [outcome.part for outcome in found if outcome.judged != "better"]
+        if better and others:
+            said.append(f"beats {name} in {_listed(better)} but not in {_listed(others)}")
+        elif better:
+            said.append(f"beats {name} in {_listed(better)}")
+        elif others:
+            said.append(f"does not beat {name} in {_listed(others, 'or')}")
+    for what, kind in KINDS.items():
+        if (score := group.mean(f"cs_{what}")) is not None and (bound := _critical(group)):
+            said.append(f"its {kind} are {'' if score <= bound else 'not '}calibrated")
+    return f"On {data.name}, {group.label} {'; '.join(said) or 'was not compared'}."
+
+
+def _basis(data: DataSet, group: Group) -> str:
     events, distinct = group.mean("n_events"), group.mean("n_distinct")
-    of = (
-        f"{events:.0f} test events"
-        if events == distinct or not distinct
-        else (f"{events:.0f} test events, {distinct:.0f} of them distinct")
-    )
+    of = f"{events:.0f} test events"
+    if distinct and events != distinct:
+        of += f", {distinct:.0f} of them distinct"
     seeds = "one seed" if len(group.runs) == 1 else f"{len(group.runs)} seeds"
-    text = f"On {data.name} ({of}; {seeds}; protocol {group.first.protocol})"
-    if len(data.models) > 1:
-        text += f" the best of {len(data.models)} models is {group.label}."
-        return text
-    return f"{text}, the model {group.label} stands as follows."
+    best = f"the best of {len(data.models)} models; " if len(data.models) > 1 else ""
+    return f"({best[:1].upper()}{best[1:]}{of}; {seeds}; protocol {group.first.protocol}.)"
 
 
-def _against(data: DataSet, group: Group, name: str, comparisons: Mapping[str, Comparison]) -> str:
+def _outcomes(
+    data: DataSet, group: Group, name: str, comparisons: Mapping[str, Comparison]
+) -> list[Outcome]:
     rival = data.rival(name, group)
-    if rival is None:
+    found = []
+    for part, score in SKILLS.items():
+        own, theirs = group.mean(score), rival.mean(score) if rival else None
+        if own is not None and theirs:
+            change = 100 * (own / theirs - 1)
+            tests = _tests(group, name, score, comparisons)
+            found.append(Outcome(part, change, _judged(change, tests)))
+    return found
+
+
+def _against(name: str, outcomes: Sequence[Outcome]) -> str:
+    if not outcomes:
         return (
             f"Against {name} it was not tested on the same events, so it is not known whether it "
-            f"earned its keep; add --set baselines=[climatology,mixture]."
+            "earned its keep; add --set baselines=[climatology,mixture]."
         )
-    outcomes: dict[str, list[str]] = {"better": [], "worse": [], "level": []}
-    for part, score in SKILLS.items():
-        own, theirs = group.mean(score), rival.mean(score)
-        if own is None or theirs is None or not theirs:
-            continue
-        tests = _tests(group, name, score, comparisons)
-        change = 100 * (own / theirs - 1)
-        sign = "+" if change >= 0 else "−"
-        shown = PARTS[part].format(f"{sign}{abs(change):.1f} %")
-        outcomes[_judged(change, tests)].append(shown)
-    return f"Against {RIVALS[name]}, {_said(outcomes)}"
-
-
-def _said(outcomes: Mapping[str, Sequence[str]]) -> str:
-    words = {
-        "better": "it is better in {}",
-        "worse": "it is worse in {}",
-        "level": "no difference is shown in {}",
-    }
-    said = [words[kind].format(_listed(parts)) for kind, parts in outcomes.items() if parts]
-    if not said:
-        return "no score can be compared."
-    return "; ".join(said) + "."
+    said = []
+    for judged, words in JUDGED.items():
+        parts = [
+            f"{o.part} ({SCORES[o.part]} {'−' if o.change < 0 else '+'}{abs(o.change):.1f} %)"
+            for o in outcomes
+            if o.judged == judged
+        ]
+        if parts:
+            said.append(f"{words} {_listed(parts)}")
+    return f"Against {RIVALS[name]}, {'; '.join(said)}."
 
 
 def _judged(change: float, tests: Sequence[Estimate]) -> str:
@@ -128,36 +155,38 @@ def _tested(group: Group, comparisons: Mapping[str, Comparison]) -> str:
     return "No intervals were logged: differences below 1 % are taken for none."
 
 
+def _critical(group: Group) -> float | None:
+    """Returns the CS that a perfect forecaster stays below in 95 % of cases."""
+    n = group.mean("n_distinct")
+    return cs_critical(int(n), levels_of(group), np.random.default_rng(SEED)) if n else None
+
+
 def _calibration(group: Group) -> str:
-    floor, n = group.mean("cs_floor"), group.mean("n_distinct")
-    if floor is None or not n:
+    floor, critical = group.mean("cs_floor"), _critical(group)
+    if floor is None or critical is None:
         return ""
-    levels = levels_of(group)
-    critical = cs_critical(int(n), levels, np.random.default_rng(SEED))
-    said = []
-    for what in ("time", "location"):
-        score = group.mean(f"cs_{what}")
-        if score is not None:
-            said.append(_calibrated(group, what, score, critical, levels))
+    said = [
+        _calibrated(group, what, score, critical)
+        for what in KINDS
+        if (score := group.mean(f"cs_{what}")) is not None
+    ]
     return (
         f"Calibration: chance alone gives a perfect forecaster a CS of {100 * floor:.2f} %, in "
         f"95 % of cases below {100 * critical:.2f} %; {'; '.join(said)}."
     )
 
 
-def _calibrated(
-    group: Group, what: str, score: float, critical: float, levels: Sequence[float]
-) -> str:
+def _calibrated(group: Group, what: str, score: float, critical: float) -> str:
     text = f"in {what} it has {100 * score:.2f} %"
     if score <= critical:
         return f"{text}, which cannot be told from perfect"
-    covered = [group.mean(f"coverage_{what}_{100 * level:.10g}") for level in levels]
-    excess = float(np.mean([c - q for c, q in zip(covered, levels, strict=True) if c is not None]))
-    side = "hold the truth too often" if excess > 0 else "hold the truth too rarely"
-    kind = "intervals" if what == "time" else "regions"
-    if abs(excess) < score / 2:
-        side = "miss their levels on both sides"
-    return f"{text}, {score / critical:.1f} times that bound: not calibrated, its {kind} {side}"
+    levels = levels_of(group)
+    covered = [group.mean(f"coverage_{what}_{percent(level)}") for level in levels]
+    excess = [c - q for c, q in zip(covered, levels, strict=True) if c is not None]
+    text += f", {score / critical:.1f} times that bound: the {KINDS[what]}"
+    if not excess or abs(np.mean(excess)) < score / 2:
+        return f"{text} miss their levels"
+    return f"{text} hold the truth too {'often' if np.mean(excess) > 0 else 'rarely'}"
 
 
 def levels_of(group: Group) -> tuple[float, ...]:
@@ -168,6 +197,6 @@ def levels_of(group: Group) -> tuple[float, ...]:
         return LEVELS
 
 
-def _listed(parts: Sequence[str]) -> str:
+def _listed(parts: Sequence[str], last: str = "and") -> str:
     """Returns "a", "a and b", "a, b and c"."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return f" {last} ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))

@@ -5,7 +5,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
-from reports.store import Run
+from reports.runs import Run
 
 FIGURES = {
     "n_events": 1000.0,

@@ -13,7 +13,7 @@ LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def said(*runs, comparisons=None):
-    (data,), _ = arrange(runs)
+    (data,) = arrange(runs)
     return verdict(data, comparisons or {})
 
 
@@ -26,6 +26,16 @@ def test_lower_scores_are_better_and_higher_ones_worse_by_how_much():
     assert "no difference is shown in mark (log loss +0.1 %)" in text
 
 
+def test_the_short_form_says_the_same():
+    mine = run(crps_time=0.9, energy_location=1.25, cs_time=0.1)
+    text = said(mine, run("c", "climatology"), run("m", "mixture", crps_time=0.5))
+    short = text.partition(".")[0]
+    assert "beats climatology in time but not in location and mark" in short
+    assert "does not beat mixture in time, location or mark" in short
+    assert "its intervals of time are not calibrated" in short
+    assert "its regions of location are calibrated" in short
+
+
 def test_a_baseline_on_other_events_is_no_baseline():
     assert "Against climatology it was not tested" in said(
         run(), run("c", "climatology", n_events=9.0)
@@ -34,20 +44,24 @@ def test_a_baseline_on_other_events_is_no_baseline():
 
 @pytest.mark.parametrize(
     ("low", "high", "words"),
-    [(-0.2, -0.1, "better in time"), (0.1, 0.2, "worse in time"), (-0.2, 0.1, "no difference")],
+    [
+        (-0.2, -0.1, "better in time"),
+        (0.1, 0.2, "worse in time"),
+        (-0.2, 0.1, "no difference is shown in time"),
+    ],
 )
 def test_intervals_decide_where_there_are_any(low, high, words):
     mine, theirs = run(crps_time=0.9), run("c", "climatology")
     test = {"climatology": {"crps_time": Estimate(-0.1, low, high, 0.5)}}
     text = said(mine, theirs, comparisons={mine.run_id: Comparison(9, {}, {}, test)})
-    assert words in text.partition("location")[0] + text.partition("no difference is shown")[1]
+    assert f"it is {words}".replace("it is no", "no") in text
 
 
 def test_a_score_above_what_chance_gives_is_not_calibrated():
     covered = {f"coverage_time_{100 * q:.0f}": q + 0.1 for q in LEVELS}
     text = said(run(cs_time=0.1, cs_location=0.012, **covered))
     assert "in time it has 10.00 %" in text
-    assert "not calibrated, its intervals hold the truth too often" in text
+    assert "the intervals of time hold the truth too often" in text
     assert "in location it has 1.20 %, which cannot be told from perfect" in text
 
 
@@ -57,20 +71,20 @@ def test_the_quick_profile_is_no_result():
 
 
 def test_seeds_are_pooled_and_repeats_are_not():
-    (data,), notes = arrange([run(seed=1, crps_time=1.0), run(seed=2, crps_time=2.0)])
+    (data,) = arrange([run(seed=1, crps_time=1.0), run(seed=2, crps_time=2.0)])
     (group,) = data.models
     assert group.value("crps_time").mean == 1.5
     assert group.value("crps_time").sd == pytest.approx(2**-0.5)
-    assert not notes
-    (data,), notes = arrange([run(seed=1), run(seed=1)])
+    assert data.repeated == 0
+    (data,) = arrange([run(seed=1), run(seed=1)])
     assert len(data.models[0].runs) == 1
-    assert "the later one is shown" in notes[0]
+    assert data.repeated == 1
 
 
 def test_models_are_told_apart_by_what_differs_and_the_best_comes_first():
     worse = run(params={"sampling.denoise": "none"}, crps_time=2.0)
     better = run(params={"sampling.denoise": "posterior"}, crps_time=1.0)
-    (data,), _ = arrange([worse, better])
+    (data,) = arrange([worse, better])
     assert [group.label for group in data.models] == [
         "SMASH denoise=posterior",
         "SMASH denoise=none",
