@@ -93,6 +93,7 @@ def _scores(
     yield score_tables.skills(data, comparisons)
     yield skill_picture(data, drawn(data), comparisons)
     yield score_tables.against(data, comparisons, units)
+    yield score_tables.log_losses(data, units)
     yield score_tables.point_errors(data, units)
     yield score_tables.beside_published(data, units)
     yield score_tables.configurations(data)

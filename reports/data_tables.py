@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from reports.audit_tables import audit_tables
 from reports.document import Text
 from reports.groups import DataSet, Group
 from reports.store import Store
-from reports.tables import Column, Raw, Row, Table, slug
+from reports.tables import Column, Raw, Row, Table
 from reports.words import Units
 
 SUMMARY, AUDIT, ESTIMATORS = "data/summary.csv", "data/audit.json", "scores/estimator_audit.json"
@@ -26,19 +27,22 @@ SUMMARY_WORDS = {
 
 
 def data_audit(store: Store, data: DataSet, units: Units) -> Iterator[Text | Table]:
-    """Yields the sizes of the splits, warnings, and the audit's sections, each a table."""
+    """Yields warnings and what the run found out about its data; the splits at least."""
     run = data.runs[0]
     if (warnings := run.tags.get("data/warnings", "none")) != "none":
         yield Text(f"Warnings: {warnings}.")
+    audit = store.json(run, AUDIT)
+    try:
+        tables = audit_tables(data, audit, units)
+    except (KeyError, TypeError, StopIteration, AttributeError):  # logged by another version
+        tables = []
+    if tables:
+        yield from tables
+        return
+    yield Text(f"No data audit ({AUDIT}) was logged with these runs.")
     summary = store.table(run, SUMMARY)
     if summary is not None:
         yield _summary(data, summary, units)
-    audit = store.json(run, AUDIT)
-    if isinstance(audit, Mapping):
-        for name, section in audit.items():
-            yield from _section(data, str(name), section)
-    else:
-        yield Text(f"No data audit ({AUDIT}) was logged with these runs.")
 
 
 def estimator_audit(store: Store, data: DataSet, shown: Sequence[Group]) -> Iterator[Text | Table]:
@@ -86,29 +90,6 @@ def _summary(data: DataSet, summary: pd.DataFrame, units: Units) -> Table:
             columns.append(Column(name, words))
     rows = [Row(_plain(record)) for record in summary.to_dict("records")]
     return Table(f"{data.key}-data", f"The splits of {data.name}.", columns, rows)
-
-
-def _section(data: DataSet, name: str, section: Any) -> Iterator[Text | Table]:
-    """Yields a section of the audit: a list of records as they are, a mapping as names and values,
-    nested mappings as a row each.
-    """
-    title = name.replace("_", " ")
-    key, caption = f"{data.key}-audit-{slug(name)}", f"Data audit of {data.name}: {title}."
-    if (
-        isinstance(section, Mapping)
-        and section
-        and all(isinstance(value, Mapping) for value in section.values())
-    ):
-        section = [{title: inner, **values} for inner, values in section.items()]
-    if isinstance(section, Mapping):
-        section = [{"what": what, "value": value} for what, value in section.items()]
-    if isinstance(section, list) and section and all(isinstance(r, Mapping) for r in section):
-        rows = [Row(_plain(record), None) for record in section]
-        names = list(dict.fromkeys(name for row in rows for name in row.values))
-        columns = [Column(name, name.replace("_", " ")) for name in names]
-        yield Table(key, caption, columns, rows)
-    elif section not in (None, [], {}):
-        yield Text(f"{title}: {_words(section)}")
 
 
 def _plain(record: Mapping[Any, Any]) -> dict[str, Raw]:

@@ -7,7 +7,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports import figures
+from reports.audit_tables import mark_names
 from reports.comparison import Comparison
+from reports.data_tables import AUDIT
 from reports.document import Picture
 from reports.figures import plain_label
 from reports.groups import DataSet, Group
@@ -22,6 +24,8 @@ from smash.samples import Samples
 
 DRAWN_EVENTS, EARLIER = 3, 20
 """Events drawn, and the earlier ones shown beside each."""
+MARK_LENGTH = 16
+"""Most letters of a mark's name in the heading of a panel."""
 PITCH = "pitch units"
 """The unit of locations on a football pitch of 100 × 100."""
 BLOCK_FIGURES = ("crps_time", "energy_location", "mark_log_loss", "cs_time", "cs_location", "ece")
@@ -55,16 +59,22 @@ def calibration_pictures(data: DataSet, tables: Mapping[Group, pd.DataFrame]) ->
     lead = next(iter(tables))
     key = data.key
     band = "The grey band holds 95 % of perfect forecasters."
+    interval = (
+        f" Shaded: 95 % interval of {lead.label}, by bootstrap over groups of sequences that share "
+        "no event."
+    )
+    if "group" not in tables[lead]:
+        interval = ""
     yield Picture(
         f"{key}-coverage",
         f"Coverage of intervals of time and regions of location on {data.name}, by nominal "
-        f"level. {band}",
+        f"level. {band}{interval}",
         plots.coverage_curve(named),
     )
     yield Picture(
         f"{key}-coverage-error",
         f"Coverage minus level on {data.name}; dots are the levels of CS. Above zero a forecast "
-        f"is wider than the truth, below it narrower. {band}",
+        f"is wider than the truth, below it narrower. {band}{interval}",
         plots.coverage_error(named, levels_of(lead)),
     )
     yield Picture(
@@ -89,8 +99,10 @@ def forecast_pictures(store: Store, data: DataSet, group: Group, units: Units) -
     if found is None:
         return []
     targets, samples = found
+    named = mark_names(store.json(group.first, AUDIT))
+    names = [plain_label(name, MARK_LENGTH) for name in named]
     rows = np.unique(np.linspace(0, len(targets) - 1, DRAWN_EVENTS + 2)[1:-1].round().astype(int))
-    figure = _densities(targets, samples, [int(row) for row in rows], units)
+    figure = _densities(targets, samples, [int(row) for row in rows], units, names)
     caption = (
         f"Forecasts of {len(rows)} events by {group.label} on {data.name}, spread evenly over "
         "the test set: draws of the gap with its intervals (left) and of the location with its "
@@ -99,7 +111,9 @@ def forecast_pictures(store: Store, data: DataSet, group: Group, units: Units) -
     return [Picture(f"{data.key}-forecasts", caption, figure)]
 
 
-def _densities(targets: Targets, samples: Samples, rows: list[int], units: Units) -> Figure:
+def _densities(
+    targets: Targets, samples: Samples, rows: list[int], units: Units, names: list[str]
+) -> Figure:
     return plots.forecast_densities(
         samples,
         targets,
@@ -108,6 +122,7 @@ def _densities(targets: Targets, samples: Samples, rows: list[int], units: Units
         time_unit=plain_label(units.time),
         location_unit=plain_label(units.location),
         location_names=units.location_names,
+        mark_names=names,
         backdrop=draw_pitch if units.location == PITCH else None,
     )
 

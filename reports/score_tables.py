@@ -6,6 +6,7 @@ from reports.comparison import Comparison, Estimate
 from reports.groups import DataSet, Group
 from reports.published import ESTIMATED_ALIKE, SOURCE, published_columns, published_rows
 from reports.tables import Column, Raw, Row, Table, Value, filled
+from reports.verdict import cs_bound
 from reports.words import PROPER, SKILLS, Units, column
 
 NAME = Column("forecaster", "forecaster")
@@ -17,7 +18,7 @@ ABOUT = (
     Column("n_samples", "samples", decimals=0),
 )
 ERRORS = ("mae_time", "mae_time_median", "mae_location", "mae_location_median", "accuracy")
-CALIBRATION = ("cs_time", "cs_location", "cs_floor", "ece")
+CALIBRATION = ("cs_time", "cs_location", "cs_floor", "cs_bound", "ece")
 MOST_MODELS = 12
 """Models that a table shows; CSV has them all."""
 WITHIN = "Mean ± standard deviation over seeds. Best in bold, among rows of as many events."
@@ -30,6 +31,20 @@ def proper_scores(data: DataSet, units: Units) -> Table:
         "scores",
         f"Proper scores on the test set of {data.name}; lower is better.",
         [*ABOUT, *(column(figure, units) for figure in PROPER)],
+        [WITHIN],
+    )
+
+
+def log_losses(data: DataSet, units: Units) -> Table | None:
+    """Returns the mean −log density of events, None where no forecaster has a density."""
+    figures = ("time_mark_log_loss", "event_log_loss")
+    if not any(group.value(figure) for group in data.groups for figure in figures):
+        return None
+    return _table(
+        data,
+        "log-loss",
+        f"Mean −log density of the events of {data.name}, of forecasters that have one.",
+        [NAME, *(column(figure, units) for figure in figures)],
         [WITHIN],
     )
 
@@ -55,8 +70,8 @@ def calibration(data: DataSet, units: Units) -> Table:
         f"Calibration on {data.name}.",
         columns,
         [
-            "CS: mean over levels of |coverage − level|. CS floor: its mean for a perfect "
-            "forecaster on as many distinct events; a CS near it cannot be told from perfect.",
+            "CS: mean over levels of |coverage − level|. Floor: its mean for a perfect forecaster "
+            "on as many distinct events; bound: what such a one stays below in 95 % of cases.",
         ],
     )
 
@@ -261,12 +276,14 @@ def _table(
     return filled(Table(f"{data.key}-{key}", caption, columns, rows, tuple(notes), len(shown)))
 
 
-def _row(group: Group, keys: Iterable[str]) -> Row:
+def _row(group: Group, keys: Sequence[str]) -> Row:
     about: dict[str, Raw] = {
         "forecaster": group.label,
         "protocol": group.first.protocol + (", quick" if group.quick else ""),
         "seeds": len(group.runs),
     }
     counts = {key: group.mean(key) for key in ("n_events", "n_samples", "n_distinct", "cs_floor")}
+    if "cs_bound" in keys:
+        counts["cs_bound"] = cs_bound(group)
     figures = {key: group.value(key) for key in keys if key not in about}
     return Row({**figures, **about, **counts}, group.contest)

@@ -5,11 +5,15 @@ import re
 from typing import TYPE_CHECKING
 
 from matplotlib import rc_context
+from matplotlib.colors import to_hex
+
+from smash.plots import PALETTE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GREY = re.compile(r"(fill|stroke): #([0-9a-f]{2})\2\2(?=[;\"])")
+BLUE = to_hex(PALETTE[0])
 PIXELS = 4 / 3
 """Pixels of a page a point."""
 
@@ -37,6 +41,7 @@ def inline(svg: str, key: str, label: str) -> str:
     assert box
     body = svg[opening.end() :].replace("xlink:href", "href")
     body = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{key}-", body)
+    body = body.replace(BLUE, "var(--blue)")  # too dark for a dark page
     width = float(box[1]) * PIXELS
     return (
         f'<svg {box[0]} role="img" aria-label="{label}" style="max-width: {width:.0f}px">'

@@ -21,12 +21,16 @@ DIGITS = 4
 
 @dataclass(frozen=True)
 class Value:
-    """A number with its standard deviation over seeds, or the ends of an interval around it."""
+    """A number with its standard deviation over seeds, or the ends of an interval around it.
+
+    `decimals` are its own, where rows of a column have different units.
+    """
 
     mean: float
     sd: float | None = None
     low: float | None = None
     high: float | None = None
+    decimals: int | None = None
 
 
 Raw: TypeAlias = str | float | int | Value | None
@@ -196,7 +200,7 @@ def _column_cells(column: Column, rows: Sequence[Row]) -> list[Cell]:
     raw = [row.values.get(column.key) for row in rows]
     decimals = column.decimals
     if decimals is None:
-        decimals = _decimals([column.factor * v.mean for v in map(_value, raw) if v])
+        decimals = decimals_for([column.factor * v.mean for v in map(_value, raw) if v])
     best = _best(column, rows, decimals)
     found = []
     for row, entry in zip(rows, raw, strict=True):
@@ -206,7 +210,8 @@ def _column_cells(column: Column, rows: Sequence[Row]) -> list[Cell]:
             continue
         key = _rounded(value.mean, column.factor, decimals)
         bold = row.contest is not None and best.get(row.contest) == key
-        found.append(Cell(_shown(value, column, decimals), bold, number=True))
+        own = decimals if value.decimals is None else value.decimals
+        found.append(Cell(_shown(value, column, own), bold, number=True))
     return found
 
 
@@ -231,7 +236,8 @@ def _value(raw: Raw) -> Value | None:
     return Value(float(raw)) if isinstance(raw, (int, float)) else None
 
 
-def _decimals(shown: Sequence[float]) -> int:
+def decimals_for(shown: Sequence[float]) -> int:
+    """Returns the decimals that give the largest number `DIGITS` digits; 0 for whole numbers."""
     sizes = [abs(v) for v in shown if math.isfinite(v) and v != 0]
     if not sizes or all(float(v).is_integer() for v in sizes):
         return 0

@@ -14,9 +14,10 @@ from smash.scores import cs_critical
 from smash.scores.figures import percent
 
 RIVALS = {
-    "climatology": "climatology, which ignores history",
-    "mixture": "the intensity-free mixture, what one would use instead",
+    "climatology": ("climatology", "climatology, which ignores history"),
+    "mixture": ("the mixture", "the intensity-free mixture, what one would use instead"),
 }
+"""Baselines by name: in short, and with what they are."""
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)
 SEED = 1_299_709
 """Of the simulated calibration scores, so that a verdict repeats."""
@@ -65,17 +66,18 @@ def _without_model(data: DataSet) -> str:
 
 def _in_short(data: DataSet, group: Group, outcomes: Mapping[str, Sequence[Outcome]]) -> str:
     said = []
-    for name, found in outcomes.items():
+    for name, (short, _) in RIVALS.items():
+        found = outcomes[name]
         better = [outcome.part for outcome in found if outcome.judged == "better"]
         others = [outcome.part for outcome in found if outcome.judged != "better"]
         if better and others:
-            said.append(f"beats {name} in {_listed(better)} but not in {_listed(others)}")
+            said.append(f"beats {short} in {_listed(better)} but not in {_listed(others)}")
         elif better:
-            said.append(f"beats {name} in {_listed(better)}")
+            said.append(f"beats {short} in {_listed(better)}")
         elif others:
-            said.append(f"does not beat {name} in {_listed(others, 'or')}")
+            said.append(f"does not beat {short} in {_listed(others, 'or')}")
     for what, kind in KINDS.items():
-        if (score := group.mean(f"cs_{what}")) is not None and (bound := _critical(group)):
+        if (score := group.mean(f"cs_{what}")) is not None and (bound := cs_bound(group)):
             said.append(f"its {kind} are {'' if score <= bound else 'not '}calibrated")
     return f"On {data.name}, {group.label} {'; '.join(said) or 'was not compared'}."
 
@@ -107,8 +109,8 @@ def _outcomes(
 def _against(name: str, outcomes: Sequence[Outcome]) -> str:
     if not outcomes:
         return (
-            f"Against {name} it was not tested on the same events, so it is not known whether it "
-            "earned its keep; add --set baselines=[climatology,mixture]."
+            f"Against {RIVALS[name][0]} it was not tested on the same events, so it is not known "
+            "whether it earned its keep; add --set baselines=[climatology,mixture]."
         )
     said = []
     for judged, words in JUDGED.items():
@@ -119,7 +121,7 @@ def _against(name: str, outcomes: Sequence[Outcome]) -> str:
         ]
         if parts:
             said.append(f"{words} {_listed(parts)}")
-    return f"Against {RIVALS[name]}, {'; '.join(said)}."
+    return f"Against {RIVALS[name][1]}, {'; '.join(said)}."
 
 
 def _judged(change: float, tests: Sequence[Estimate]) -> str:
@@ -155,14 +157,14 @@ def _tested(group: Group, comparisons: Mapping[str, Comparison]) -> str:
     return "No intervals were logged: differences below 1 % are taken for none."
 
 
-def _critical(group: Group) -> float | None:
+def cs_bound(group: Group) -> float | None:
     """Returns the CS that a perfect forecaster stays below in 95 % of cases."""
     n = group.mean("n_distinct")
     return cs_critical(int(n), levels_of(group), np.random.default_rng(SEED)) if n else None
 
 
 def _calibration(group: Group) -> str:
-    floor, critical = group.mean("cs_floor"), _critical(group)
+    floor, critical = group.mean("cs_floor"), cs_bound(group)
     if floor is None or critical is None:
         return ""
     said = [

@@ -5,6 +5,7 @@ closing: `figure.savefig(path)` writes one. Colours are seaborn's colour-blind p
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from scipy.stats import binom, gaussian_kde
 
 from smash.data.events import Targets
 from smash.samples import Samples
+from smash.scores.bootstrap import Resampling
 from smash.scores.calibration import coverage
 from smash.scores.figures import RANKS, count_distinct
 
@@ -42,6 +44,13 @@ WIDTH = 7.0
 
 CURVE_LEVELS = np.linspace(0.01, 0.99, 99)
 SHOWN_LEVELS = (0.5, 0.9)
+REPLICATES = 1000
+INTERVAL: dict[str, Any] = {
+    "color": PALETTE[0],
+    "alpha": 0.18,
+    "linewidth": 0,
+    "label": "95 % interval of the first",
+}
 Tables = pd.DataFrame | Mapping[str, pd.DataFrame]
 
 
@@ -52,7 +61,8 @@ def coverage_curve(tables: Tables) -> Figure:
     Args:
         tables: a table of scored events, or several by name. One table alone is drawn under the
             original estimators too, where it has them. The grey band holds 95 % of perfect
-            forecasters at each level, for the smallest number of distinct events.
+            forecasters at each level, for the smallest number of distinct events. Where the first
+            table has groups of events, its 95 % interval is drawn too.
     """
     figure, axes = _time_and_location()
     n_events = _fewest(tables)
@@ -62,6 +72,8 @@ def coverage_curve(tables: Tables) -> Figure:
         axis.plot([0, 1], [0, 1], color="0.5", linewidth=0.8)
         for label, ranks, style in _curves(tables, what):
             axis.plot(CURVE_LEVELS, coverage(ranks, tuple(CURVE_LEVELS)), label=label, **style)
+        if (interval := _first_interval(tables, what)) is not None:
+            axis.fill_between(CURVE_LEVELS, *interval, **INTERVAL)
         axis.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", title=what.capitalize())
         axis.yaxis.set_major_formatter(PercentFormatter(1))
     axes[0].set_ylabel("coverage (% of events)")
@@ -88,6 +100,8 @@ def coverage_error(tables: Tables, levels: Sequence[float] = (0.5, 0.6, 0.7, 0.8
             axis.plot(CURVE_LEVELS, error, label=label, **style)
             marked = 100 * (coverage(ranks, levels) - np.asarray(levels))
             axis.plot(levels, marked, "o", markersize=4, color=style["color"])
+        if (interval := _first_interval(tables, what)) is not None:
+            axis.fill_between(CURVE_LEVELS, *(100 * (interval - CURVE_LEVELS)), **INTERVAL)
         axis.set(xlim=(0, 1), title=what.capitalize())
     axes[0].set_ylabel("coverage − level (percentage points)")
     _legend_below(figure, axes[0])
@@ -104,6 +118,7 @@ def forecast_densities(
     time_unit: str = "time units",
     location_unit: str = "length units",
     location_names: tuple[str, str] = ("x", "y"),
+    mark_names: Sequence[str] = (),
     backdrop: Callable[[Axes], None] | None = None,
 ) -> Figure:
     """Returns the forecasts of a few events: gap and location, with what happened.
@@ -116,6 +131,7 @@ def forecast_densities(
         time_unit: for the gap's axis.
         location_unit: for the location's axes.
         location_names: names of the two coordinates.
+        mark_names: of the K marks; their numbers where none are given.
         backdrop: draws what lies behind the locations, such as a map, and sets their limits.
     """
     figure = Figure(figsize=(WIDTH, 0.5 + 2.6 * len(rows)), layout="constrained")
@@ -132,7 +148,7 @@ def forecast_densities(
         location_panel.set(xlabel=x, ylabel=y)
         where = f"Sequence {targets.sequence[row]}, event {targets.event[row]}"
         gap_panel.set_title(where, loc="left")
-        location_panel.set_title(_mark_line(samples, targets, row), loc="left")
+        location_panel.set_title(_mark_line(samples, targets, row, mark_names), loc="left")
     handles, labels = panels[0, 1].get_legend_handles_labels()
     intervals, names = panels[0, 0].get_legend_handles_labels()
     handles, labels = intervals + handles[:-1], names + labels[:-1]
@@ -192,6 +208,18 @@ def _band_name(n_events: int) -> str:
     return f"95 % of perfect forecasters (n = {n_events})"
 
 
+def _first_interval(tables: Tables, what: str) -> Floats | None:
+    """Returns (2, Q) ends of the 95 % intervals of the first table's coverage, by bootstrap over
+    groups of sequences that share no events; None where it has no such groups.
+    """
+    table = next(iter(_named(tables).values()))
+    if "group" not in table or table["group"].nunique() < 2:
+        return None
+    covered = table[RANKS[what]].to_numpy()[:, None] <= CURVE_LEVELS
+    replicates = Resampling.of(table, REPLICATES).means(covered.astype(np.float64))[1:]
+    return np.quantile(replicates, (0.025, 0.975), axis=0)
+
+
 def _curves(tables: Tables, what: str) -> Iterator[tuple[str, Floats, dict]]:
     """Yields label, levels that hold the truth, and line style of each curve of a panel."""
     named = _named(tables)
@@ -249,14 +277,15 @@ def _draw_regions(axis: Axes, kernel: gaussian_kde, location: Floats) -> None:
     axis.contour(x, y, density, levels=bounds, colors=[FORECAST], linewidths=0.9)
 
 
-def _mark_line(samples: Samples, targets: Targets, row: int) -> str:
+def _mark_line(samples: Samples, targets: Targets, row: int, names: Sequence[str]) -> str:
     if samples.mark_probability is None or targets.mark is None:
         return ""
     probability = samples.mark_probability[row]
     likely, true = int(probability.argmax()), int(targets.mark[row])
+    named = names or range(len(probability))
     return (
-        f"Mark: {likely} forecast ({100 * probability[likely]:.0f} %), "
-        f"{true} happened ({100 * probability[true]:.0f} %)"
+        f"Mark: {named[likely]} forecast ({100 * probability[likely]:.0f} %), "
+        f"{named[true]} happened ({100 * probability[true]:.0f} %)"
     )
 
 

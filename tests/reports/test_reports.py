@@ -1,6 +1,7 @@
 """Reports of real runs: what they say is what MLflow holds, and one file is all of a page."""
 
 import csv
+import json
 import re
 
 import pytest
@@ -125,3 +126,33 @@ def test_an_option_of_a_run_makes_its_report(workshop):
     run = workshop.run("tiny.yaml", "--set", "total_epochs=1", "--seed", "9", "--report")
     assert workshop.artifact(run.run_id, "report/report.pdf").exists()
     assert (workshop.folder / "runs" / run.run_id / "report" / "report.html").exists()
+
+
+def test_audits_and_tests_are_shown_as_they_were_logged(workshop, compared, made, page):
+    audit = json.loads(workshop.artifact(compared.run_id, "data/audit.json").read_text())
+    sizes = {row["what"]: row for row in rows(made, "sizes")}
+    for split, found in audit["sizes"].items():
+        assert float(sizes["distinct targets"][split]) == found["distinct_targets"]
+    estimators = json.loads(
+        workshop.artifact(compared.run_id, "scores/estimator_audit.json").read_text()
+    )
+    shown = {row["forecaster"]: row for row in rows(made, "estimators")}
+    for row in estimators["rows"]:
+        assert float(shown[row["forecaster"]]["cs_time"]) == row["cs_time"]
+    logged = json.loads(workshop.artifact(compared.run_id, "scores/comparison.json").read_text())
+    against = {row["baseline"]: row for row in rows(made, "against")}
+    for rival, tests in logged["against"].items():
+        for score in ("crps_time", "energy_location"):
+            assert float(against[rival][score]) == tests[score]["difference"]
+            assert float(against[rival][f"{score}_low"]) == tests[score]["low"]
+            assert float(against[rival][f"{score}_p"]) == tests[score]["p_value"]
+    assert "95 % interval of the paired difference" in page
+    assert "No data audit" not in page
+
+
+def test_recalibrated_figures_stand_beside_the_raw_ones(compared, made):
+    raw, after = rows(made, "recalibrated")
+    assert (raw["figures"], after["figures"]) == ("raw", "recalibrated")
+    for name in ("cs_time", "ece"):
+        assert float(raw[name]) == compared.metrics[f"test/{name}"]
+        assert float(after[name]) == compared.metrics[f"test_recalibrated/{name}"]

@@ -31,7 +31,7 @@ def test_the_short_form_says_the_same():
     text = said(mine, run("c", "climatology"), run("m", "mixture", crps_time=0.5))
     short = text.partition(".")[0]
     assert "beats climatology in time but not in location and mark" in short
-    assert "does not beat mixture in time, location or mark" in short
+    assert "does not beat the mixture in time, location or mark" in short
     assert "its intervals of time are not calibrated" in short
     assert "its regions of location are calibrated" in short
 
@@ -76,7 +76,7 @@ def test_seeds_are_pooled_and_repeats_are_not():
     assert group.value("crps_time").mean == 1.5
     assert group.value("crps_time").sd == pytest.approx(2**-0.5)
     assert data.repeated == 0
-    (data,) = arrange([run(seed=1), run(seed=1)])
+    (data,) = arrange([run("a", seed=1), run("b", seed=1)])
     assert len(data.models[0].runs) == 1
     assert data.repeated == 1
 
