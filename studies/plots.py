@@ -1,6 +1,7 @@
 """Plots of a study: its course, and how its figures depend on what varies."""
 
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ PLOTS = {
     "slice": "plot_slice",
 }
 """Names of plots, and Optuna's functions that draw them."""
+KEY = re.compile(r"(?:[a-z_]+\.)+([a-z]\w*)(\.\.\.)?")
 
 
 def plots(study: optuna.Study, names: Sequence[str]) -> "Iterator[tuple[str, Figure]]":
@@ -67,4 +69,35 @@ def _drawn(plot: Callable[..., Any], study: optuna.Study, **options: object) -> 
             return None
     figure = np.ravel(axes)[0].get_figure()
     plt.close(figure)
+    _tidy(figure, np.shape(axes))
     return figure
+
+
+def _tidy(figure: "Figure", panels: tuple[int, ...]) -> None:
+    """Gives panels room, keys their last part alone, and logarithmic axes plain numbers."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    rows, columns = (panels if len(panels) == 2 else (1, *panels)) if panels else (1, 1)
+    if rows * columns > 1:
+        figure.set_size_inches(1.5 + 2.4 * columns, 1.0 + 2.4 * rows)
+        figure.set_layout_engine("constrained")
+    for axes in figure.axes:
+        axes.tick_params(labelsize=7 if rows * columns > 1 else 9)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_label_text(_short(axis.get_label_text()), fontsize=9)
+            if axis.get_scale() == "log":
+                axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+                axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+                axis.set_minor_formatter(NullFormatter())
+            names = [label.get_text() for label in axis.get_ticklabels()]
+            if any(_short(name) != name for name in names):
+                axis.set_ticks(axis.get_ticklocs(), [_short(name) for name in names])
+    if rows > 1:  # every row and column is labelled once, at the edge
+        for axes in figure.axes[: rows * columns]:
+            axes.label_outer()
+
+
+def _short(text: str) -> str:
+    """Returns the last part of a dotted key, which Optuna may have cut; other words as they are."""
+    match = KEY.fullmatch(text)
+    return text if match is None else match[1] + ("…" if match[2] else "")
