@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Group
 from rich.table import Table
-from scipy.stats import ks_2samp
 
 from smash.data.dataset import Dataset
+from smash.data.drift import drift
 from smash.data.events import EventSequences
 from smash.data.groups import Layout, joined, lay_out
 from smash.data.resolution import gap_cells, location_cell
@@ -34,8 +34,6 @@ SIZES = {
     "dropped_sequences": "dropped sequences (under two events)",
 }
 """The sizes of a split, and their words."""
-KOLMOGOROV_95 = 1.358
-"""Quantile of the Kolmogorov distribution that two samples of one law exceed in 5 % of cases."""
 
 
 def audit(dataset: Dataset) -> dict[str, Any]:
@@ -62,7 +60,7 @@ def audit(dataset: Dataset) -> dict[str, Any]:
         "places": {split: _places(part, dataset.location_names) for split, part in splits.items()},
         "shared": _shared(dataset),
         "drift": {
-            split: _drift(dataset.train, part, layouts["train"], layouts[split])
+            split: drift(dataset.train, part, (layouts["train"], layouts[split]))
             for split, part in splits.items()
             if split != "train"
         },
@@ -133,38 +131,6 @@ def _shared(dataset: Dataset) -> list[dict[str, Any]]:
     ]
 
 
-def _drift(
-    train: EventSequences, other: EventSequences, train_layout: Layout, layout: Layout
-) -> dict[str, float]:
-    """Returns distances between laws, of distinct targets: 0 for equal ones, 1 at most.
-
-    Kolmogorov-Smirnov's of gap and coordinates, total variation of marks, and `bound`: what the
-    former stays below in 95 % of cases for independent events of one law.
-    """
-    parts = [_distinct(train, train_layout), _distinct(other, layout)]
-    first, second = (sequences.targets() for sequences in (train, other))
-    a, b = parts
-    distances = {
-        "gap": _ks(first.gap[a], second.gap[b]),
-        "x": _ks(first.location[a, 0], second.location[b, 0]),
-        "y": _ks(first.location[a, 1], second.location[b, 1]),
-    }
-    if first.mark is not None and second.mark is not None:
-        size = int(max(first.mark.max(), second.mark.max())) + 1
-        shares = [np.bincount(m, minlength=size) for m in (first.mark[a], second.mark[b])]
-        p, q = (count / count.sum() for count in shares)
-        distances["mark"] = float(np.abs(p - q).sum() / 2)
-    return distances | {"bound": KOLMOGOROV_95 * float(np.sqrt(1 / a.sum() + 1 / b.sum()))}
-
-
-def _distinct(sequences: EventSequences, layout: Layout) -> NDArray[np.bool_]:
-    return ~layout.is_repeat(np.flatnonzero(sequences.is_target))
-
-
-def _ks(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    return float(ks_2samp(first, second, method="asymp").statistic)
-
-
 def _resolution(train: EventSequences, names: tuple[str, str]) -> dict[str, Any]:
     """Returns the cells' widths, 0 where values look continuous (`smash.data.resolution`)."""
     cells = gap_cells(train.gap[train.is_target], "auto")
@@ -205,10 +171,10 @@ def _notes_table(found: Mapping[str, Any]) -> Table:
     table.add_column("what")
     table.add_column("found", justify="right")
     for split, distances in found["drift"].items():
-        for what, distance in distances.items():
-            if what != "bound":
-                chance = "" if what == "mark" else f" (chance: below {distances['bound']:.3f})"
-                table.add_row(f"{what}: distance of {split} from train", f"{distance:.3f}{chance}")
+        for what in ("gap", "x", "y", "mark"):
+            if what in distances:
+                chance = f"{distances[what]:.3f} (chance: below {distances[f'{what}_chance']:.3f})"
+                table.add_row(f"{what}: distance of {split} from train", chance)
     for pair in found["shared"]:
         table.add_row(f"distinct targets in both {pair['splits']}", str(pair["distinct_targets"]))
     time_unit, length = found["about"]["time_unit"], found["about"]["location_unit"]

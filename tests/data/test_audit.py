@@ -11,8 +11,9 @@ from test_groups import windows
 
 from smash.data.audit import audit, render
 from smash.data.dataset import build_dataset
+from smash.data.drift import drift
 from smash.data.events import build_sequences
-from smash.data.groups import joined
+from smash.data.groups import lay_out
 
 
 def coarse(n_sequences: int, seed: int, rate: float = 1.0, likely: float = 0.5):
@@ -49,11 +50,30 @@ def test_sizes_zero_gaps_and_resolution_are_found(found):
 
 
 def test_drift_stands_out_from_chance(found):
-    same, moved = found["drift"]["validation"], found["drift"]["test"]
-    assert max(same["gap"], same["x"], same["y"]) < same["bound"]
-    assert moved["gap"] > moved["bound"]
+    moved = found["drift"]["test"]
+    assert moved["gap"] > moved["gap_chance"]
     assert moved["mark"] == pytest.approx(0.3, abs=0.06)
-    assert same["mark"] < 0.06
+    assert moved["mark"] > moved["mark_chance"]
+    same = found["drift"]["validation"]
+    assert sum(same[what] < same[f"{what}_chance"] for what in ("gap", "x", "y", "mark")) >= 3
+
+
+def test_chance_is_exceeded_in_a_twentieth_of_cases_though_events_of_a_sequence_are_alike():
+    rng = np.random.default_rng(0)
+
+    def clustered(n_sequences):
+        n = 30 * n_sequences
+        time = np.concatenate([np.cumsum(rng.exponential(size=30)) for _ in range(n_sequences)])
+        centre = np.repeat(rng.normal(size=(n_sequences, 2)), 30, axis=0)
+        place = centre + 0.2 * rng.normal(size=(n, 2))
+        return build_sequences(time, place, None, [30] * n_sequences, "clustered")
+
+    exceeded = []
+    for _ in range(60):
+        pair = clustered(30), clustered(12)
+        distances = drift(*pair, (lay_out(pair[0]), lay_out(pair[1])))
+        exceeded += [distances[what] > distances[f"{what}_chance"] for what in ("gap", "x", "y")]
+    assert np.mean(exceeded) < 0.11
 
 
 def test_overlapping_windows_repeats_and_leaks_are_found():
@@ -73,19 +93,22 @@ def test_overlapping_windows_repeats_and_leaks_are_found():
     assert shared["train and validation"] == 0
 
 
-def test_exact_duplicates_are_counted():
+def test_exact_duplicates_are_counted_and_what_happens_again_later_is_not():
     events = coarse(5, 3)
-    twice = build_sequences(
-        np.repeat(events.time, 2),
-        np.repeat(events.location, 2, axis=0),
-        np.repeat(events.mark, 2),
-        2 * events.lengths,
-        "twice",
-    )
-    result = audit(build_dataset("twice", twice, coarse(2, 4), joined([twice, coarse(2, 5)])))
-    chance = audit(build_dataset("once", events, coarse(2, 4), coarse(2, 5)))
-    assert chance["sizes"]["train"]["duplicates"] < 5
+
+    def twice(later: float):
+        return build_sequences(
+            np.repeat(events.time, 2) + np.tile(later * np.arange(200), 5),
+            np.repeat(events.location, 2, axis=0),
+            np.repeat(events.mark, 2),
+            2 * events.lengths,
+            "twice",
+        )
+
+    result = audit(build_dataset("twice", twice(0.0), coarse(2, 4), coarse(2, 5)))
     assert result["sizes"]["train"]["duplicates"] >= events.n_events
+    result = audit(build_dataset("again", twice(1e-3), coarse(2, 4), coarse(2, 5)))
+    assert result["sizes"]["train"]["duplicates"] < 5
 
 
 @pytest.mark.parametrize("marked", [True, False])
