@@ -40,6 +40,8 @@ def main(
     for note in made.notes:
         typer.echo(f"note: {note}", err=True)
     typer.echo(f"{made.written.html}\n{made.written.pdf}")
+    if made.attached is None and attach:
+        typer.echo("a report on several runs is not kept with any; --run RUN_ID makes one's own")
     if made.attached:
         typer.echo(f"kept with the run {made.attached}")
 

@@ -5,8 +5,14 @@ from datetime import datetime, timezone
 
 from reports import data_tables, provenance, score_tables
 from reports.comparison import Comparison, read_comparison
-from reports.document import Block, Report, Section
-from reports.drawn import calibration_pictures, course_pictures, forecast_pictures, skill_picture
+from reports.document import Block, Report, Section, Verdict
+from reports.drawn import (
+    calibration_pictures,
+    forecast_pictures,
+    skill_picture,
+    step_picture,
+    training_picture,
+)
 from reports.groups import DataSet, Group, arrange
 from reports.runs import UNFINISHED, Run
 from reports.searches import search_sections
@@ -29,21 +35,23 @@ def build(store: Store, selection: Selection) -> Report:
     comparisons = {k: v for data in scored for k, v in _comparisons(store, data).items()}
     sections: list[Section] = []
     if len(scored) > 1:
-        sections.append(Section("Overview", (score_tables.overview(scored, comparisons),)))
+        sections.append(Section("Overview", (score_tables.overview(scored),)))
     verdicts = []
     for data in scored:
         verdicts.append(verdict(data, comparisons))
         sections += _dataset_sections(store, data, comparisons, notes)
     studies = [run for run in selection.runs if run.study]
+    for data in (data for data in datasets if not data.groups):
+        sections += _untested_sections(store, data)
     for study in studies:
         sections += search_sections(store, study, notes)
     if not scored:
-        verdicts.append("No run was tested, so there are no scores to judge.")
+        verdicts.append(Verdict("No run was tested, so there are no scores to judge."))
     sections.append(provenance.section(store, selection, scored))
     return Report(
         title=selection.title,
         origin=f"{_counted(selection.runs)} in {store.shown_uri}, read on {_today()}.",
-        verdict=tuple(verdicts),
+        verdicts=tuple(verdicts),
         notes=tuple(dict.fromkeys(notes)),
         sections=tuple(section for section in sections if section.blocks),
     )
@@ -80,9 +88,7 @@ def _dataset_sections(
     if not pictures:
         notes.append(f"The run {lead.run_id} has no {SAMPLES}, so no forecast of it is drawn.")
     yield Section("Forecasts of single events", tuple(pictures), level=2)
-    yield Section(
-        "Sampling and training", tuple(course_pictures(store, data, units, notes)), level=2
-    )
+    yield Section("Sampling and training", _present(_course(store, data, units, notes)), level=2)
     yield Section("Data", _present(data_tables.data_audit(store, data, units)), level=2)
 
 
@@ -99,13 +105,33 @@ def _scores(
     yield score_tables.configurations(data)
 
 
+def _course(store: Store, data: DataSet, units: Units, notes: list[str]) -> Iterator[Block | None]:
+    yield step_picture(store, data, units)
+    if data.models:
+        run = data.models[0].first
+        training = training_picture(store, data, run)
+        if training is None:
+            notes.append(f"The run {run.run_id} logged no training, so no curve of it is drawn.")
+        yield training
+    yield data_tables.timings(data)
+
+
+def _untested_sections(store: Store, data: DataSet) -> Iterator[Section]:
+    """Yields what can be shown of runs without scores: the course of the last training."""
+    trained = [run for run in data.others if "train/loss" in run.metrics and not run.trial]
+    pictures = [training_picture(store, data, run) for run in trained[-1:]]
+    yield Section(f"{data.name}: training", _present(pictures))
+    units = units_of(store, data)
+    yield Section("Data", _present(data_tables.data_audit(store, data, units)), level=2)
+
+
 def units_of(store: Store, data: DataSet) -> Units:
     """Returns the units that a data set's runs were tagged with, or else those of its samples."""
     tags = {k: v for run in data.runs for k, v in run.tags.items() if k.startswith("data/")}
     if "data/time_unit" in tags:
         names = (tags.get("data/location_name_x", "x"), tags.get("data/location_name_y", "y"))
         return Units(tags["data/time_unit"], tags.get("data/location_unit", "units"), names)
-    metadata = store.sample_metadata(data.groups[0].first)  # runs of before units were tagged
+    metadata = store.sample_metadata(data.runs[0])  # runs of before units were tagged
     if "time_unit" in metadata:
         return Units(metadata["time_unit"], metadata.get("location_unit", "units"))
     return Units()
@@ -113,7 +139,10 @@ def units_of(store: Store, data: DataSet) -> Units:
 
 def _comparisons(store: Store, data: DataSet) -> dict[str, Comparison]:
     """Returns what the runs of the drawn forecasters logged of their tests, by run."""
-    found = {run.run_id: read_comparison(store, run) for g in drawn(data) for run in g.runs}
+    shown = drawn(data)
+    # A baseline of several seeds has no interval of its own: its runs need not be asked.
+    runs = [run for g in shown if g.baseline is None or len(g.runs) == 1 for run in g.runs]
+    found = {run.run_id: read_comparison(store, run) for run in runs}
     return {run_id: one for run_id, one in found.items() if one is not None}
 
 

@@ -8,11 +8,19 @@ import pandas as pd
 from reports.audit_tables import audit_tables
 from reports.document import Text
 from reports.groups import DataSet, Group
+from reports.runs import Run
 from reports.store import Store
-from reports.tables import Column, Raw, Row, Table
+from reports.tables import Column, Raw, Row, Table, filled
 from reports.words import Units
 
 SUMMARY, AUDIT, ESTIMATORS = "data/summary.csv", "data/audit.json", "scores/estimator_audit.json"
+TIMES = {
+    "test/sampling_seconds": "sampling (s)",
+    "test/scoring_seconds": "scoring (s)",
+    "time/seconds_per_batch": "s a batch",
+    "time/seconds_per_block": "s a block",
+    "time/samples_per_second": "samples/s",
+}
 SUMMARY_WORDS = {
     "split": "split",
     "sequences": "sequences",
@@ -39,7 +47,10 @@ def data_audit(store: Store, data: DataSet, units: Units) -> Iterator[Text | Tab
     if tables:
         yield from tables
         return
-    yield Text(f"No data audit ({AUDIT}) was logged with these runs.")
+    if audit is None:
+        yield Text(f"No data audit ({AUDIT}) was logged with these runs.")
+    else:
+        yield Text(f"The data audit ({AUDIT}) of these runs is of another version.")
     summary = store.table(run, SUMMARY)
     if summary is not None:
         yield _summary(data, summary, units)
@@ -76,6 +87,35 @@ def estimator_audit(store: Store, data: DataSet, shown: Sequence[Group]) -> Iter
         )
         return
     yield Text(f"No estimator audit ({ESTIMATORS}) was logged with these runs.")
+
+
+def timings(data: DataSet) -> Table | None:
+    """Returns seconds of sampling and scoring, and rates where they were measured; None: none."""
+    runs = [(group.label, run) for group in data.groups for run in group.runs]
+    runs += [(run.name, run) for run in data.others if any(k in run.metrics for k in TIMES)]
+    rows = [
+        Row({"what": label, "seed": run.params.get("seed"), **_times(run), **_device(run)})
+        for label, run in runs
+        if any(key in run.metrics for key in TIMES)
+    ]
+    if not rows:
+        return None
+    columns = [
+        Column("what", "forecaster"),
+        Column("seed", "seed"),
+        *(Column(key, words) for key, words in TIMES.items()),
+        Column("device", "device"),
+    ]
+    caption = f"Seconds that sampling and scoring the test set of {data.name} took."
+    return filled(Table(f"{data.key}-times", caption, columns, rows))
+
+
+def _times(run: Run) -> dict[str, Raw]:
+    return {key: run.metrics.get(key) for key in TIMES}
+
+
+def _device(run: Run) -> dict[str, Raw]:
+    return {"device": run.tags.get("env/device_name")}
 
 
 def _summary(data: DataSet, summary: pd.DataFrame, units: Units) -> Table:

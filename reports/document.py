@@ -47,12 +47,20 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What the figures say of a data set, in short and in full."""
+
+    short: str
+    full: str = ""
+
+
+@dataclass(frozen=True)
 class Report:
-    """Title, a line on where it comes from, the verdict, notes on what is missing, sections."""
+    """Title, a line on where it comes from, verdicts, notes on what is missing, sections."""
 
     title: str
     origin: str
-    verdict: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
     notes: tuple[str, ...] = ()
     sections: tuple[Section, ...] = field(default_factory=tuple)
 

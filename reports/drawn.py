@@ -14,6 +14,7 @@ from reports.document import Picture
 from reports.figures import plain_label
 from reports.groups import DataSet, Group
 from reports.pitch import draw_pitch
+from reports.runs import Run
 from reports.score_tables import skill
 from reports.store import Store
 from reports.verdict import levels_of
@@ -30,6 +31,7 @@ PITCH = "pitch units"
 """The unit of locations on a football pitch of 100 × 100."""
 BLOCK_FIGURES = ("crps_time", "energy_location", "mark_log_loss", "cs_time", "cs_location", "ece")
 HISTORY = "training/history.parquet"
+LOSSES = ("loss", "loss_time", "loss_location", "loss_mark", "learning_rate")
 
 
 def skill_picture(
@@ -133,33 +135,30 @@ def _earlier(targets: Targets, row: int) -> np.ndarray:
     return targets.location[before][-EARLIER:]
 
 
-def course_pictures(
-    store: Store, data: DataSet, units: Units, notes: list[str]
-) -> Iterator[Picture]:
-    """Yields scores against sampling steps and training curves of the best model."""
+def step_picture(store: Store, data: DataSet, units: Units) -> Picture | None:
+    """Returns scores of the best model against sampling steps; None where none were logged."""
     if not data.models:
-        return
-    group, key = data.models[0], data.key
-    run = group.first
-    logged = [name for name in BLOCK_FIGURES if f"blocks/{name}" in run.metrics]
-    if logged:
-        series = {}
-        for name in logged:
-            values = store.steps(run, f"blocks/{name}")
-            percent = FIGURES[name].unit == "percent"
-            label = FIGURES[name].words, plain_label(unit_of(name, units))
-            series[label] = 100 * values if percent else values
-        yield Picture(
-            f"{key}-steps",
-            f"Scores of {group.label} on {data.name} after each block of sampling steps.",
-            figures.block_scores(series),
-        )
+        return None
+    group, series = data.models[0], {}
+    for name in (name for name in BLOCK_FIGURES if f"blocks/{name}" in group.first.metrics):
+        values = store.steps(group.first, f"blocks/{name}")
+        percent = FIGURES[name].unit == "percent"
+        label = FIGURES[name].words, plain_label(unit_of(name, units))
+        series[label] = 100 * values if percent else values
+    if not series:
+        return None
+    caption = f"Scores of {group.label} on {data.name} after each block of sampling steps."
+    return Picture(f"{data.key}-steps", caption, figures.block_scores(series))
+
+
+def training_picture(store: Store, data: DataSet, run: Run) -> Picture | None:
+    """Returns the course of a run's training, also of one under way; None where it had none."""
     history = store.table(run, HISTORY)
     if history is None:
-        notes.append(f"The run {run.run_id} logged no training, so no training curve is drawn.")
-    else:
-        yield Picture(
-            f"{key}-training",
-            f"Training of {group.label} on {data.name}: loss, its parts, and the learning rate.",
-            plots.training_curves(history),
-        )
+        logged = {c: f"train/{c}" for c in LOSSES} | {"validation_loss": "validation/loss"}
+        known = {c: store.steps(run, m) for c, m in logged.items() if m in run.metrics}
+        if "loss" not in known:
+            return None
+        history = pd.DataFrame(known).rename_axis("epoch").reset_index()
+    caption = f"Training of the run {run.name} on {data.name}: loss, its parts, learning rate."
+    return Picture(f"{data.key}-training", caption, plots.training_curves(history))

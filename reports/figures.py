@@ -17,6 +17,8 @@ from smash.scores.marks import BINS, reliability
 
 HISTOGRAM_BINS = 20
 MARKERS = "osD^vP"
+WIDE = 8
+"""A setting whose values span this factor is drawn on a logarithmic axis."""
 
 
 @rc_context(STYLE)
@@ -136,23 +138,44 @@ def block_scores(series: Mapping[tuple[str, str], pd.Series]) -> Figure:
 
 
 @rc_context(STYLE)
-def search_history(trials: pd.DataFrame, goal: str, label: str) -> Figure | None:
-    """Returns the goal of a study's complete trials in turn and the best so far; None for none."""
-    done = trials[trials["state"] == "complete"]
-    if goal not in done or not done[goal].notna().any():
-        return None
+def search_history(trials: pd.DataFrame, goal: str, label: str, upwards: bool = False) -> Figure:
+    """Returns the goal of a study's complete trials in turn, the best so far, and the published."""
     figure = Figure(figsize=(WIDTH, 2.7), layout="constrained")
     panel = figure.subplots()
-    panel.plot(done["trial"], done[goal], "o", color=PALETTE[0], markersize=4, label="a trial")
-    best = np.minimum.accumulate(done[goal].to_numpy(np.float64))
-    panel.step(done["trial"], best, where="post", color=PALETTE[1], lw=1.5, label="best so far")
-    if (first := done[done["published"].astype(bool)]).size:
-        panel.axhline(
-            first[goal].iloc[0], color="0.5", lw=1, linestyle="--", label="published setting"
-        )
+    panel.plot(trials["trial"], trials[goal], "o", color=PALETTE[0], markersize=4, label="a trial")
+    values = trials[goal].to_numpy(np.float64)
+    best = np.maximum.accumulate(values) if upwards else np.minimum.accumulate(values)
+    panel.step(trials["trial"], best, where="post", color=PALETTE[1], lw=1.5, label="best so far")
+    published = trials[trials["published"].astype(bool)]
+    if len(published):
+        level = published[goal].iloc[0]
+        panel.axhline(level, color="0.5", lw=1, linestyle="--", label="published setting")
     panel.set(xlabel="trial", ylabel=label)
     panel.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
     _legend(figure, panel)
+    return figure
+
+
+@rc_context(STYLE)
+def search_slices(
+    trials: pd.DataFrame, goal: str, label: str, settings: Mapping[str, str]
+) -> Figure:
+    """Returns the goal of trials against each setting; `settings` are columns and their names."""
+    columns = min(3, len(settings))
+    lines = -(-len(settings) // columns)
+    figure = Figure(figsize=(WIDTH, 2.1 * lines), layout="constrained")
+    panels = figure.subplots(lines, columns, sharey=True, squeeze=False)
+    for panel, (column, name) in zip(panels.ravel(), settings.items(), strict=False):
+        values = trials[column]
+        numeric = pd.api.types.is_numeric_dtype(values)
+        panel.plot(values if numeric else values.astype(str), trials[goal], "o", ms=4, alpha=0.8)
+        if numeric and values.min() > 0 and values.max() > WIDE * values.min():
+            panel.set_xscale("log")
+        panel.set(xlabel=name)
+    for panel in panels[:, 0]:
+        panel.set_ylabel(label)
+    for panel in panels.ravel()[len(settings) :]:
+        panel.remove()
     return figure
 
 

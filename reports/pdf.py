@@ -4,6 +4,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def _content(report: Report, files: Mapping[str, str]) -> dict[str, Any]:
     return {
         "title": report.title,
         "origin": report.origin,
-        "verdict": report.verdict,
+        "verdicts": [asdict(verdict) for verdict in report.verdicts],
         "notes": report.notes,
         "sections": [
             {

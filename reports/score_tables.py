@@ -225,14 +225,16 @@ def _differences(rival: str, found: Mapping[str, Estimate]) -> dict[str, Raw]:
     return values
 
 
-def overview(datasets: Sequence[DataSet], comparisons: Mapping[str, Comparison]) -> Table:
+def overview(datasets: Sequence[DataSet]) -> Table:
     """Returns the best model of each data set and its baselines: skill and calibration."""
     rows = []
     for data in datasets:
         best = data.models[:1]
         contest = best[0].contest if best else None
         for group in (*best, *(b for b in data.baselines if contest in (None, b.contest))):
-            skills = {part: skill(data, group, part, comparisons) for part in SKILLS}
+            skills = {part: data.skill(group, score) for part, score in SKILLS.items()}
+            if group.baseline == "climatology":  # by definition none
+                skills = {}
             calibrated = {figure: group.value(figure) for figure in CALIBRATION[:2]}
             about: dict[str, Raw] = {"data": data.name, "forecaster": group.label}
             about["seeds"] = len(group.runs)

@@ -1,18 +1,21 @@
-"""The part on a study: its best trials beside the published setting, and its course."""
+"""The part on a study: its best trials beside the published setting, its course, its slices."""
 
 from collections.abc import Iterator
 
 import pandas as pd
 
-from reports.document import Block, Section
-from reports.drawn import Picture
-from reports.figures import plain_label, search_history
+from experiments import strict_yaml
+from reports.document import Block, Picture, Section
+from reports.figures import plain_label, search_history, search_slices
 from reports.runs import Run
 from reports.store import Store
 from reports.tables import Column, Row, Table, slug
+from reports.words import FIGURES
+from smash.errors import SpecError
 
-TRIALS = "trials.parquet"
+TRIALS, STUDY = "trials.parquet", "study.yaml"
 MOST_TRIALS = 10
+PREFIX = "validation/"
 
 
 def search_sections(store: Store, study: Run, notes: list[str]) -> Iterator[Section]:
@@ -21,38 +24,57 @@ def search_sections(store: Store, study: Run, notes: list[str]) -> Iterator[Sect
     if trials is None or "state" not in trials:
         notes.append(f"The study {study.name} ({study.run_id}) has logged no trials yet.")
         return
-    goals = [name for name in trials.columns if name.startswith("validation/")]
-    goal = _goal(study, goals)
-    blocks: list[Block] = [_trials_table(study, trials, goal)]
-    if goal is not None:
-        figure = search_history(trials, goal, plain_label(f"{goal} (lower is better)"))
-        if figure is not None:
-            caption = f"Course of the study {study.name}: {goal} of each trial on validation data."
-            blocks.append(Picture(f"{_key(study)}-history", caption, figure))
+    goals = [name for name in _goals(store, study) if PREFIX + name in trials]
+    blocks: list[Block] = [_trials_table(study, trials, goals)]
+    for goal in goals:
+        blocks += _pictures(study, trials[trials["state"] == "complete"], goal)
     yield Section(f"Search: {study.name}", tuple(blocks))
 
 
-def _key(study: Run) -> str:
-    return f"{slug(study.name)}-{study.run_id[:8]}"
+def _goals(store: Store, study: Run) -> list[str]:
+    """Returns the figures that a study searched by, as its spec has them."""
+    try:
+        spec = strict_yaml.parse(store.text(study, STUDY) or "", STUDY)
+        return [str(name) for name in spec["goal"]["figures"]]
+    except (SpecError, KeyError, TypeError):
+        return ["relative_score"]
 
 
-def _goal(study: Run, goals: list[str]) -> str | None:
-    first = "validation/relative_score"
-    return first if first in goals else next(iter(goals), None)
+def _pictures(study: Run, done: pd.DataFrame, goal: str) -> Iterator[Picture]:
+    known = done[done[PREFIX + goal].notna()]
+    if known.empty:
+        return
+    key = f"{_key(study)}-{slug(goal)}"
+    label = plain_label(goal.replace("_", " "))
+    upwards = _upwards(goal)
+    yield Picture(
+        f"{key}-history",
+        f"Course of the study {study.name}: {label} of each complete trial on validation data, "
+        f"{'higher' if upwards else 'lower'} is better.",
+        search_history(known, PREFIX + goal, label, upwards),
+    )
+    settings = {name: plain_label(name) for name in _settings(known)}
+    if settings:
+        yield Picture(
+            f"{key}-slices",
+            f"{label.capitalize()} of the trials of {study.name} by each setting that varied.",
+            search_slices(known, PREFIX + goal, label, settings),
+        )
 
 
-def _trials_table(study: Run, trials: pd.DataFrame, goal: str | None) -> Table:
-    states = trials["state"].value_counts()
-    counted = ", ".join(f"{n} {state}" for state, n in states.items())
+def _trials_table(study: Run, trials: pd.DataFrame, goals: list[str]) -> Table:
+    counted = ", ".join(f"{n} {state}" for state, n in trials["state"].value_counts().items())
     done = trials[trials["state"] == "complete"]
-    if goal is not None:
-        done = done.sort_values(goal)
-    settings = [name for name in trials.columns if "." in name and "/" not in name]
+    if goals:
+        done = done.sort_values(PREFIX + goals[0], ascending=not _upwards(goals[0]))
     columns = [
         Column("trial", "trial", decimals=0),
         Column("note", "note"),
-        *(Column(name, name) for name in settings),
-        *([Column(goal, goal, best="low")] if goal else []),
+        *(Column(name, name.rpartition(".")[2]) for name in _settings(trials)),
+        *(
+            Column(PREFIX + goal, goal.replace("_", " "), best="high" if _upwards(goal) else "low")
+            for goal in goals
+        ),
         *([Column("seconds", "seconds", decimals=0)] if "seconds" in trials else []),
     ]
     rows = [
@@ -67,8 +89,22 @@ def _trials_table(study: Run, trials: pd.DataFrame, goal: str | None) -> Table:
         f"Trials of the study {study.name} on validation data, best first ({counted}).",
         columns,
         rows,
+        ["Test data were not touched."],
         most=MOST_TRIALS,
     )
+
+
+def _key(study: Run) -> str:
+    return f"{slug(study.name)}-{study.run_id[:8]}"
+
+
+def _settings(trials: pd.DataFrame) -> list[str]:
+    """Returns the columns of what varied: keys of specs, which have a dot."""
+    return [name for name in trials.columns if "." in name and "/" not in name]
+
+
+def _upwards(goal: str) -> bool:
+    return goal in FIGURES and FIGURES[goal].best == "high"
 
 
 def _plain(value: object) -> str | float | int | None:

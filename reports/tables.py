@@ -180,7 +180,6 @@ LATEX = {
     "~": r"\textasciitilde{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
-    '"': r"\textquotedbl{}",
     PLUS_MINUS: r"$\pm$",
     "−": "$-$",
     "–": "--",

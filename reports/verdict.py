@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.comparison import Comparison, Estimate
+from reports.document import Verdict
 from reports.groups import DataSet, Group
 from reports.runs import Run
 from reports.words import SKILLS
@@ -39,22 +40,21 @@ class Outcome:
     judged: str
 
 
-def verdict(data: DataSet, comparisons: Mapping[str, Comparison]) -> str:
-    """Returns the paragraph on a data set's best model: first in short, then by how much."""
+def verdict(data: DataSet, comparisons: Mapping[str, Comparison]) -> Verdict:
+    """Returns what is to be said of a data set's best model: in short, and by how much."""
     if not data.models:
-        return _without_model(data)
+        return Verdict(_without_model(data))
     best = data.models[0]
     outcomes = {name: _outcomes(data, best, name, comparisons) for name in RIVALS}
     sentences = [
-        _in_short(data, best, outcomes),
         _basis(data, best),
         *(_against(name, found) for name, found in outcomes.items()),
         _tested(best, comparisons),
         _calibration(best),
     ]
-    if best.quick:
-        sentences.insert(0, "This was the quick profile, few samples and events: no result.")
-    return " ".join(filter(None, sentences))
+    quick = "This was the quick profile, few samples and events: no result. "
+    short = (quick if best.quick else "") + _in_short(data, best, outcomes)
+    return Verdict(short, " ".join(filter(None, sentences)))
 
 
 def _without_model(data: DataSet) -> str:
@@ -89,7 +89,8 @@ def _basis(data: DataSet, group: Group) -> str:
         of += f", {distinct:.0f} of them distinct"
     seeds = "one seed" if len(group.runs) == 1 else f"{len(group.runs)} seeds"
     best = f"the best of {len(data.models)} models; " if len(data.models) > 1 else ""
-    return f"({best[:1].upper()}{best[1:]}{of}; {seeds}; protocol {group.first.protocol}.)"
+    text = f"{best}{of}; {seeds}; protocol {group.first.protocol}."
+    return text[0].upper() + text[1:]
 
 
 def _outcomes(

@@ -14,7 +14,8 @@ LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 def said(*runs, comparisons=None):
     (data,) = arrange(runs)
-    return verdict(data, comparisons or {})
+    found = verdict(data, comparisons or {})
+    return f"{found.short} {found.full}"
 
 
 def test_lower_scores_are_better_and_higher_ones_worse_by_how_much():
