@@ -8,7 +8,8 @@ from reports.tables import Column, Row, Table, Value, decimals_for
 from reports.words import Units
 from smash.data.audit import SIZES
 
-CHANCE = "chance gives gap and coordinates less than"
+CHANCE = "_chance"
+"""Ends the names of distances that chance stays below (`smash.data.drift`)."""
 
 
 def audit_tables(data: DataSet, audit: Mapping[str, Any], units: Units) -> list[Table]:
@@ -66,7 +67,7 @@ def _drift(data: DataSet, audit: Mapping[str, Any]) -> Table:
     rows = [
         Row(
             {
-                "what": f"distance of {names.get(what, what)}" if what != "bound" else CHANCE,
+                "what": _distance(what, names),
                 **{split: found.get(what) for split, found in drift.items()},
             }
         )
@@ -80,11 +81,18 @@ def _drift(data: DataSet, audit: Mapping[str, Any]) -> Table:
     return Table(
         f"{data.key}-drift",
         f"Drift between the splits of {data.name}: Kolmogorov-Smirnov distance of gap and "
-        "coordinates, total variation of marks; 0 for equal laws, 1 at most.",
+        "coordinates, total variation of marks; 0 for equal laws, 1 at most. Below each, what 95 % "
+        "of splits of one law stay below.",
         columns,
         rows,
         [f"Distinct targets that two splits share: {', '.join(shared)}."],
     )
+
+
+def _distance(key: str, names: Mapping[str, str]) -> str:
+    what = key.removesuffix(CHANCE)
+    what = names.get(what, what)
+    return f"distance of {what}" if not key.endswith(CHANCE) else f"chance alone, {what}"
 
 
 def _resolution(data: DataSet, cells: Mapping[str, Any], units: Units) -> Table:

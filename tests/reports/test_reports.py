@@ -147,6 +147,7 @@ def test_audits_and_tests_are_shown_as_they_were_logged(workshop, compared, made
             assert float(against[rival][f"{score}_low"]) == tests[score]["low"]
             assert float(against[rival][f"{score}_p"]) == tests[score]["p_value"]
     assert "95 % interval of the paired difference" in page
+    assert "chance alone, gap" in page
     assert "No data audit" not in page
 
 
