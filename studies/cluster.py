@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ POLL = 1.0
 RETRIES = 3
 """Times that Ray runs a task again whose machine is gone. Each time it claims what is next."""
 LEAVE = 15.0
+PATIENCE = 5.0
+"""Seconds within which the head of a cluster has to answer."""
 
 _offices: dict[float, "Office"] = {}
 """The office of a call of tune.py: Ray runs many tasks in one process."""
@@ -40,12 +43,20 @@ def connect_cluster(address: str | None, jobs: int | None) -> None:
         ) from error
     own: dict[str, Any] = {} if address else {"num_cpus": jobs, "include_dashboard": False}
     try:
+        _knock(address or "")
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise StudyError(
             f"--address {address}: no Ray cluster can be reached there ({reason})"
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Raises OSError within seconds when nothing listens at HOST:PORT; Ray tries for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host, int(port)), PATIENCE).close()
 
 
 def run_on_cluster(

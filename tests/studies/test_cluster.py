@@ -19,7 +19,7 @@ from tiny_runs import environment, find_program
 from tiny_studies import SHARED, StudyRoom, wait_until
 
 from smash.errors import StudyError
-from studies.cluster import check_fit
+from studies.cluster import check_fit, connect_cluster
 from studies.history import History
 from studies.storage import storage_url
 
@@ -164,6 +164,12 @@ def test_ray_on_this_machine_needs_neither_cluster_nor_server(tmp_path):
         _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
     assert [trial.state for trial in room.trials()] == [TrialState.COMPLETE]
+
+
+def test_a_cluster_that_is_not_there_is_named_at_once():
+    for address in (f"127.0.0.1:{free_port()}", f"ray://127.0.0.1:{free_port()}"):
+        with pytest.raises(StudyError, match=rf"{address}: no Ray cluster.*Connection refused"):
+            connect_cluster(address, None)
 
 
 def test_a_trial_that_no_machine_can_hold_is_refused(monkeypatch):
