@@ -31,7 +31,11 @@ class Comparison:
 
 def read_comparison(store: Store, run: Run) -> Comparison | None:
     """Returns what a run logged, None where it logged nothing or something else."""
-    found = store.json(run, COMPARISON)
+    return comparison_of(store.json(run, COMPARISON))
+
+
+def comparison_of(found: Any) -> Comparison | None:
+    """Returns the comparison in what was read as JSON, None where there is none."""
     try:
         return Comparison(
             int(found["n_groups"]),

@@ -1,0 +1,74 @@
+"""Results kept in the repository: what the tables of runs are made of, as JSON, without MLflow.
+
+A file holds the tested runs of an experiment, model and baselines, with all their figures,
+settings and comparisons. Hosts and users stay out of it.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from reports.comparison import COMPARISON, Comparison, comparison_of
+from reports.store import Run, Selection, Store
+from smash.errors import DataError
+from smash.files import write_json
+
+FORMAT = 1
+LEFT_OUT = ("env/host", "mlflow.user", "mlflow.source.name")
+KEPT_METRICS = ("test/", "test_recalibrated/", "validation/", "best/")
+
+
+def record(store: Store, selection: Selection, folder: Path) -> list[Path]:
+    """Writes the tested runs of a selection, a file an experiment; returns the files."""
+    experiments: dict[str, list[dict[str, Any]]] = {}
+    for run in selection.runs:
+        if run.tested and run.status == "FINISHED":
+            found = {"run": asdict(_public(run)), "comparison": store.json(run, COMPARISON)}
+            experiments.setdefault(run.experiment, []).append(found)
+    paths = [folder / f"{name}.json" for name in experiments]
+    for path, runs in zip(paths, experiments.values(), strict=True):
+        write_json(path, {"format": FORMAT, "runs": runs})
+    return paths
+
+
+def read_recorded(folder: Path) -> tuple[list[Run], dict[str, Comparison]]:
+    """Returns the runs of all files in `folder`, and their comparisons by run.
+
+    Raises:
+        DataError: naming a file that is not a record of runs.
+    """
+    runs: list[Run] = []
+    comparisons: dict[str, Comparison] = {}
+    for path in sorted(folder.glob("*.json")):
+        for found in _recorded(path):
+            try:
+                run = Run(**found["run"])
+            except (KeyError, TypeError) as error:
+                raise DataError(f"{path}: not a record of runs ({error}); record them again") from (
+                    error
+                )
+            runs.append(run)
+            if (comparison := comparison_of(found.get("comparison"))) is not None:
+                comparisons[run.run_id] = comparison
+    return runs, comparisons
+
+
+def _recorded(path: Path) -> Iterable[dict[str, Any]]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path}: not readable as JSON ({error}); record the runs again") from error
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise DataError(f"{path}: not a record of runs of format {FORMAT}; record them again")
+    runs: Iterable[dict[str, Any]] = found.get("runs", [])
+    return runs
+
+
+def _public(run: Run) -> Run:
+    return replace(
+        run,
+        metrics={k: v for k, v in run.metrics.items() if k.startswith(KEPT_METRICS)},
+        tags={k: v for k, v in run.tags.items() if k not in LEFT_OUT},
+    )
