@@ -196,14 +196,14 @@ def _goal_row(
     found = [comparisons[run.run_id] for run in ours.runs if run.run_id in comparisons]
     estimates = [(c.skill.get(part) if skill else c.figures.get(figure)) for c in found]
     ends = [(e.low, e.high) for e in estimates if e and e.low is not None and e.high is not None]
+    low, high = (factor * sum(e) / len(ends) for e in zip(*ends, strict=True)) if ends else (0, 0)
     met = value is not None and (value.mean >= goal if upward else value.mean <= goal)
     return Row(
         {
             "figure": f"{name} ({unit})" if unit else name,
             "goal": f"{sign} {_text(Value(goal), factor)}",
             "reached": None if value is None else _text(value, factor),
-            "interval": " to ".join(f"{factor * sum(e) / len(ends):.4g}" for e in zip(*ends))
-            or None,
+            "interval": f"{low:.4g} to {high:.4g}" if ends else None,
             "met": "yes" if met else "no",
         },
         None,

@@ -9,6 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from smash.attention import causal_attention
 from smash.data.batching import Batch
+from smash.phases import N_FEATURES, phase_features
 from smash.settings import ModelSettings
 
 
@@ -113,7 +114,7 @@ class Encoder(nn.Module):
         self.periods, self.skip = settings.periods, settings.skip
         self.location_embedding = _embedding(2, size)
         self.time_embedding = (
-            _embedding(1 + 2 * len(settings.periods), size)
+            _embedding(1 + N_FEATURES * len(settings.periods), size)
             if settings.time_encoding == "relative"
             else None
         )
@@ -178,12 +179,15 @@ class Encoder(nn.Module):
         encoding: Tensor = checkpoint(self._encode, x, use_reentrant=False)
         return encoding
 
-    def embed(self, batch: Batch) -> Tensor:
-        """Returns the streams' inputs (G, B, L, d)."""
+    def embed(self, batch: Batch, before: Tensor | None = None) -> Tensor:
+        """Returns the streams' inputs (G, B, L, d).
+
+        `before` (B, T) are times of events before the batch's, where it is not the whole history.
+        """
         if self.time_embedding is None:
             temporal = self._embed_time(batch.time)
         else:
-            temporal = self.time_embedding(self._gaps_and_phases(batch))
+            temporal = self.time_embedding(self._gaps_and_phases(batch, before))
         spatial = self.location_embedding(batch.u[..., 1:])
         if self.mark_embedding is None:
             return torch.stack([temporal, spatial, temporal + spatial])
@@ -196,16 +200,15 @@ class Encoder(nn.Module):
         phase = time.unsqueeze(-1) / self.period
         return torch.stack([phase[..., 0::2].sin(), phase[..., 1::2].cos()], dim=-1).flatten(-2)
 
-    def _gaps_and_phases(self, batch: Batch) -> Tensor:
-        """Returns z of the gaps, and sines and cosines of the phases: (B, L, 1 + 2 P)."""
-        features = [2 * batch.u[..., 0] - 1]
-        for period in self.periods:
-            time = batch.time
-            if batch.start is not None:
-                time = time + (batch.start % period).to(time.dtype)[:, None]
-            angle = 2 * math.pi / period * time
-            features += [angle.sin(), angle.cos()]
-        return torch.stack(features, dim=-1)
+    def _gaps_and_phases(self, batch: Batch, before: Tensor | None) -> Tensor:
+        """Returns z of the gaps, and what there is to tell of the periods: (B, L, F)."""
+        gap = 2 * batch.u[..., :1] - 1
+        if not self.periods:
+            return gap
+        seen = batch.time.masked_fill(~batch.mask, math.inf)
+        if before is not None:
+            seen = torch.cat([before, seen], dim=1)
+        return torch.cat([gap, phase_features(batch.time, batch.start, seen, self.periods)], -1)
 
 
 def _embedding(n_in: int, size: int) -> nn.Sequential:

@@ -22,6 +22,7 @@ class GrowingHistories:
     """
 
     context: Tensor
+    _times: Tensor
     _shared_inputs: Tensor
     _own_inputs: list[Tensor]
     _seen: list["Seen"]
@@ -31,6 +32,7 @@ class GrowingHistories:
         """Takes a history (a batch of one sequence) that all paths share."""
         self.encoder, self.n_paths = encoder, n_paths
         x = encoder.embed(history)
+        self._times = history.time.expand(n_paths, -1)
         half = encoder.max_context // 2
         beyond = max(0, x.shape[2] - encoder.max_context)
         self._begin(x[:, :, -(-beyond // half) * half :])
@@ -40,7 +42,8 @@ class GrowingHistories:
         half = self.encoder.max_context // 2
         if self.length == self.encoder.max_context:
             self._begin(self._inputs()[:, :, -half:])
-        x = self.encoder.embed(event)
+        x = self.encoder.embed(event, self._times)
+        self._times = torch.cat([self._times, event.time], dim=1)
         self._own_inputs.append(x)
         embedded = x
         for layer, seen in zip(self.encoder.layers, self._seen, strict=True):
@@ -53,6 +56,7 @@ class GrowingHistories:
     def keep(self, rows: Tensor) -> None:
         """Goes on with the paths `rows` alone."""
         self.n_paths, self.context = len(rows), self.context[rows]
+        self._times = self._times[rows]
         for seen in self._seen:
             seen.keep(rows)
         self._own_inputs = [x[:, rows] for x in self._own_inputs]

@@ -98,10 +98,11 @@ class ModelSettings:
     mark: p(x | t, k), as in the paper, where the original has p(x | t).
 
     The published encoder sees when an event happened within its window (`time_encoding:
-    absolute`); `relative` shows it the scaled gap before the event instead, and the phases of the
+    absolute`); `relative` shows it the scaled gap before the event instead, and for each of the
     `periods` (raw units of time: 24 and 168 for the hour of the day and of the week where time is
-    in hours). `skip` adds each stream's input to its output, so that the last event reaches the
-    score network as it was.
+    in hours) the phase, and how soon an event followed that phase in earlier periods
+    (`smash.phases`). `skip` adds each stream's input to its output, so that the last event reaches
+    the score network as it was.
 
     `max_context`: how many events the encoder takes at a time. A longer sequence is encoded in
     overlapping windows of as many, so that every event sees the last half as many or more. No

@@ -68,18 +68,6 @@ def test_relative_times_forget_when_a_window_began(small_model):
         torch.testing.assert_close(encoder(shifted(batch, 3.0)), encoder(batch))
 
 
-def test_phases_repeat_with_their_period_wherever_the_window_starts(small_model):
-    batch, _ = encode(small_model, [10, 7], [0, 1])
-    encoder = relative_encoder(small_model, periods=(2.0,))
-    with torch.no_grad():
-        before = encoder(batch)
-        half_a_period = (encoder(shifted(batch, 1.0)) - before).abs().max()
-        assert (encoder(shifted(batch, 2.0)) - before).abs().max() < half_a_period / 100
-        start = batch.start + 1.0
-        moved = encoder(replace(shifted(batch, 1.0), start=start))
-        assert (moved - before).abs().max() < half_a_period / 100
-
-
 def test_a_skip_adds_the_last_event_itself(small_model):
     batch, without = encode(small_model, [10, 7], [0, 1])
     encoder = small_model.encoder

@@ -45,6 +45,8 @@ def first_row(batch: Batch) -> Batch:
 
 def with_common_past(batch: Batch, n_common: int) -> Batch:
     """Returns the batch with the first sequence's first events in all of them."""
+    last = batch.time[:, n_common - 1 : n_common].clone()
+    batch.time[:, n_common:] += last[:1] - last
     for part in (batch.time, batch.u, batch.mark):
         if part is not None:
             part[:, :n_common] = part[:1, :n_common]
