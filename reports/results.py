@@ -92,7 +92,7 @@ def tables(data: DataSet, comparisons: Mapping[str, Comparison]) -> Iterator[Tab
 
     units = units_of(data)
     found = [
-        goals(data, comparisons, units),
+        goals(data, comparisons),
         score_tables.skills(data, comparisons),
         score_tables.proper_scores(data, units),
         score_tables.calibration(data, units),
@@ -119,7 +119,7 @@ def units_of(data: DataSet) -> Units:
     )
 
 
-def goals(data: DataSet, comparisons: Mapping[str, Comparison], units: Units) -> Table | None:
+def goals(data: DataSet, comparisons: Mapping[str, Comparison]) -> Table | None:
     """Returns the goals set for a data set and what its experiment of that name reached."""
     with Path(__file__).with_name("goals.csv").open(encoding="utf-8") as lines:
         set_for = [row for row in csv.DictReader(lines) if row["dataset"] == data.name]
@@ -137,7 +137,7 @@ def goals(data: DataSet, comparisons: Mapping[str, Comparison], units: Units) ->
             Column("interval", "95 % interval"),
             Column("met", "met"),
         ],
-        [_goal_row(row["figure"], float(row["goal"]), ours, comparisons, units) for row in set_for],
+        [_goal_row(row["figure"], float(row["goal"]), data, ours, comparisons) for row in set_for],
         [
             "Interval: by bootstrap over groups of test sequences that share no event, its ends "
             "averaged over seeds."
@@ -183,16 +183,23 @@ def sources(data: DataSet) -> Table:
 
 
 def _goal_row(
-    figure: str, goal: float, ours: Group, comparisons: Mapping[str, Comparison], units: Units
+    figure: str,
+    goal: float,
+    data: DataSet,
+    ours: Group,
+    comparisons: Mapping[str, Comparison],
 ) -> Row:
     part = figure.removeprefix("skill_")
     skill = part != figure
     words = FIGURES[SKILLS[part] if skill else figure]
     percent = skill or words.unit == "percent"
-    unit = "%" if percent else unit_of(figure, units)
+    unit = "%" if percent else unit_of(figure, units_of(data))
     name = f"skill {part}, {words.words}" if skill else words.words
     upward = skill or words.best == "high"
-    value, factor, sign = ours.value(figure), 100 if percent else 1, "≥" if upward else "≤"
+    factor, sign = 100 if percent else 1, "≥" if upward else "≤"
+    value = ours.value(figure)
+    if skill and value is None and (known := data.skill(ours, SKILLS[part])) is not None:
+        value = Value(known)
     found = [comparisons[run.run_id] for run in ours.runs if run.run_id in comparisons]
     estimates = [(c.skill.get(part) if skill else c.figures.get(figure)) for c in found]
     ends = [(e.low, e.high) for e in estimates if e and e.low is not None and e.high is not None]
