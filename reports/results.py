@@ -78,9 +78,8 @@ def page(records: Path) -> str:
     from reports.recorded import read_recorded
 
     runs, comparisons = read_recorded(records)
-    datasets, notes = arrange(runs)
-    parts = [HEAD, *(f"{note}\n" for note in notes)]
-    for data in sorted(datasets, key=lambda data: data.name):
+    parts = [HEAD]
+    for data in sorted(arrange(runs), key=lambda data: data.name):
         parts.append(f"## {data.name}\n")
         parts += [to_markdown(table) for table in tables(by_experiment(data), comparisons)]
     return "\n".join(parts)
