@@ -152,7 +152,7 @@ class EventForecaster:
         paths = self.source.simulate(
             known, span, n_paths, self._generator(seed), max_events, on_progress
         )
-        return Futures(paths, self.about, self.source.n_marks, self.source.region, notes)
+        return Futures(paths, known, self.about, self.source.n_marks, self.source.region, notes)
 
     def _read(
         self,

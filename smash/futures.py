@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from smash.errors import ForecastError
+from smash.histories import History
 from smash.model import About
 from smash.next_event import Moment, mark_names
 from smash.paths import Paths
@@ -43,13 +44,14 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Futures:
-    """Paths of events after a history, with names and units.
+    """Paths of events after `history`, with names and units.
 
     `region` (2, 2): least and greatest coordinates of the training data. `warnings` name what was
     extrapolated.
     """
 
     paths: Paths
+    history: History
     about: About
     n_marks: int
     region: Floats

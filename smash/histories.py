@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from smash.data.clock import is_timestamp
 from smash.data.events import EventSequences, Place, build_sequences
+from smash.data.own import cut
 from smash.data.tables import find_column, to_numbers
 from smash.errors import DataError, ForecastError
 from smash.model import About
@@ -154,11 +155,6 @@ def _marks(
             f"{', '.join(map(repr, names))}"
         )
     return marks
-
-
-def cut(value: Floats, edges: tuple[float, ...]) -> NDArray[np.int64]:
-    """Returns (E,) marks of numbers: k where edge k - 1 <= number < edge k."""
-    return np.searchsorted(np.asarray(edges), value, side="right").astype(np.int64)
 
 
 def _code(value: Any, code: dict[str, int], n_marks: int) -> int:

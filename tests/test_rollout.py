@@ -122,7 +122,8 @@ EVENTS = {
 
 def few() -> Futures:
     paths = sorted_paths(4, 0.0, 1.0, **EVENTS)
-    return Futures(paths, NUMBERS, 3, np.array([[0.0, 0.0], [2.0, 2.0]]))
+    history = read_history(quakes(time=[-2.0, -1.0, 0.0]), NUMBERS, 3, start=-2.0)
+    return Futures(paths, history, NUMBERS, 3, np.array([[0.0, 0.0], [2.0, 2.0]]))
 
 
 def test_counts_are_distributed_over_the_paths():

@@ -1,0 +1,138 @@
+"""`python -m smash.data check TABLE`: own events checked, cut into windows, with a ready spec."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def main() -> None:
+    """Own data."""
+
+
+@app.command()
+def check(
+    table: Annotated[Path, typer.Argument(help="CSV or Parquet, a row an event.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where events and spec are written.")],
+    time: Annotated[
+        str, typer.Option(help="Column of times: ISO 8601 timestamps, or numbers.")
+    ] = "time",
+    x: Annotated[str, typer.Option(help="Column of longitudes, or of metres east.")] = "x",
+    y: Annotated[str, typer.Option(help="Column of latitudes, or of metres north.")] = "y",
+    mark: Annotated[str | None, typer.Option(help="Column of kinds, or a number to cut.")] = None,
+    edges: Annotated[
+        str | None, typer.Option(metavar="A,B,…", help="Where the number is cut into marks.")
+    ] = None,
+    sequence: Annotated[
+        str | None, typer.Option(help="Column of sequences; without it, one long catalogue.")
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option(metavar="SPAN", help="Length of windows, such as 2d.")
+    ] = None,
+    stride: Annotated[
+        str | None, typer.Option(metavar="SPAN", help="From one window to the next.")
+    ] = None,
+    time_unit: Annotated[
+        str | None, typer.Option(help="Unit of times: seconds, minutes, hours, days, weeks.")
+    ] = None,
+    location_unit: Annotated[
+        str | None, typer.Option(help="Unit of locations, such as km; degrees for lon and lat.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the data; by default FOLDER's.")] = None,
+) -> None:
+    """Check TABLE, cut it into windows, and write FOLDER/events.parquet and FOLDER/spec.yaml.
+
+    The first windows train, later ones validate, the last ones test, so that the future never
+    trains the past.
+    """
+    # Imported here so that --help and wrong flags answer at once.
+    from rich.console import Console
+
+    from smash.data.audit import audit, render
+    from smash.errors import SmashError
+    from smash.settings import Columns
+
+    try:
+        columns = Columns(time, x, y, mark, sequence)
+        dataset, notes = _prepare(
+            table, out, columns, _edges(edges), (window, stride), (time_unit, location_unit), name
+        )
+    except SmashError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    console = Console(highlight=False)
+    console.print(render(audit(dataset)))
+    for note in (*notes, *dataset.warnings):
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
+    console.print(f"next: python run_experiment.py {out / 'spec.yaml'}", markup=False)
+
+
+def _prepare(
+    table: Path,
+    out: Path,
+    columns: Any,
+    edges: tuple[float, ...],
+    spans: tuple[str | None, str | None],
+    units: tuple[str | None, str | None],
+    name: str | None,
+) -> tuple[Any, tuple[str, ...]]:
+    """Returns the data set written to `out`, and notes on what was done to the table."""
+    import tempfile
+    from dataclasses import replace
+
+    from smash.data.catalogue import load_dataset
+    from smash.data.own import read_catalogue
+    from smash.data.suggestion import spec_text, suggest
+    from smash.data.windows import WINDOW_COLUMNS, cut_windows, window_table
+    from smash.settings import DataSettings
+
+    catalogue = read_catalogue(table, columns, edges, *units)
+    length, stride = (
+        None if span is None else catalogue.clock.duration(span, what)
+        for span, what in zip(spans, ("--window", "--stride"), strict=True)
+    )
+    windows = cut_windows(catalogue, length, stride)
+    mark = None if catalogue.mark is None else WINDOW_COLUMNS.mark
+    named = replace(WINDOW_COLUMNS, x=columns.x, y=columns.y, mark=mark)
+    path = out / "events.parquet"
+    settings = DataSettings(
+        name=name or out.resolve().name,
+        columns=named,
+        time_unit=catalogue.clock.unit,
+        location_unit=catalogue.location_unit,
+        time_origin=catalogue.clock.origin or None,
+        mark_names=catalogue.mark_names,
+        mark_edges=catalogue.mark_edges,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    # Both files are moved in once all is well; whatever else lies in the folder stays.
+    with tempfile.TemporaryDirectory(dir=out, prefix=".check-") as scratch:
+        written, spec = Path(scratch) / path.name, Path(scratch) / "spec.yaml"
+        window_table(catalogue, windows, named).to_parquet(written, index=False)
+        dataset = load_dataset(replace(settings, path=str(written)))
+        spec.write_text(spec_text(dataset, path, named, settings, suggest(dataset)))
+        written.replace(path)
+        spec.replace(out / spec.name)
+    return replace(dataset, source=str(path)), catalogue.notes
+
+
+def _edges(text: str | None) -> tuple[float, ...]:
+    from smash.errors import DataError
+
+    if text is None:
+        return ()
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise DataError(f"--edges {text}: give numbers with commas, such as 4,5.5") from error
+
+
+if __name__ == "__main__":
+    app()

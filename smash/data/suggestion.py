@@ -1,0 +1,120 @@
+"""A spec for one's own data, its hyperparameters in proportion to what the data are like."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from smash.data.dataset import Dataset
+from smash.data.resolution import gap_cells, location_cell
+from smash.settings import Columns, DataSettings
+
+NOISE_SHARE = 0.25
+"""Noise in standard deviations of what it is added to: enough to learn a score from, and too
+little to hide the data's law."""
+LEAST_NOISE, MOST_NOISE = 0.02, 0.3
+EPOCHS = 60
+WIDTHS = ((5_000, 16), (50_000, 32))
+"""Events of training data up to which a context width does."""
+WIDEST = 64
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Hyperparameters that follow from training data; noise on the z scale, `floor` raw."""
+
+    floor: float
+    resolution: str
+    location_resolution: str
+    sigma_time: float
+    sigma_loc: float
+    cond_dim: int
+    batch_size: int
+
+
+def suggest(dataset: Dataset) -> Suggestion:
+    """Returns what suits the training data of `dataset`."""
+    train = dataset.train
+    gap = train.gap[train.is_target]
+    positive = gap[gap > 0]
+    cells = gap_cells(gap, "auto")
+    floor = cells.width or float(positive.min())
+    lattice = any(location_cell(coordinate, "auto") for coordinate in train.location.T)
+    log_gap = np.log(np.maximum(gap, floor))
+    location = train.location
+    spread = (location.std(axis=0) / np.ptp(location, axis=0)).min()
+    n_events, n_windows = train.n_events, len(train)
+    return Suggestion(
+        floor=_rounded(floor),
+        resolution="auto" if cells.width else "none",
+        location_resolution="auto" if lattice else "none",
+        sigma_time=_noise(float(log_gap.std() / np.ptp(log_gap))),
+        sigma_loc=_noise(float(spread)),
+        cond_dim=next((width for most, width in WIDTHS if n_events <= most), WIDEST),
+        batch_size=int(np.clip(n_windows // 8, 2, 32)),
+    )
+
+
+def spec_text(
+    dataset: Dataset, table: Path, columns: Columns, settings: DataSettings, found: Suggestion
+) -> str:
+    """Returns the spec as YAML, ready to run.
+
+    `table` is where the windows lie; `settings` has the units, names and edges of the data.
+    """
+    named = {name: value for name, value in asdict(columns).items() if value is not None}
+    mark = "".join(
+        f"  {key}: {json.dumps(value)}\n"
+        for key, value in (
+            ("mark_names", list(settings.mark_names)),
+            ("mark_edges", list(settings.mark_edges)),
+            ("time_origin", settings.time_origin),
+        )
+        if value
+    )
+    train = dataset.train
+    return f"""\
+# Written by `python -m smash.data check`. Training data: {train.n_events} events in \
+{len(train)} windows.
+name: {json.dumps(settings.name)}
+data:
+  name: {json.dumps(settings.name)}
+  path: {json.dumps(str(table))}
+  columns: {json.dumps(named)}
+  time_unit: {json.dumps(settings.time_unit)}
+  location_unit: {json.dumps(settings.location_unit)}
+{mark}scaling:
+  log_normalization: true
+  floor: {found.floor:.6g}  # the clock's resolution, or the shortest gap
+  resolution: {found.resolution}
+  location_resolution: {found.location_resolution}
+model:
+  base: climatology  # starts as good as ignoring history; learns what history adds
+  sigma_time: {found.sigma_time:.3g}  # {NOISE_SHARE:g} standard deviations of the scaled log gaps
+  sigma_loc: {found.sigma_loc:.3g}  # the same of the scaled locations
+  cond_dim: {found.cond_dim}
+  time_encoding: relative
+  skip: true
+objective:
+  kind: likelihood
+training:
+  total_epochs: {EPOCHS}
+  batch_size: {found.batch_size}
+  eval_every: 5
+  patience: 20
+sampling:
+  sampler: inverse_cdf
+  denoise: posterior
+  location_steps: 60
+baselines: [climatology]
+"""
+
+
+def _noise(spread: float) -> float:
+    """Returns σ on the z scale, which is twice as long as the range `spread` is a share of."""
+    return float(np.clip(NOISE_SHARE * 2 * spread, LEAST_NOISE, MOST_NOISE))
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")

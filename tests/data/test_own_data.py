@@ -1,0 +1,181 @@
+"""Own tables: read in any of their units, split so that the future trains nothing, ready to run."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from experiments.spec import load_spec
+from smash.data.__main__ import app
+from smash.data.catalogue import load_dataset
+from smash.data.own import cut, edge_names, read_catalogue
+from smash.data.suggestion import suggest
+from smash.data.windows import cut_windows, default_length, window_table
+from smash.errors import DataError
+from smash.settings import Columns
+
+COLUMNS = Columns("when", "lon", "lat", "kind")
+
+
+def quakes(n=400, seed=0, **columns) -> pd.DataFrame:
+    numbers = np.random.default_rng(seed)
+    hours = np.cumsum(numbers.exponential(3.0, n)).round(3)
+    events = {
+        "when": (pd.Timestamp("2024-04-01T05:00:00Z") + pd.to_timedelta(hours, unit="h")).strftime(
+            "%Y-%m-%dT%H:%M:%S.%fZ"
+        ),
+        "lon": numbers.normal(120, 3, n),
+        "lat": numbers.normal(0, 3, n),
+        "kind": numbers.choice(["tremor", "blast"], n),
+        "mag": numbers.exponential(0.7, n).round(1) + 4,
+    }
+    return pd.DataFrame(events | columns)
+
+
+def saved(folder, table) -> str:
+    table.to_csv(folder / "mine.csv", index=False)
+    return folder / "mine.csv"
+
+
+def test_times_come_back_as_they_were(tmp_path):
+    table = quakes()
+    catalogue = read_catalogue(saved(tmp_path, table), COLUMNS)
+    assert catalogue.clock.unit == "days"
+    assert catalogue.clock.origin == "2024-04-01T00:00:00+00:00"
+    again = catalogue.clock.times(catalogue.time)
+    assert (abs(again - pd.to_datetime(table["when"])) <= pd.Timedelta("1us")).all()
+    assert catalogue.location_unit == "degrees"
+
+
+@pytest.mark.parametrize("unit", ["seconds", "minutes", "days", "weeks"])
+def test_the_unit_of_time_may_be_chosen(tmp_path, unit):
+    path = saved(tmp_path, quakes())
+    hours, chosen = (read_catalogue(path, COLUMNS, time_unit=u) for u in ("hours", unit))
+    assert chosen.clock.duration("1h") * hours.time == pytest.approx(chosen.time)
+
+
+def test_kinds_keep_their_names_and_numbers_are_cut(tmp_path):
+    table = quakes()
+    path = saved(tmp_path, table)
+    catalogue = read_catalogue(path, COLUMNS)
+    names = np.array(catalogue.mark_names)[catalogue.mark]
+    assert names.tolist() == table["kind"].tolist()
+    magnitudes = read_catalogue(path, Columns("when", "lon", "lat", "mag"), edges=(4.5, 5.0))
+    assert magnitudes.mark_names == edge_names("mag", (4.5, 5.0))
+    assert magnitudes.mark.tolist() == cut(table["mag"].to_numpy(), (4.5, 5.0)).tolist()
+    assert cut(np.array([4.4, 4.5, 4.9, 5.0]), (4.5, 5.0)).tolist() == [0, 1, 1, 2]
+
+
+def test_rows_out_of_order_are_sorted_and_said(tmp_path):
+    table = quakes()
+    backwards = read_catalogue(saved(tmp_path, table[::-1]), COLUMNS)
+    forwards = read_catalogue(saved(tmp_path, table), COLUMNS)
+    assert backwards.time.tolist() == forwards.time.tolist()
+    assert backwards.mark.tolist() == forwards.mark.tolist()
+    assert "sorted by time" in backwards.notes[0]
+    assert forwards.notes == ()
+
+
+WRONG = {
+    "event 3: column 'lat' is nan": {"lat": [0, 1, 2, None] + [0] * 396},
+    "latitude is 120, beyond 90": {"lat": [120.0] * 400},
+    "which is no ISO 8601 timestamp": {"when": ["2024-04-01T00:00Z", "then"] * 200},
+    "write all in one zone": {"when": ["2024-04-01T00:00Z", "2024-04-01T00:00+02:00"] * 200},
+    "time is missing": {"when": ["2024-04-01T00:00Z", None] * 200},
+    r"event 1: mark \(column 'kind'\) is missing": {"kind": ["a", None] * 200},
+    "400 different marks; cut": {"kind": np.arange(400) / 7},
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_a_wrong_row_is_named(tmp_path, message):
+    with pytest.raises(DataError, match=message):
+        read_catalogue(saved(tmp_path, quakes(**WRONG[message])), COLUMNS)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.3])
+def test_the_future_never_trains_the_past(tmp_path, share):
+    catalogue = read_catalogue(saved(tmp_path, quakes()), COLUMNS)
+    length = default_length(catalogue)
+    windows = cut_windows(catalogue, length, share * length)
+    latest = -np.inf
+    for split in ("train", "validation", "test"):
+        rows = [r for r, s in zip(windows.rows, windows.split, strict=True) if s == split]
+        events = np.unique(np.concatenate(rows))
+        assert catalogue.time[events[0]] > latest
+        latest = catalogue.time[events[-1]]
+    for rows, (start, end) in zip(windows.rows, windows.bounds, strict=True):
+        assert (catalogue.time[rows] >= start).all()
+        assert (catalogue.time[rows] < end).all()
+        assert end - start == pytest.approx(length)
+    if share == 1.0:
+        every = np.concatenate(windows.rows)
+        assert len(every) == len(np.unique(every))
+        assert len(every) > 0.9 * len(catalogue)
+
+
+def test_own_sequences_are_kept_whole_and_in_order(tmp_path):
+    table = quakes(trip=np.repeat(np.arange(40)[::-1], 10))
+    columns = Columns("when", "lon", "lat", "kind", "trip")
+    catalogue = read_catalogue(saved(tmp_path, table), columns)
+    windows = cut_windows(catalogue)
+    assert len(windows) == 40
+    assert all(len(rows) == 10 for rows in windows.rows)
+    starts = [catalogue.time[rows[0]] for rows in windows.rows]
+    assert starts == sorted(starts)
+    assert window_table(catalogue, windows)["split"].value_counts().to_dict() == {
+        "train": 280,
+        "validation": 60,
+        "test": 60,
+    }
+
+
+def test_too_few_windows_are_refused(tmp_path):
+    with pytest.raises(DataError, match="take shorter windows"):
+        cut_windows(read_catalogue(saved(tmp_path, quakes()), COLUMNS), length=400.0)
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, ["check", *map(str, arguments)])
+
+
+def flags(out):
+    return ("--time", "when", "--x", "lon", "--y", "lat", "--mark", "kind", "--out", out)
+
+
+def test_check_writes_windows_and_a_spec_that_loads(tmp_path):
+    out = tmp_path / "mine"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    done = invoke(saved(tmp_path, quakes()), *flags(out))
+    assert done.exit_code == 0, done.output
+    assert "splits" in done.output
+    assert {path.name for path in out.iterdir()} == {"events.parquet", "spec.yaml", "notes.txt"}
+    spec = load_spec(out / "spec.yaml")
+    dataset = load_dataset(spec.data)
+    assert dataset.mark_names == ("blast", "tremor")
+    assert dataset.time_origin.startswith("2024-04-01")
+    assert dataset.location_names == ("lon", "lat")
+    assert dataset.location_unit == "degrees"
+
+
+def test_noise_follows_the_spread_and_not_the_units(tmp_path):
+    def suggested(unit):
+        assert invoke(path, *flags(tmp_path / unit), "--time-unit", unit).exit_code == 0
+        return suggest(load_dataset(load_spec(tmp_path / unit / "spec.yaml").data))
+
+    path = saved(tmp_path, quakes())
+    hours, seconds = suggested("hours"), suggested("seconds")
+    assert seconds.sigma_time == pytest.approx(hours.sigma_time, rel=0.01)
+    assert seconds.sigma_loc == pytest.approx(hours.sigma_loc, rel=0.01)
+    assert seconds.floor == pytest.approx(3600 * hours.floor, rel=0.01)
+
+
+def test_a_wrong_table_writes_nothing(tmp_path):
+    done = invoke(saved(tmp_path, quakes(lat=[None] * 400)), *flags(tmp_path / "mine"))
+    assert done.exit_code == 2
+    assert "error:" in done.output
+    assert not (tmp_path / "mine").exists()
+    assert invoke(tmp_path / "none.csv", *flags(tmp_path / "mine")).exit_code == 2
+    assert invoke(saved(tmp_path, quakes()), *flags(tmp_path), "--edges", "a").exit_code == 2
+    assert invoke(saved(tmp_path, quakes()), *flags(tmp_path), "--window", "soon").exit_code == 2
