@@ -23,7 +23,10 @@ from smash.model import Smash
 from smash.settings import SamplingSettings
 
 ARTIFACT = "model"
-REQUIRED = ("mlflow", "torch", "numpy", "pandas", "scipy", "safetensors", "annotated-types")
+REQUIRED = (
+    *("mlflow", "torch", "numpy", "pandas", "scipy", "safetensors", "annotated-types"),
+    "scoringrules",
+)
 
 
 def pack_model(checkpoint: Path, sampling: SamplingSettings, folder: Path) -> Path:
@@ -61,6 +64,7 @@ def signature(model: Smash, sampling: SamplingSettings) -> ModelSignature:
         "n_samples": sampling.total_samples,
         "sampling_steps": sampling.sampling_steps,
         "seed": 0,
+        "recalibrated": 0,
     }
     return ModelSignature(
         inputs=Schema([*inputs, ColSpec("long", "mark", required=model.marked)]),

@@ -5,6 +5,7 @@ that imports. Times of a history count from the start of its window, as in the t
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from smash.errors import DataError
 from smash.model import Smash
 from smash.samples import Samples
 from smash.sampling import sample_blocks, to_samples
+from smash.scores.recalibration import Recalibration, way_of
 from smash.settings import SamplingSettings
 
 PERCENT = {"low_90": 5, "low_50": 25, "median": 50, "high_50": 75, "high_90": 95}
@@ -35,6 +37,7 @@ class NextEvent(PythonModel):
         self.model = Smash.load(context.artifacts["checkpoint"], device)
         sampling = json.loads(Path(context.artifacts["sampling"]).read_text())
         self.settings = SamplingSettings(**sampling)
+        self.recalibration = Recalibration.load(Path(context.artifacts["checkpoint"]))
 
     def predict(
         self,
@@ -46,7 +49,8 @@ class NextEvent(PythonModel):
 
         `model_input` has a row an event, in order of time within its `sequence`: `time`, `x`, `y`
         and, for a marked model, `mark` from 0. `gap_…` count from the last event;
-        `gap_low_90` and `gap_high_90` hold 90 % of the samples between them.
+        `gap_low_90` and `gap_high_90` hold 90 % of the samples between them; with the parameter
+        `recalibrated` of 1 they and the probabilities are corrected by validation data.
         """
         chosen = params or {}
         total = int(chosen.get("n_samples", self.settings.total_samples))
@@ -59,14 +63,26 @@ class NextEvent(PythonModel):
             per_step=steps,
         )
         generator = torch.Generator(self.model.device).manual_seed(int(chosen.get("seed", 0)))
+        correct = self._correction(bool(chosen.get("recalibrated", 0)))
         names, histories = _histories(model_input, self.model)
         summaries = [
-            _summary(self._samples(histories, indices, settings, generator))
+            _summary(correct(self._samples(histories, indices, settings, generator)))
             for indices in _groups(len(histories), settings.test_batch_size)
         ]
         return pd.concat(summaries, ignore_index=True).assign(sequence=names)[
             ["sequence", *summaries[0].columns]
         ]
+
+    def _correction(self, recalibrated: bool) -> Callable[[Samples], Samples]:
+        """Returns what is done to samples before they are summed up."""
+        if not recalibrated:
+            return lambda samples: samples
+        if self.recalibration is None or self.recalibration.drawn_by != way_of(self.settings):
+            raise DataError(
+                "recalibrated: this model was logged without a recalibration of its samples; "
+                "leave it out, or take a run that was tested with validation data to recalibrate by"
+            )
+        return self.recalibration.corrected
 
     @torch.no_grad()
     def _samples(

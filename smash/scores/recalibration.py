@@ -9,7 +9,7 @@ Marks get a temperature (C. Guo et al., ICML 2017): p(k)^(1/T), normalised.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -135,17 +135,33 @@ class Recalibration:
         return probability if self.temperature is None else _heated(probability, self.temperature)
 
     def gap_draws(self, gap: Floats) -> Floats:
-        """Returns draws (N, S) of the recalibrated law of the gap, each row's in growing order.
+        """Returns draws (N, S) of the recalibrated law of the gap, in the order of `gap`.
 
         A row's s-th smallest stands for the level (s - ½) / S and is moved to what was asked for
         there.
         """
-        ordered, n = np.sort(gap, axis=1), gap.shape[1]
+        order, n = np.argsort(gap, axis=1), gap.shape[1]
+        ordered = np.take_along_axis(gap, order, axis=1)
         place = n * np.interp((np.arange(n) + 0.5) / n, KNOTS, self.time.asked) - 0.5
         place = np.clip(place, 0, n - 1)
         below = np.floor(place).astype(np.int64)
         above = np.minimum(below + 1, n - 1)
-        return ordered[:, below] + (place - below) * (ordered[:, above] - ordered[:, below])
+        moved = ordered[:, below] + (place - below) * (ordered[:, above] - ordered[:, below])
+        drawn = np.empty_like(ordered)
+        np.put_along_axis(drawn, order, moved, axis=1)
+        return drawn
+
+    def corrected(self, samples: Samples) -> Samples:
+        """Returns samples with recalibrated gaps and mark probabilities; locations stay.
+
+        Regions are corrected by the level that is asked for (`region_level`).
+        """
+        probability = samples.mark_probability
+        return replace(
+            samples,
+            gap=self.gap_draws(samples.gap),
+            mark_probability=None if probability is None else self.mark_probability(probability),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain numbers and lists, `knots` being the actual levels of the others."""
@@ -206,14 +222,14 @@ def recalibrated_scores(
 
     Of time and mark alone: levels map through `recalibrated_table`, and locations stay.
     """
-    gap, probability, mark = recalibration.gap_draws(samples.gap), None, targets.mark
+    corrected, mark = recalibration.corrected(samples), targets.mark
+    gap, probability = corrected.gap, corrected.mark_probability
     columns: dict[str, Any] = {
         "error_time": np.abs(gap.mean(axis=1) - targets.gap),
         "error_time_median": np.abs(np.median(gap, axis=1) - targets.gap),
         "crps_time": proper.fair_crps(gap, targets.gap),
     }
-    if samples.mark_probability is not None and mark is not None:
-        probability = recalibration.mark_probability(samples.mark_probability)
+    if probability is not None and mark is not None:
         columns |= {
             "mark_predicted": probability.argmax(axis=1),
             "mark_confidence": probability.max(axis=1),

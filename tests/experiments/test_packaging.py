@@ -44,6 +44,12 @@ def history(**columns):
     return pd.DataFrame(events | columns)
 
 
+def test_a_model_without_recalibration_says_so(packed):
+    loaded = mlflow.pyfunc.load_model(str(packed[1]))
+    with pytest.raises(DataError, match="without a recalibration"):
+        loaded.predict(history(), params={"recalibrated": 1})
+
+
 def test_the_packed_model_forecasts_what_the_model_forecasts(packed):
     model, folder = packed
     time, location, mark = [0.8, 0.9], [[0.2, 0.6], [0.1, 0.1]], [0, 0]

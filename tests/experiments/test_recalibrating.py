@@ -1,5 +1,6 @@
 """Recalibrated figures stand beside the raw ones, and the model keeps what they were made with."""
 
+import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,9 +50,18 @@ def test_forecasts_use_it_when_asked_if_they_are_drawn_as_it_was_fitted(workshop
     with pytest.raises(ForecastError, match="drawn otherwise"):
         otherwise.next(history, recalibrated=True)
     alike = ("--set", "sampler=inverse_cdf", "--set", "denoise=posterior")
-    folder = workshop.folder / "runs" / workshop.run("tiny.yaml", *alike).run_id
-    forecaster = smash.load(folder / "checkpoints/best")
+    run = workshop.run("tiny.yaml", *alike)
+    forecaster = smash.load(workshop.folder / "runs" / run.run_id / "checkpoints/best")
     raw, corrected = (forecaster.next(history, recalibrated=r, seed=0) for r in (False, True))
     assert corrected.recalibrated
     assert corrected.mark_probability != raw.mark_probability
     assert corrected.intervals != raw.intervals
+
+    served = mlflow.pyfunc.load_model(str(workshop.artifact(run.run_id, "model")))
+    rows = [
+        served.predict(history.assign(sequence=0), params={"recalibrated": r}).iloc[0]
+        for r in (0, 1)
+    ]
+    assert rows[0]["gap_median"] != rows[1]["gap_median"]
+    assert rows[0]["x_mean"] == rows[1]["x_mean"]
+    assert rows[1][["mark_0", "mark_1", "mark_2"]].sum() == pytest.approx(1)

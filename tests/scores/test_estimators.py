@@ -6,10 +6,12 @@ import pytest
 from tiny_runs import environment
 from typer.testing import CliRunner
 
+from smash.data.scaling import fit_scaler
 from smash.data.simulator import simulate_dataset
+from smash.model import Smash
 from smash.scores.__main__ import app
 from smash.scores.estimators import audited, perfect_table, some
-from smash.settings import ScoreSettings, SimulatorSettings
+from smash.settings import ModelSettings, ScalingSettings, ScoreSettings, SimulatorSettings
 
 LEVELS = ScoreSettings().levels
 
@@ -53,6 +55,19 @@ def test_the_command_prints_the_rows_and_writes_them(tmp_path):
     for row in rows:
         assert row["forecaster"] in done.output
         assert f"{100 * row['cs_time']:.2f}" in done.output
+
+
+def test_a_saved_model_is_audited_beside(tmp_path, dataset):
+    scaler = fit_scaler([dataset.train], ScalingSettings())
+    Smash(ModelSettings(cond_dim=8, n_layers=1, num_units=8), 3, scaler).save(tmp_path / "model")
+    path = tmp_path / "rows.json"
+    arguments = ["audit", "simulated", "--events", "40", "--samples", "10", "--summary", str(path)]
+    done = CliRunner().invoke(app, [*arguments, "--from", str(tmp_path / "model")])
+    assert done.exit_code == 0, done.output
+    perfect, climatology, model = json.loads(path.read_text())["rows"]
+    assert model["forecaster"] == "model"
+    assert model["n"] == climatology["n"]
+    assert model["cs_time"] > 2 * perfect["cs_time"]  # it has learnt nothing yet
 
 
 @pytest.mark.parametrize(

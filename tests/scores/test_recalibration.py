@@ -101,9 +101,18 @@ def test_a_calibrated_forecast_is_left_as_it_is():
     np.testing.assert_allclose(levels.asked, KNOTS, atol=1e-9)
     gap = np.random.default_rng(0).exponential(size=(4, 50))
     untouched = Recalibration(levels, levels, 1.0, 999, 999)
-    np.testing.assert_allclose(untouched.gap_draws(gap), np.sort(gap, axis=1))
+    np.testing.assert_allclose(untouched.gap_draws(gap), gap)
     truth = np.ones(4)
     np.testing.assert_allclose(fair_crps(untouched.gap_draws(gap), truth), fair_crps(gap, truth))
+
+
+def test_corrected_draws_keep_their_order_and_so_what_they_were_drawn_with(fitted):
+    samples, _ = forecast(5, 4)
+    corrected = fitted.corrected(samples)
+    assert (corrected.gap.std(axis=1) < samples.gap.std(axis=1)).all()
+    order = samples.gap.argsort(axis=1)
+    assert (np.diff(np.take_along_axis(corrected.gap, order, axis=1)) >= 0).all()
+    np.testing.assert_array_equal(corrected.location, samples.location)
 
 
 def test_copies_of_an_event_count_once(fitted):
