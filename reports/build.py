@@ -117,12 +117,13 @@ def _course(store: Store, data: DataSet, units: Units, notes: list[str]) -> Iter
 
 
 def _untested_sections(store: Store, data: DataSet) -> Iterator[Section]:
-    """Yields what can be shown of runs without scores: the course of the last training."""
+    """Yields what can be shown of runs without scores: the last training, and the data."""
     trained = [run for run in data.others if "train/loss" in run.metrics and not run.trial]
-    pictures = [training_picture(store, data, run) for run in trained[-1:]]
-    yield Section(f"{data.name}: training", _present(pictures))
-    units = units_of(store, data)
-    yield Section("Data", _present(data_tables.data_audit(store, data, units)), level=2)
+    if trained:
+        picture = training_picture(store, data, trained[-1])
+        yield Section(f"{data.name}: training", _present([picture]))
+        audit = data_tables.data_audit(store, data, units_of(store, data))
+        yield Section("Data", _present(audit), level=2)
 
 
 def units_of(store: Store, data: DataSet) -> Units:

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 from scipy.stats import binom
 
 from smash.plots import PALETTE, STYLE, WIDTH
@@ -171,6 +171,9 @@ def search_slices(
         panel.plot(values if numeric else values.astype(str), trials[goal], "o", ms=4, alpha=0.8)
         if numeric and values.min() > 0 and values.max() > WIDE * values.min():
             panel.set_xscale("log")
+            panel.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+            panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            panel.xaxis.set_minor_formatter(NullFormatter())
         panel.set(xlabel=name)
     for panel in panels[:, 0]:
         panel.set_ylabel(label)

@@ -1,5 +1,9 @@
 """Runs that are not there, not finished, without samples, of several data sets, oddly named."""
 
+import csv
+from dataclasses import replace
+
+import pandas as pd
 import pytest
 from made_up import run, write
 from mlflow import MlflowClient
@@ -138,3 +142,39 @@ def count(monkeypatch, name, calls):
         return original(*arguments, **options)
 
     monkeypatch.setattr(MlflowClient, name, counted)
+
+
+def test_a_training_under_way_is_drawn(client, report, tmp_path):
+    training = run("training")
+    run_id = write(client, "under way", replace(training, metrics={}), "RUNNING")
+    for epoch, loss in enumerate([3.0, 2.0, 1.5], start=1):
+        client.log_metric(run_id, "train/loss", loss, step=epoch)
+    result = report("under way")
+    assert result.exit_code == 0, result.output
+    assert "is not finished" in result.output
+    page = (tmp_path / "report.html").read_text()
+    assert "Training of the run training" in page
+    assert "there are no scores to judge" in page
+
+
+def test_a_study_shows_its_trials_best_first(client, report, tmp_path):
+    study = replace(run("my study", tags={"study": "mine"}), metrics={})
+    run_id = write(client, "studies", study)
+    trials = pd.DataFrame(
+        {
+            "trial": [0, 1, 2],
+            "state": ["complete", "fail", "complete"],
+            "model.sigma_time": [0.1, 0.2, 0.4],
+            "validation/relative_score": [1.2, None, 0.9],
+            "published": [True, False, False],
+        }
+    )
+    trials.to_parquet(tmp_path / "trials.parquet")
+    client.log_artifact(run_id, str(tmp_path / "trials.parquet"))
+    assert report("studies").exit_code == 0
+    page = (tmp_path / "report.html").read_text()
+    assert "best first (2 complete, 1 fail)" in page
+    (path,) = (tmp_path / "tables").glob("*-trials.csv")
+    rows = list(csv.DictReader(path.open()))
+    assert [row["trial"] for row in rows] == ["2", "0"]
+    assert rows[1]["note"] == "published setting"
