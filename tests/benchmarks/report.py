@@ -1,42 +1,149 @@
-"""Writes docs/performance.md from the JSON of a `make bench`: python report.py bench.json FILE."""
+"""Writes docs/performance.md from a folder of measurements: python report.py .benchmarks FILE.
+
+`bench.json` is pytest-benchmark's; `quality-*.json` are those of `time_to_quality.py` and
+`samplers-*.json` those of `sampler_study.py`, where they were run.
+"""
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 HEAD = """# Performance
 
 Written by `make bench`; nothing here is typed by hand. Each line compares two ways of doing the
-same work, timed in turns in one run: medians, and the ratio slow / fast.
+same work on the same machine, in turns, with one thread each. Seconds are the processor's, which
+other work on the machine changes little; of several rounds the median. The original is
+[zichongli5/SMASH](https://github.com/zichongli5/SMASH), run on the CPU.
 
-- machine: {machine}
-- threads: {threads}
-- commit: {commit}
-- date: {date}
+{provenance}
 
-| work | compared with | fast (s) | slow (s) | ratio |
-|---|---|---|---|---|
+| work | compared with | ours | theirs | ratio | asked for |
+|---|---|---|---|---|---|
+"""
+GROWTH = """
+## Growth
+
+Seconds for a thousand events, and the most memory a process took, imports (about {base:.0f} MB)
+included. `sequences`: simulated sequences of 50 events, an epoch and a forecast of 10 draws with 20
+location steps. `long`: a training step on one sequence, in windows of `model.max_context` = 1024.
+
+| events | training (s / 1000) | forecast (s / 1000) | memory (MB) |
+|---|---|---|---|
+"""
+QUALITY = """
+## Time to quality
+
+Processor seconds of one thread from the start of training until CRPS of the gap and energy score
+of the location on validation data are those of the `mixture` baseline, tried every few epochs;
+`tests/benchmarks/time_to_quality.py` does this.
+
+| data | matched | epoch | seconds | CRPS | mixture | energy score | mixture | its seconds |
+|---|---|---|---|---|---|---|---|---|
+"""
+SAMPLERS = """
+## Samplers: {name}
+
+{n_events} validation events, {n_samples} draws each; `tests/benchmarks/sampler_study.py` does
+this. Differences are those of the energy score from the long chain's, in per cent, with their
+standard error over events.
+
+"""
+GPU = """
+## On a GPU
+
+Unmeasured: the code runs on one (`device: cuda`), and no figure here was taken there.
 """
 
 
 def main(source: str, target: str) -> None:
-    """Reads pytest-benchmark's JSON and writes the table."""
-    report = json.loads(Path(source).read_text())
-    machine, commit = report["machine_info"], report["commit_info"]
+    """Reads what was measured and writes the page."""
+    folder = Path(source)
+    bench = json.loads((folder / "bench.json").read_text())
+    text = comparisons(bench) + growth(bench)
+    text += quality([json.loads(path.read_text()) for path in sorted(folder.glob("quality-*"))])
+    for path in sorted(folder.glob("samplers-*.json")):
+        text += samplers(json.loads(path.read_text()))
+    Path(target).parent.mkdir(exist_ok=True)
+    Path(target).write_text(text + GPU)
+
+
+def comparisons(bench: dict[str, Any]) -> str:
+    """Returns the head of the page and a row for each comparison."""
+    machine, commit = bench["machine_info"], bench["commit_info"]
     text = HEAD.format(
-        machine=f"{machine['cpu'].get('brand_raw', machine['machine'])}, "
-        f"{machine['cpu'].get('count', '?')} cores",
-        threads=report["benchmarks"][0]["extra_info"].get("threads", "?"),
-        commit=commit.get("id", "unknown")[:12] + (" (dirty)" if commit.get("dirty") else ""),
-        date=report["datetime"][:10],
-    )
-    for result in report["benchmarks"]:
-        info, name = result["extra_info"], result["name"].removeprefix("test_").replace("_", " ")
-        text += (
-            f"| {name} | {info['against']} | {info['fast_seconds']:.3g} "
-            f"| {info['slow_seconds']:.3g} | {info['ratio']:.1f} |\n"
+        provenance=origin(
+            machine=f"{machine['cpu'].get('brand_raw', machine['machine'])}, "
+            f"{machine['cpu'].get('count', '?')} cores",
+            commit=commit.get("id", "unknown")[:12] + (" (dirty)" if commit.get("dirty") else ""),
+            date=bench["datetime"][:10],
         )
-    Path(target).write_text(text)
+    )
+    for result in bench["benchmarks"]:
+        info, name = result["extra_info"], result["name"].removeprefix("test_").replace("_", " ")
+        if "ratio" in info:
+            asked = f"≥ {info['target']:g}" if info["target"] else ""
+            text += (
+                f"| {name} | {info['against']} | {info['fast']:.3g} {info['unit']} "
+                f"| {info['slow']:.3g} {info['unit']} | {info['ratio']:.1f} | {asked} |\n"
+            )
+    return text
+
+
+def growth(bench: dict[str, Any]) -> str:
+    """Returns the table of costs by size."""
+    costs = {r["name"]: r["extra_info"].get("growth", []) for r in bench["benchmarks"]}
+    rows = [(name, cost) for name in costs for cost in costs[name]]
+    if not rows:
+        return ""
+    text = GROWTH.format(base=rows[0][1]["before"])
+    for name, cost in rows:
+        kind = "sequences" if name == "test_growth" else "long"
+        train, forecast = (
+            f"{1000 * cost[part] / cost['events']:.2f}" if part in cost else ""
+            for part in ("training", "forecast")
+        )
+        text += f"| {cost['events']} ({kind}) | {train} | {forecast} | {cost['megabytes']:.0f} |\n"
+    return text
+
+
+def quality(results: list[dict[str, Any]]) -> str:
+    """Returns the table of times to quality."""
+    if not results:
+        return ""
+    text = QUALITY
+    for result in results:
+        last, mixture = result["epochs"][-1], result["mixture"]
+        text += (
+            f"| {result['name']} | {'yes' if result['matched'] else 'no'} | {last['epoch']} "
+            f"| {last['seconds']:.0f} | {last['crps_time']:.4g} | {mixture['crps_time']:.4g} "
+            f"| {last['energy_location']:.4g} | {mixture['energy_location']:.4g} "
+            f"| {result['mixture_seconds']:.0f} |\n"
+        )
+    for result in results:
+        keys = " ".join(f"`{override}`" for override in result["overrides"])
+        text += f"\n{result['name']}: {keys}. {origin(**result)}\n"
+    return text
+
+
+def samplers(study: dict[str, Any]) -> str:
+    """Returns the tables of a study of samplers."""
+    text = SAMPLERS.format(**study)
+    for rows in (study["denoising"], study["location"]):
+        text += "| " + " | ".join(rows[0]) + " |\n" + "|---" * len(rows[0]) + "|\n"
+        for row in rows:
+            text += "| " + " | ".join(_cell(value) for value in row.values()) + " |\n"
+        text += "\n"
+    return text + origin(**study) + "\n"
+
+
+def origin(machine: str, commit: str, date: str, **_: object) -> str:
+    """Returns where figures come from, in a line."""
+    return f"Machine: {machine}; commit {commit}; {date}."
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """Sampling and scoring: the published chain, the fast sampler, the published region estimator."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+import pytest
 import torch
 from comparison import compare
 from conftest import SHAPES
 from original_run import original_model
-from scipy.stats import gaussian_kde
 
 from smash.data.events import Targets
 from smash.data.scaling import Scaler
@@ -15,19 +16,20 @@ from smash.model import Smash
 from smash.samples import Samples
 from smash.sampling import sample_blocks, to_samples
 from smash.scores import score_events
-from smash.scores.original import location_level
+from smash.scores.original import location_density_level
 from smash.settings import SamplingSettings, ScoreSettings
 
 N_EVENTS, N_MARKS = 256, 4
+TEST_EVENTS = 3648
+"""Targets of crime's test set, which the original samples in one batch."""
 SCALER = Scaler(True, 1e-4, -9.0, 3.0, (0.0, 0.0), (1.0, 1.0))
 CHAIN = SamplingSettings(
     langevin_step=0.01,
-    sampling_steps=10,
-    per_step=10,
     n_samples=30,
     total_samples=30,
     denoise="none",
 )
+FAST = SamplingSettings(sampler="inverse_cdf", denoise="posterior", location_steps=60)
 
 
 def crime_model() -> Smash:
@@ -40,33 +42,37 @@ def draw(model: Smash, context: torch.Tensor, settings: SamplingSettings):
     return last.chains
 
 
-def test_langevin_against_the_original(benchmark, original):
-    """The same number of steps and samples, float32."""
-    model = crime_model()
+def original_chain(original, model: Smash, context: torch.Tensor, steps: int):
+    """Returns a call of the original's chain, 30 samples an event."""
     theirs = original_model(original, model.settings, N_MARKS, CHAIN).eval()
-    context = torch.randn(N_EVENTS, model.encoder.size)
 
-    def slow():
-        with torch.enable_grad():
-            theirs.decoder.sample_from_last(
-                batch_size=N_EVENTS, step=CHAIN.sampling_steps, cond=context.unsqueeze(1)
-            )
+    def sample():
+        theirs.decoder.sample_from_last(
+            batch_size=len(context), step=steps, cond=context.unsqueeze(1)
+        )
 
-    compare(benchmark, lambda: draw(model, context, CHAIN), slow, "the original's chain")
+    return sample
 
 
-def test_whole_forecast_against_the_published_chain(benchmark):
-    """300 samples an event; the chain of 1000 steps is timed on 10 of them."""
-    model, context = crime_model(), torch.randn(N_EVENTS, 256)
-    chain = replace(CHAIN, total_samples=300)
-    fast = SamplingSettings(sampler="inverse_cdf", denoise="posterior", location_steps=60)
-    compare(
-        benchmark,
-        lambda: draw(model, context, fast),
-        lambda: draw(model, context, chain),
-        "our own 1000-step chain, events x samples alike",
-        work=1000 / CHAIN.sampling_steps,
-    )
+@pytest.mark.parametrize(("table", "target"), [(False, 2), (True, 4)], ids=["exact", "table"])
+def test_langevin(benchmark, original, table, target):
+    """As many samples an event; a table, made once for 250 steps, is timed on fewer events."""
+    model, context = crime_model(), torch.randn(TEST_EVENTS, 256)
+    slow = original_chain(original, model, context, steps=5)
+    few, steps = (context[:256], 250) if table else (context, 20)
+    settings = replace(CHAIN, sampling_steps=steps, per_step=steps, time_table=table)
+    work = len(few) / len(context) * steps / 5
+    fast = partial(draw, model, few, settings)
+    compare(benchmark, fast, slow, "the original", rounds=1, work=work, target=target)
+
+
+def test_forecast_of_crimes_test_set(benchmark, original):
+    """300 samples of 256 events; the original's 1000 + 200 steps are timed on 5 of 30 samples."""
+    model, context = crime_model(), torch.randn(TEST_EVENTS, 256)
+    slow = original_chain(original, model, context, steps=5)
+    work = N_EVENTS / TEST_EVENTS * 10 * 1200 / 5
+    fast = partial(draw, model, context[:N_EVENTS], FAST)
+    compare(benchmark, fast, slow, "the original, 1000 steps", rounds=1, work=work, target=50)
 
 
 def forecast_of(n_events: int) -> tuple[Samples, Targets]:
@@ -85,34 +91,33 @@ def forecast_of(n_events: int) -> tuple[Samples, Targets]:
     return Samples(gap, location, mark, mark, probability), truth
 
 
-def test_published_regions_against_scipy(benchmark):
-    samples, truth = forecast_of(20)
+def test_published_regions(benchmark, original):
+    """Density thresholds of five levels on the 100 x 100 grid, equal to 1e-3."""
+    from model.Metric import loc_level
+
+    samples, _ = forecast_of(20)
+    levels = np.linspace(0.5, 0.9, 5)
 
     def slow():
-        for cloud, point in zip(samples.location, truth.location, strict=True):
-            kernel = gaussian_kde(cloud.T)
-            low, high = cloud.min(0), cloud.max(0)
-            x, y = np.meshgrid(*(np.linspace(a, b, 100) for a, b in zip(low, high, strict=True)))
-            kernel(np.vstack([x.ravel(), y.ravel()])), kernel(point)
+        return np.stack([loc_level(cloud, levels)[0][::-1] for cloud in samples.location])
 
-    compare(
-        benchmark,
-        lambda: location_level(samples.location, truth.location),
-        slow,
-        "scipy's KDE on the 100 x 100 grid, an event at a time",
-    )
+    def fast():
+        return location_density_level(samples.location, levels)
+
+    np.testing.assert_allclose(fast(), slow(), rtol=1e-3)
+    compare(benchmark, fast, slow, "the original", target=10)
 
 
-def test_default_scoring_against_the_fast_sampler(benchmark):
-    """The ratio is the sampler's time over the scoring's: 4 means a quarter."""
+def test_default_scoring(benchmark):
     model, context = crime_model(), torch.randn(N_EVENTS, 256)
-    settings = SamplingSettings(sampler="inverse_cdf", denoise="posterior", location_steps=60)
     _, truth = forecast_of(N_EVENTS)
-    samples = to_samples(draw(model, context, settings), SCALER)
+    samples = to_samples(draw(model, context, FAST), SCALER)
     scores, generator = ScoreSettings(original=False), torch.Generator()
     compare(
         benchmark,
         lambda: score_events(samples, truth, scores, generator),
-        lambda: draw(model, context, settings),
-        "the fast sampler's own time",
+        lambda: draw(model, context, FAST),
+        "the fast sampler itself",
+        rounds=1,
+        target=4,
     )
