@@ -30,8 +30,9 @@ from smash.settings import (
 )
 from smash.training import Trainer
 
-MODEL = ModelSettings(cond_dim=16)
-FAST = SamplingSettings(sampler="inverse_cdf", denoise="posterior", location_steps=20)
+MODEL = ModelSettings(cond_dim=8)
+OBJECTIVE = ObjectiveSettings(n_noise=5)
+FAST = SamplingSettings(sampler="inverse_cdf", grid_points=64, location_steps=5)
 
 
 def main(what: str, events: str) -> None:
@@ -43,7 +44,7 @@ def main(what: str, events: str) -> None:
     torch.manual_seed(0)
     model = Smash(MODEL, 3, scaler)
     scaled = ScaledSequences(sequences, scaler)
-    parts = (model, scaled, scaled, ObjectiveSettings(n_noise=10), TrainingSettings())
+    parts = (model, scaled, scaled, OBJECTIVE, TrainingSettings())
     with tempfile.TemporaryDirectory() as root:
         trainer = Trainer(*parts, Path(root), seed=0)
         cost["training"] = seconds(lambda: trainer._epoch(0))

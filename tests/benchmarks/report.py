@@ -1,6 +1,6 @@
 """Writes docs/performance.md from a folder of measurements: python report.py .benchmarks FILE.
 
-`bench.json` is pytest-benchmark's; `quality-*.json` are those of `time_to_quality.py` and
+`bench*.json` are pytest-benchmark's; `quality-*.json` are those of `time_to_quality.py` and
 `samplers-*.json` those of `sampler_study.py`, where they were run.
 """
 
@@ -25,8 +25,9 @@ GROWTH = """
 ## Growth
 
 Seconds for a thousand events, and the most memory a process took, imports (about {base:.0f} MB)
-included. `sequences`: simulated sequences of 50 events, an epoch and a forecast of 10 draws with 20
-location steps. `long`: a training step on one sequence, in windows of `model.max_context` = 1024.
+included; a small model, as the slope is what is looked for (`tests/benchmarks/grow.py`).
+`sequences`: an epoch, and a forecast of 10 draws, of simulated sequences of 50 events. `long`: a
+training step on one sequence, in windows of `model.max_context` = 1024.
 
 | events | training (s / 1000) | forecast (s / 1000) | memory (MB) |
 |---|---|---|---|
@@ -59,7 +60,8 @@ Unmeasured: the code runs on one (`device: cuda`), and no figure here was taken 
 def main(source: str, target: str) -> None:
     """Reads what was measured and writes the page."""
     folder = Path(source)
-    bench = json.loads((folder / "bench.json").read_text())
+    runs = [json.loads(path.read_text()) for path in sorted(folder.glob("bench*.json"))]
+    bench = runs[0] | {"benchmarks": [result for run in runs for result in run["benchmarks"]]}
     text = comparisons(bench) + growth(bench)
     text += quality([json.loads(path.read_text()) for path in sorted(folder.glob("quality-*"))])
     for path in sorted(folder.glob("samplers-*.json")):

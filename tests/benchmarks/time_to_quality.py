@@ -9,6 +9,7 @@ costs is not counted. Writes `quality-NAME.json`, which `report.py` reads, and t
 `model-NAME` for `sampler_study.py`, both to `.benchmarks`.
 """
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -40,7 +41,7 @@ class Matched(Exception):
 
 
 def main(path: str, *overrides: str) -> None:
-    """Trains until the goals are reached or the epochs are over, and writes what came of it."""
+    """Trains until the goals are reached or the epochs are over, noting how far it came."""
     RESULTS.mkdir(exist_ok=True)
     spec = load_spec(Path(path), list(overrides))
     dataset = load_dataset(spec.data)
@@ -60,13 +61,10 @@ def main(path: str, *overrides: str) -> None:
         "mixture_seconds": time.process_time() - started,
         "mixture": figures(spec, data, mixture),
         "epochs": [],
+        "matched": False,
     }
-    try:
+    with contextlib.suppress(Matched):
         train(spec, dataset, data, result)
-        result["matched"] = False
-    except Matched:
-        result["matched"] = True
-    (RESULTS / f"quality-{spec.name}.json").write_text(json.dumps(result, indent=1))
 
 
 def train(spec: ExperimentSpec, dataset: Dataset, data: PreparedData, result: dict) -> None:
@@ -84,9 +82,10 @@ def train(spec: ExperimentSpec, dataset: Dataset, data: PreparedData, result: di
             trained.save(RESULTS / f"model-{spec.name}")
             found = figures(spec, data, ModelForecaster(trained, spec.sampling))
             row = {"epoch": record.epoch, "seconds": clock["trained"], **found}
-            print(row, flush=True)  # noqa: T201
             result["epochs"].append(row)
-            if all(found[name] <= result["mixture"][name] for name in GOALS):
+            result["matched"] = all(found[name] <= result["mixture"][name] for name in GOALS)
+            (RESULTS / f"quality-{spec.name}.json").write_text(json.dumps(result, indent=1))
+            if result["matched"]:
                 raise Matched
         clock["since"] = time.process_time()
 
