@@ -27,12 +27,11 @@ def compare(
         fast: the way that is shipped.
         slow: the way it is compared with.
         against: what `slow` is, in words.
-        rounds: how many times each runs, in turns, after a warm-up; for one round without.
+        rounds: how many times each runs, in turns, after one warm-up of each.
         work: how much more work `fast` did than `slow`, where `slow` was cut short.
         target: the ratio that is asked for.
     """
-    if rounds > 1:
-        fast(), slow()
+    fast(), slow()
     times: dict[str, list[float]] = {"fast": [], "slow": []}
     for _ in range(rounds):
         for name, function in (("slow", slow), ("fast", fast)):
