@@ -19,7 +19,7 @@ from smash.objective import noise_scale
 from smash.settings import ObjectiveSettings, ScalingSettings, TrainingSettings
 from smash.training import Trainer
 
-BATCHES = 2
+BATCHES = 1
 
 
 def trainer(name: str, dataset, tmp_path: Path) -> Trainer:
