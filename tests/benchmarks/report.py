@@ -61,8 +61,7 @@ def main(source: str, target: str) -> None:
     """Reads what was measured and writes the page."""
     folder = Path(source)
     runs = [json.loads(path.read_text()) for path in sorted(folder.glob("bench*.json"))]
-    bench = runs[0] | {"benchmarks": [result for run in runs for result in run["benchmarks"]]}
-    text = comparisons(bench) + growth(bench)
+    text = comparisons(runs) + growth(runs)
     text += quality([json.loads(path.read_text()) for path in sorted(folder.glob("quality-*"))])
     for path in sorted(folder.glob("samplers-*.json")):
         text += samplers(json.loads(path.read_text()))
@@ -70,32 +69,24 @@ def main(source: str, target: str) -> None:
     Path(target).write_text(text + GPU)
 
 
-def comparisons(bench: dict[str, Any]) -> str:
+def comparisons(runs: list[dict[str, Any]]) -> str:
     """Returns the head of the page and a row for each comparison."""
-    machine, commit = bench["machine_info"], bench["commit_info"]
-    text = HEAD.format(
-        provenance=origin(
-            machine=f"{machine['cpu'].get('brand_raw', machine['machine'])}, "
-            f"{machine['cpu'].get('count', '?')} cores",
-            commit=commit.get("id", "unknown")[:12] + (" (dirty)" if commit.get("dirty") else ""),
-            date=bench["datetime"][:10],
-        )
-    )
-    for result in bench["benchmarks"]:
+    text = HEAD.format(provenance="\n".join(dict.fromkeys(map(bench_origin, runs))))
+    for result in (result for run in runs for result in run["benchmarks"]):
         info, name = result["extra_info"], result["name"].removeprefix("test_").replace("_", " ")
         if "ratio" in info:
             asked = f"≥ {info['target']:g}" if info["target"] else ""
             text += (
-                f"| {name} | {info['against']} | {info['fast']:.3g} {info['unit']} "
-                f"| {info['slow']:.3g} {info['unit']} | {info['ratio']:.1f} | {asked} |\n"
+                f"| {name} | {info['against']} | {info['fast']:.4g} {info['unit']} "
+                f"| {info['slow']:.4g} {info['unit']} | {info['ratio']:.1f} | {asked} |\n"
             )
     return text
 
 
-def growth(bench: dict[str, Any]) -> str:
+def growth(runs: list[dict[str, Any]]) -> str:
     """Returns the table of costs by size."""
-    costs = {r["name"]: r["extra_info"].get("growth", []) for r in bench["benchmarks"]}
-    rows = [(name, cost) for name in costs for cost in costs[name]]
+    results = [result for run in runs for result in run["benchmarks"]]
+    rows = [(r["name"], cost) for r in results for cost in r["extra_info"].get("growth", [])]
     if not rows:
         return ""
     text = GROWTH.format(base=rows[0][1]["before"])
@@ -137,6 +128,17 @@ def samplers(study: dict[str, Any]) -> str:
             text += "| " + " | ".join(_cell(value) for value in row.values()) + " |\n"
         text += "\n"
     return text + origin(**study) + "\n"
+
+
+def bench_origin(run: dict[str, Any]) -> str:
+    """Returns where pytest-benchmark's figures come from."""
+    machine, commit = run["machine_info"], run["commit_info"]
+    name = machine["cpu"].get("brand_raw", machine["machine"])
+    return origin(
+        machine=f"{name}, {machine['cpu'].get('count', '?')} cores",
+        commit=commit.get("id", "unknown")[:12] + (" (dirty)" if commit.get("dirty") else ""),
+        date=run["datetime"][:10],
+    )
 
 
 def origin(machine: str, commit: str, date: str, **_: object) -> str:
