@@ -180,15 +180,17 @@ class SamplingSettings:
     """How the next event is sampled (see `smash.sampling`).
 
     `total_samples` draws an event. `langevin` runs `n_samples` of them at a time and reports every
-    `per_step` steps; its `location_steps` are the published ones after denoising. `inverse_cdf`
+    `per_step` steps; its `location_steps` (200 as published) come after denoising. `inverse_cdf`
     uses `grid_points` times over `support` and `location_steps` steps of the location in all.
+    Sampler, `denoise`, `support` and `location_steps` are those that validation data chose, as
+    `docs/performance.md` shows.
 
     `time_table` lets `langevin` read its time branch off a table of `grid_points` times (see
     `smash.sampling.time_table`): faster, and as good as equal.
     """
 
-    sampler: Literal["langevin", "inverse_cdf"] = "langevin"
-    denoise: Literal["none", "tweedie", "posterior"] = "tweedie"
+    sampler: Literal["langevin", "inverse_cdf"] = "inverse_cdf"
+    denoise: Literal["none", "tweedie", "posterior"] = "posterior"
     support: Literal["box", "noised"] = "box"
     grid_points: Annotated[int, Ge(16)] = 256
     langevin_step: Positive = 0.005
@@ -196,7 +198,7 @@ class SamplingSettings:
     per_step: Count = 250
     n_samples: Count = 30
     total_samples: Annotated[int, Ge(2)] = 300
-    location_steps: Annotated[int, Ge(0)] = 200
+    location_steps: Annotated[int, Ge(0)] = 60
     time_table: bool = False
     test_batch_size: Count = 32
     block_events: Count = 128

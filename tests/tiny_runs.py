@@ -40,6 +40,8 @@ TINY: dict[str, Any] = {
     "model": {"cond_dim": 8, "n_layers": 1, "num_units": 8},
     "training": {"total_epochs": 2, "batch_size": 2, "eval_every": 1},
     "sampling": {
+        "sampler": "langevin",
+        "denoise": "tweedie",
         "sampling_steps": 4,
         "per_step": 2,
         "n_samples": 3,

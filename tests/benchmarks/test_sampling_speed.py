@@ -24,6 +24,7 @@ TEST_EVENTS = 3648
 """Targets of crime's test set, which the original samples in one batch."""
 SCALER = Scaler(True, 1e-4, -9.0, 3.0, (0.0, 0.0), (1.0, 1.0))
 CHAIN = SamplingSettings(
+    sampler="langevin",
     langevin_step=0.01,
     n_samples=30,
     total_samples=30,

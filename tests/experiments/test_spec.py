@@ -120,6 +120,8 @@ def test_published_hyperparameters(path):
     ]
     mapping = spec_to_mapping(load_spec(path))
     assert tuple(get(mapping, name) for name in names) == published[path.stem]
+    chain = ("sampling.sampler", "sampling.denoise", "sampling.location_steps")
+    assert tuple(get(mapping, name) for name in chain) == ("langevin", "tweedie", 200)
 
 
 def test_an_empty_file_is_the_default_spec(tmp_path):

@@ -11,8 +11,14 @@ from smash.sampling.chains import draw_marks
 from smash.sampling.langevin import sample_langevin
 from smash.settings import SamplingSettings
 
-SETTINGS = SamplingSettings(
-    langevin_step=0.002, sampling_steps=600, per_step=200, n_samples=500, total_samples=2000
+PUBLISHED = SamplingSettings(sampler="langevin", denoise="tweedie", location_steps=200)
+SETTINGS = replace(
+    PUBLISHED,
+    langevin_step=0.002,
+    sampling_steps=600,
+    per_step=200,
+    n_samples=500,
+    total_samples=2000,
 )
 SIGMA = torch.tensor([0.05, 0.05, 0.05])
 
@@ -66,7 +72,7 @@ def test_marks_are_drawn_from_their_probabilities():
     assert (draw_marks(certain, torch.Generator()) == 1).all()
 
 
-FAST = SamplingSettings(sampling_steps=6, per_step=3, n_samples=4, total_samples=10)
+FAST = replace(PUBLISHED, sampling_steps=6, per_step=3, n_samples=4, total_samples=10)
 
 
 def test_a_forecast_covers_every_target_once_in_raw_units(small_model, small_dataset):

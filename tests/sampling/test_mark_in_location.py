@@ -40,6 +40,7 @@ def test_exact_draws_place_each_mark(denoise):
 
 def test_the_published_chain_places_each_mark_in_the_end():
     settings = SamplingSettings(
+        denoise="tweedie",
         langevin_step=0.005,
         sampling_steps=100,
         per_step=100,
