@@ -194,11 +194,12 @@ def load_search(path: Path | str, overrides: Sequence[str] = ()) -> Search:
 def _base_mapping(study: StudySpec, path: Path) -> dict[str, Any]:
     """Returns the base experiment as all trials have it: one seed, scored on validation data."""
     goal, epochs = study.goal, study.budget.epochs
-    mapping = _merged(apply_overrides(read_mapping(path), ()), study.experiment)
+    mapping = apply_overrides(read_mapping(path), ())
     put(mapping, "scores.validation_samples", goal.samples)
     put(mapping, "scores.validation_sequences", goal.sequences)
     if epochs is not None:
         put(mapping, "training.total_epochs", epochs)
+    mapping = _merged(mapping, study.experiment)  # last, so that `--set total_epochs=2` counts
     mapping["seeds"] = []
     return mapping
 

@@ -6,8 +6,10 @@ from optuna.trial import TrialState
 from tiny_runs import Workshop
 from tiny_studies import StudyRoom
 
-from experiments.spec import load_spec
+import tune
+from experiments.spec import flatten, load_spec
 from smash.training import Trainer
+from studies.spec import load_search
 
 
 def test_the_published_setting_comes_first_and_is_set_against_the_best(studied):
@@ -238,10 +240,22 @@ def test_a_search_repeats_from_its_seed(tmp_path_factory, monkeypatch):
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-def test_the_shipped_studies_hold_their_published_setting():
-    import tune
-    from studies.spec import load_search
+@pytest.mark.parametrize(
+    ("keys", "dotted"),
+    [
+        (("epochs", "total_epochs", "budget.epochs"), "training.total_epochs"),
+        (("goal.samples", "validation_samples"), "scores.validation_samples"),
+        (("goal.sequences", "validation_sequences"), "scores.validation_sequences"),
+    ],
+)
+def test_what_has_two_names_may_be_set_by_either(keys, dotted):
+    path = tune.STUDIES / "earthquake.yaml"
+    assert flatten(load_search(path).base)[dotted] != "3"
+    for key in keys:
+        assert flatten(load_search(path, [f"{key}=3"]).base)[dotted] == "3"
 
+
+def test_the_shipped_studies_hold_their_published_setting():
     for name in ("earthquake", "crime", "football", "simulated"):
         search = load_search(tune.STUDIES / f"{name}.yaml")
         assert search.base.name == name
