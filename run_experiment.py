@@ -50,6 +50,12 @@ def main(
     summary: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the test figures as JSON.")
     ] = None,
+    register: Annotated[
+        bool,
+        typer.Option(
+            "--register", help="Register the model; the best on validation data is the champion."
+        ),
+    ] = False,
     report: Annotated[
         bool, typer.Option("--report", help="Make a report of the run and keep it there.")
     ] = False,
@@ -77,7 +83,7 @@ def main(
             loaded = load_spec(spec, changes)
         from experiments.runner import Request, report_outcomes, run_experiment
 
-        request = Request(stage, source, resume, profile, summary)
+        request = Request(stage, source, resume, profile, summary, register)
         outcomes = run_experiment(loaded, request)
         report_outcomes(loaded, outcomes)
         if report:

@@ -15,17 +15,20 @@ import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 
 import smash
 from experiments.server import quiet
 from smash.model import Smash
+from smash.next_event import mark_names
 from smash.settings import SamplingSettings
 
 ARTIFACT = "model"
+GAPS = ("low_90", "low_50", "median", "high_50", "high_90")
+"""What `served_model` gives of the gap; importing it here would make it this process's model."""
 REQUIRED = (
     *("mlflow", "torch", "numpy", "pandas", "scipy", "safetensors", "annotated-types"),
-    "scoringrules",
+    *("contourpy", "scoringrules"),
 )
 
 
@@ -53,22 +56,26 @@ def pack_model(checkpoint: Path, sampling: SamplingSettings, folder: Path) -> Pa
 
 def signature(model: Smash, sampling: SamplingSettings) -> ModelSignature:
     """Returns the columns of histories and summaries, and the parameters of a prediction."""
-    numbers = ["gap_low_90", "gap_low_50", "gap_median", "gap_high_50", "gap_high_90"]
-    numbers += ["x_mean", "y_mean"]
-    numbers += [f"mark_{k}" for k in range(model.n_marks)] if model.marked else []
-    inputs = [
-        ColSpec("long", "sequence"),
-        *(ColSpec("double", name) for name in ("time", "x", "y")),
-    ]
+    about, names = model.about, mark_names(model.about, model.n_marks)
+    time = "string" if about.time_origin else "double"
+    mark = "long" if all(name.isdigit() for name in names) else "string"
+    gaps = [ColSpec("double", f"gap_{name}") for name in GAPS]
+    places = [ColSpec("double", name) for name in ("x_mean", "y_mean")]
+    marks = [ColSpec("double", f"mark_{name}") for name in names] if model.marked else []
     parameters = {
         "n_samples": sampling.total_samples,
         "sampling_steps": sampling.sampling_steps,
         "seed": 0,
         "recalibrated": 0,
     }
+    columns: list[ColSpec | TensorSpec] = [ColSpec("long", "sequence"), ColSpec(time, "time")]
+    columns += [ColSpec("double", name) for name in ("x", "y")]
+    columns += [ColSpec(mark, "mark", required=model.marked)]
     return ModelSignature(
-        inputs=Schema([*inputs, ColSpec("long", "mark", required=model.marked)]),
-        outputs=Schema([ColSpec("long", "sequence"), *(ColSpec("double", n) for n in numbers)]),
+        inputs=Schema(columns),
+        outputs=Schema(
+            [ColSpec("long", "sequence"), *gaps, ColSpec(time, "time_median"), *places, *marks]
+        ),
         params=ParamSchema([ParamSpec(name, "long", d) for name, d in parameters.items()]),
     )
 
@@ -78,8 +85,12 @@ def example(model: Smash) -> pd.DataFrame:
     scaler = model.scaler
     gap = float(scaler.unscale_gap(np.array([0.5]))[0])
     x, y = scaler.unscale_location(np.array([[0.5, 0.5]]))[0]
-    events = {"sequence": [0, 0], "time": [gap, 2 * gap], "x": [x, x], "y": [y, y]}
-    return pd.DataFrame(events | ({"mark": [0, 0]} if model.marked else {}))
+    times, names = model.about.clock.times(gap * np.array([1.0, 2.0])), model.about.mark_names
+    time = [t.isoformat() if isinstance(t, pd.Timestamp) else float(t) for t in times]
+    events = {"sequence": [0, 0], "time": time, "x": [x, x], "y": [y, y]}
+    named = bool(names) and not all(name.isdigit() for name in names)
+    mark = names[0] if named else 0
+    return pd.DataFrame(events | ({"mark": [mark, mark]} if model.marked else {}))
 
 
 def _release(name: str) -> str:

@@ -17,6 +17,7 @@ from experiments.baselines import fit_and_log
 from experiments.comparison import log_comparison, log_estimators, skills
 from experiments.environment import environment_tags, environment_text
 from experiments.recalibrating import recalibrate
+from experiments.registering import VALIDATION_SAMPLES, register
 from experiments.server import find_run
 from experiments.sources import (
     RUNS,
@@ -51,6 +52,7 @@ class Request:
     resume: str | None = None
     profile: Profile = "full"
     summary: Path | None = None
+    register: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,9 @@ def run_experiment(spec: ExperimentSpec, request: Request) -> list[Outcome]:
     if request.profile == "quick":
         spec = quick_profile(spec)
         console.say(QUICK_NOTE)
+    if request.register and not spec.scores.validation_samples:
+        scores = replace(spec.scores, validation_samples=VALIDATION_SAMPLES)
+        spec = spec.model_copy(update={"scores": scores})
     spec = resolve(spec)
     dataset = load_dataset(spec.data)
     for warning in dataset.warnings:
@@ -98,6 +103,9 @@ def run_experiment(spec: ExperimentSpec, request: Request) -> list[Outcome]:
         outcomes = [_run_resumed(spec, request, dataset, store)]
     else:
         outcomes = [_run_new(spec, request, dataset, store, source)]
+    if request.register:
+        for outcome in outcomes:
+            console.say(register(outcome.run_id, spec.name, dataset.digest))
     if request.summary:
         write_json(request.summary, summary(spec, request, dataset, outcomes))
     return outcomes
@@ -152,6 +160,10 @@ def _check(spec: ExperimentSpec, request: Request) -> None:
         raise SpecError("--from names one model, so seeds: must be empty; set seeds=[]")
     if request.resume and spec.seeds:
         raise SpecError("--resume continues one run; name a child run, whose spec has one seed")
+    if request.register and (request.source or request.stage not in ("train", "all")):
+        raise SpecError("--register is for a model that is trained: leave out --from and --stage")
+    if request.register and request.profile == "quick":
+        raise SpecError("--register: a quick profile's scores choose no model; leave one out")
     if request.summary and request.summary.is_dir():
         raise SpecError(f"--summary {request.summary}: is a folder; name a file")
 

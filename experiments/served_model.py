@@ -1,7 +1,8 @@
 """The logged model: histories in, a summary of each next event out. MLflow loads this file.
 
 It is logged as code ("models from code"), so nothing is pickled, and needs only `smash` and what
-that imports. Times of a history count from the start of its window, as in the training data.
+that imports. A request that cannot be answered is refused with the reason and status 400, and the
+server goes on.
 """
 
 import json
@@ -14,18 +15,24 @@ import mlflow
 import numpy as np
 import pandas as pd
 import torch
+from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from smash.data.batching import ScaledSequences
-from smash.data.events import EventSequences, build_sequences
-from smash.errors import DataError
+from smash.data.events import EventSequences
+from smash.errors import DataError, ForecastError, SmashError
+from smash.histories import History, read_history
 from smash.model import Smash
+from smash.next_event import mark_names
 from smash.samples import Samples
 from smash.sampling import sample_blocks, to_samples
 from smash.scores.recalibration import Recalibration, way_of
 from smash.settings import SamplingSettings
 
 PERCENT = {"low_90": 5, "low_50": 25, "median": 50, "high_50": 75, "high_90": 95}
+MOST_EVENTS = 200_000
+MOST_WORK = 100_000_000
+"""Events of a request, and its sequences × samples × steps: some minutes on a CPU."""
 
 
 class NextEvent(PythonModel):
@@ -47,12 +54,21 @@ class NextEvent(PythonModel):
     ) -> pd.DataFrame:
         """Returns a row a sequence: gap quantiles, mean location, mark probabilities.
 
-        `model_input` has a row an event, in order of time within its `sequence`: `time`, `x`, `y`
-        and, for a marked model, `mark` from 0. `gap_…` count from the last event;
-        `gap_low_90` and `gap_high_90` hold 90 % of the samples between them; with the parameter
-        `recalibrated` of 1 they and the probabilities are corrected by validation data.
+        `model_input` has a row an event, in order of time within its `sequence`: `time` (a number,
+        or a timestamp where the training data had these), `x`, `y` and, for a marked model,
+        `mark`, by name or number. `gap_…` count from the last event; `gap_low_90` and
+        `gap_high_90` hold 90 % of the samples between them; with the parameter `recalibrated` of
+        1 they and the probabilities are corrected by validation data.
+
+        Raises:
+            MlflowException: with the reason, for a request that cannot be answered.
         """
-        chosen = params or {}
+        try:
+            return self._summaries(model_input, params or {})
+        except SmashError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from error
+
+    def _summaries(self, model_input: pd.DataFrame, chosen: dict[str, Any]) -> pd.DataFrame:
         total = int(chosen.get("n_samples", self.settings.total_samples))
         steps = int(chosen.get("sampling_steps", self.settings.sampling_steps))
         settings = replace(
@@ -62,11 +78,18 @@ class NextEvent(PythonModel):
             sampling_steps=steps,
             per_step=steps,
         )
-        generator = torch.Generator(self.model.device).manual_seed(int(chosen.get("seed", 0)))
+        seed = int(chosen.get("seed", 0))
+        _check_size(model_input, total, steps, seed)
+        generator = torch.Generator(self.model.device).manual_seed(seed)
         correct = self._correction(bool(chosen.get("recalibrated", 0)))
         names, histories = _histories(model_input, self.model)
+        with_next = _with_next(histories)
         summaries = [
-            _summary(correct(self._samples(histories, indices, settings, generator)))
+            _summary(
+                correct(self._samples(with_next, indices, settings, generator)),
+                [histories[i] for i in indices],
+                self.model,
+            )
             for indices in _groups(len(histories), settings.test_batch_size)
         ]
         return pd.concat(summaries, ignore_index=True).assign(sequence=names)[
@@ -101,38 +124,71 @@ class NextEvent(PythonModel):
         return to_samples(last.chains, self.model.scaler)
 
 
-def _histories(table: pd.DataFrame, model: Smash) -> tuple[np.ndarray, EventSequences]:
-    """Returns the sequences' names and their events, each with a row more for the event to come.
+def _check_size(table: pd.DataFrame, n_samples: int, steps: int, seed: int) -> None:
+    if n_samples < 2 or steps < 1 or seed < 0:
+        raise ForecastError(
+            f"n_samples {n_samples}, sampling_steps {steps}, seed {seed}: give 2, 1 and 0 or more"
+        )
+    if len(table) > MOST_EVENTS:
+        raise ForecastError(f"{len(table)} events in one request; send {MOST_EVENTS} at most")
+    n_sequences = table["sequence"].nunique() if "sequence" in table else 1
+    if n_sequences * n_samples * steps > MOST_WORK:
+        raise ForecastError(
+            f"{n_sequences} sequences x {n_samples} samples x {steps} steps are too many for one "
+            f"request; {MOST_WORK:.0e} at most"
+        )
+
+
+def _histories(table: pd.DataFrame, model: Smash) -> tuple[np.ndarray, list[History]]:
+    """Returns the sequences' names and their checked events."""
+    if len(table) == 0:
+        raise DataError("histories: no rows; give a row an event")
+    if "sequence" not in table:
+        raise DataError("histories: no column 'sequence'; give a row an event")
+    if table["sequence"].isna().any():
+        raise DataError("histories: a row names no sequence; say which each event belongs to")
+    names, histories = [], []
+    for name, group in table.groupby("sequence", sort=False):
+        names.append(name)
+        events = group.reset_index(drop=True)
+        histories.append(read_history(events, model.about, model.n_marks, label=name))
+    return np.array(names), histories
+
+
+def _with_next(histories: list[History]) -> EventSequences:
+    """Returns the histories' events as sequences, each with a row more for the event to come.
 
     That row repeats the last event; no context looks at it.
     """
-    if len(table) == 0:
-        raise DataError("histories: no rows; give a row an event")
-    columns = ["time", "x", "y"] + ["mark"] * model.marked
-    if missing := [name for name in ["sequence", *columns] if name not in table]:
-        raise DataError(f"histories: no column {', '.join(missing)}; give a row an event")
-    groups = [group for _, group in table.groupby("sequence", sort=False)]
-    rows = pd.concat([pd.concat([group, group.tail(1)]) for group in groups])
-    mark = rows["mark"].to_numpy() if model.marked else None
-    if mark is not None and (unknown := mark[mark >= model.n_marks]).size:
-        raise DataError(f"histories: mark {unknown[0]}; the model knows 0 to {model.n_marks - 1}")
-    lengths = [len(group) + 1 for group in groups]
-    name = np.array([group["sequence"].iloc[0] for group in groups])
-    location = rows[["x", "y"]].to_numpy()
-    return name, build_sequences(rows["time"].to_numpy(), location, mark, lengths, "histories")
+    events = [history.events for history in histories]
+    rows = [np.append(np.arange(len(one.time)), len(one.time) - 1) for one in events]
+    marks = [one.mark[r] for one, r in zip(events, rows, strict=True) if one.mark is not None]
+    return EventSequences(
+        np.concatenate([one.time[r] for one, r in zip(events, rows, strict=True)]),
+        np.concatenate([one.location[r] for one, r in zip(events, rows, strict=True)]),
+        np.concatenate(marks) if marks else None,
+        np.concatenate([[0], np.cumsum([len(r) for r in rows])]),
+        np.concatenate([one.window for one in events]),
+        "histories",
+    )
 
 
 def _groups(n: int, size: int) -> list[list[int]]:
     return [list(range(start, min(start + size, n))) for start in range(0, n, size)]
 
 
-def _summary(samples: Samples) -> pd.DataFrame:
+def _summary(samples: Samples, histories: list[History], model: Smash) -> pd.DataFrame:
     quantiles = np.percentile(samples.gap, list(PERCENT.values()), axis=1)
     columns = {f"gap_{name}": row for name, row in zip(PERCENT, quantiles, strict=True)}
+    last = np.array([history.last for history in histories])
+    times = model.about.clock.times(last + columns["gap_median"])
+    stamps = isinstance(times, pd.DatetimeIndex)
+    columns["time_median"] = np.array([t.isoformat() for t in times]) if stamps else times
     columns["x_mean"], columns["y_mean"] = samples.location.mean(axis=1).T
     if samples.mark_probability is not None:
-        for k, probability in enumerate(samples.mark_probability.T):
-            columns[f"mark_{k}"] = probability
+        names = mark_names(model.about, model.n_marks)
+        for name, probability in zip(names, samples.mark_probability.T, strict=True):
+            columns[f"mark_{name}"] = probability
     return pd.DataFrame(columns)
 
 

@@ -58,6 +58,7 @@ def read_history(
     start: Time | None = None,
     now: Time | None = None,
     horizon: float = 0.0,
+    label: object = 0,
 ) -> History:
     """Returns the events of a table, a row an event in order of time.
 
@@ -72,11 +73,12 @@ def read_history(
             where half a window is left).
         now: until when no further event came; by default the last event's time.
         horizon: how far will be forecast, in the data's unit of time.
+        label: what the sequence is called in error messages.
 
     Raises:
         DataError: naming the event and what is wrong with it.
     """
-    place = Place(NAME, np.array([0, len(table)]))
+    place = Place(NAME, np.array([0, len(table)]), [label])
     time = _times(table, columns, about, place)
     location = np.stack([to_numbers(find_column(table, c, NAME), place) for c in _xy(columns)], 1)
     mark = _marks(table, columns, about, n_marks, place) if n_marks > 1 else None
@@ -92,7 +94,9 @@ def read_history(
     window = np.array([[begin, end]])
     events = EventSequences(time, location, mark, np.array([0, len(time)]), window, NAME)
     if len(time):
-        events = build_sequences(time, location, mark, [len(time)], NAME, window, fewest=1)
+        events = build_sequences(
+            time, location, mark, [len(time)], NAME, window, labels=[label], fewest=1
+        )
     history = History(events, end)
     return history if start is not None else _recent(history, about, horizon)
 
@@ -149,9 +153,9 @@ def _marks(
         row = int(np.argmax(unknown))
         value = column.iloc[row]
         nearest = difflib.get_close_matches(str(value), names, n=1)
-        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+        hint = f"did you mean {nearest[0]!r}? The" if nearest else "the"
         raise DataError(
-            f"{place(row)}: mark {value!r} is unknown; {hint}The model knows "
+            f"{place(row)}: mark {str(value)!r} is unknown; {hint} model knows "
             f"{', '.join(map(repr, names))}"
         )
     return marks

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from mlflow.exceptions import MlflowException
 
 import experiments
 import smash
@@ -16,18 +17,20 @@ from experiments.packaging import ARTIFACT, example, pack_model
 from experiments.tracking import connect
 from smash.data.events import build_sequences
 from smash.data.scaling import Scaler
-from smash.errors import DataError, TrackingError
+from smash.errors import TrackingError
 from smash.forecast import ModelForecaster
-from smash.model import Smash
+from smash.model import About, Smash
 from smash.settings import ModelSettings, SamplingSettings
 
 SAMPLING = SamplingSettings(sampling_steps=8, per_step=8, total_samples=20, n_samples=20)
 
+PLAIN = About()
 
-def make_model(n_marks):
+
+def make_model(n_marks, about=PLAIN):
     torch.manual_seed(0)
     scaler = Scaler(True, 1e-4, -3.0, 3.0, (0.0, 0.0), (1.0, 1.0))
-    return Smash(ModelSettings(cond_dim=8, n_layers=1), n_marks, scaler).eval()
+    return Smash(ModelSettings(cond_dim=8, n_layers=1), n_marks, scaler, about).eval()
 
 
 @pytest.fixture(scope="module", params=[1, 3], ids=["unmarked", "marked"])
@@ -46,7 +49,7 @@ def history(**columns):
 
 def test_a_model_without_recalibration_says_so(packed):
     loaded = mlflow.pyfunc.load_model(str(packed[1]))
-    with pytest.raises(DataError, match="without a recalibration"):
+    with pytest.raises(MlflowException, match="without a recalibration"):
         loaded.predict(history(), params={"recalibrated": 1})
 
 
@@ -85,11 +88,39 @@ def test_quantiles_are_in_order(packed):
 def test_bad_histories_are_named(packed):
     model, folder = packed
     loaded = mlflow.pyfunc.load_model(str(folder))
-    with pytest.raises(DataError, match="histories, sequence 0, event 0"):
+    with pytest.raises(MlflowException, match="history, sequence 7, event 0: time is nan"):
         loaded.predict(history(time=[float("nan")]))
     if model.marked:
-        with pytest.raises(DataError, match="mark 3"):
+        with pytest.raises(MlflowException, match="mark '3' is unknown"):
             loaded.predict(history(mark=[3]))
+
+
+def test_requests_that_would_take_forever_are_refused(packed):
+    _, folder = packed
+    loaded = mlflow.pyfunc.load_model(str(folder))
+    for params in ({"n_samples": 10**9}, {"sampling_steps": 10**9}, {"n_samples": 0}, {"seed": -1}):
+        with pytest.raises(MlflowException, match=r"n_samples|too many"):
+            loaded.predict(history(), params=params)
+
+
+def test_timestamps_and_names_go_in_and_out(tmp_path):
+    about = About(
+        mark_names=("light", "strong"),
+        time_unit="days",
+        time_origin="2024-04-01T00:00:00+00:00",
+        starts_at=None,
+    )
+    make_model(2, about).save(tmp_path / "checkpoint")
+    folder = pack_model(tmp_path / "checkpoint", SAMPLING, tmp_path / "model")
+    loaded = mlflow.pyfunc.load_model(str(folder))
+    events = history(time=["2024-04-03T12:00:00Z"], mark=["strong"])
+    row = loaded.predict(events).iloc[0]
+    gap = pd.Timestamp(row["time_median"]) - pd.Timestamp("2024-04-03T12:00:00Z")
+    assert gap / pd.Timedelta(days=1) == pytest.approx(row["gap_median"], abs=1e-6)
+    assert row["mark_light"] + row["mark_strong"] == pytest.approx(1, abs=1e-5)
+    assert len(loaded.predict(loaded.input_example)) == 1
+    with pytest.raises(MlflowException, match="'stronk' is unknown; did you mean 'strong'"):
+        loaded.predict(history(time=["2024-04-03T12:00:00Z"], mark=["stronk"]))
 
 
 @pytest.mark.parametrize("packed", [3], ids=["marked"], indirect=True)
