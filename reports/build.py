@@ -20,6 +20,7 @@ from reports.store import EVENTS, SAMPLES, Selection, Store
 from reports.verdict import verdict
 from reports.words import Units
 
+DRAWN_COLUMNS = {"gap", "x", "y", "pit_time", "region_level"}
 DRAWN_MODELS, DRAWN_BASELINES = 3, 4
 """Forecasters whose tables of events are read and drawn, a data set."""
 
@@ -74,8 +75,11 @@ def _dataset_sections(
     tables = {}
     for group in shown:
         table = store.table(group.first, EVENTS)
-        if table is None:
-            notes.append(f"The run {group.first.run_id} has no table of scored events.")
+        if table is None or not set(table) >= DRAWN_COLUMNS:
+            notes.append(
+                f"The run {group.first.run_id} has no table of scored events ({EVENTS}) that can "
+                "be drawn."
+            )
         else:
             tables[group] = table
     blocks: list[Block | None] = [score_tables.calibration(data, units)]

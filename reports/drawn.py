@@ -123,7 +123,7 @@ def _densities(
         history=[_earlier(targets, row) for row in rows],
         time_unit=plain_label(units.time),
         location_unit=plain_label(units.location),
-        location_names=units.location_names,
+        location_names=(plain_label(units.location_names[0]), plain_label(units.location_names[1])),
         mark_names=names,
         backdrop=draw_pitch if units.location == PITCH else None,
     )

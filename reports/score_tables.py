@@ -8,6 +8,7 @@ from reports.published import ESTIMATED_ALIKE, SOURCE, published_columns, publis
 from reports.tables import Column, Raw, Row, Table, Value, filled
 from reports.verdict import cs_bound
 from reports.words import PROPER, SKILLS, Units, column
+from smash.scores.bootstrap import LOSSES
 
 NAME = Column("forecaster", "forecaster")
 ABOUT = (
@@ -37,14 +38,13 @@ def proper_scores(data: DataSet, units: Units) -> Table:
 
 def log_losses(data: DataSet, units: Units) -> Table | None:
     """Returns the mean −log density of events, None where no forecaster has a density."""
-    figures = ("time_mark_log_loss", "event_log_loss")
-    if not any(group.value(figure) for group in data.groups for figure in figures):
+    if not any(group.value(figure) for group in data.groups for figure in LOSSES):
         return None
     return _table(
         data,
         "log-loss",
         f"Mean −log density of the events of {data.name}, of forecasters that have one.",
-        [NAME, *(column(figure, units) for figure in figures)],
+        [NAME, *(column(figure, units) for figure in LOSSES)],
         [WITHIN],
     )
 

@@ -13,13 +13,13 @@ from reports.runs import Run
 from reports.words import SKILLS
 from smash.scores import cs_critical
 from smash.scores.figures import percent
+from smash.settings import ScoreSettings
 
 RIVALS = {
     "climatology": ("climatology", "climatology, which ignores history"),
     "mixture": ("the mixture", "the intensity-free mixture, what one would use instead"),
 }
 """Baselines by name: in short, and with what they are."""
-LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)
 SEED = 1_299_709
 """Of the simulated calibration scores, so that a verdict repeats."""
 SCORES = {"time": "CRPS", "location": "energy score", "mark": "log loss"}
@@ -194,10 +194,11 @@ def _calibrated(group: Group, what: str, score: float, critical: float) -> str:
 
 def levels_of(group: Group) -> tuple[float, ...]:
     """Returns the levels that a group's CS is the mean over."""
+    usual = ScoreSettings().levels
     try:
-        return tuple(float(q) for q in json.loads(group.first.params["scores.levels"])) or LEVELS
+        return tuple(float(q) for q in json.loads(group.first.params["scores.levels"])) or usual
     except (KeyError, ValueError, TypeError):
-        return LEVELS
+        return usual
 
 
 def _listed(parts: Sequence[str], last: str = "and") -> str:

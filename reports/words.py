@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reports.tables import Column
+from smash.scores.bootstrap import SKILLS as SKILLS
 
 Unit = Literal["percent", "time", "location", "nats", "number"]
 
@@ -52,8 +53,6 @@ FIGURES = {
     "n_samples": Words("samples", "number", None),
 }
 PROPER = ("crps_time", "energy_location", "energy_joint", "mark_log_loss", "mark_brier")
-SKILLS = {"time": "crps_time", "location": "energy_location", "mark": "mark_log_loss"}
-"""Which proper score the skill in a part of the forecast is said of."""
 
 
 def column(figure: str, units: Units) -> Column:

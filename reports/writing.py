@@ -8,6 +8,7 @@ from reports.html import to_html
 from reports.pdf import to_pdf
 from reports.svg import to_svg
 from reports.tables import to_csv, to_latex
+from smash.errors import SpecError
 from smash.files import replacing
 
 HTML, PDF = "report.html", "report.pdf"
@@ -29,7 +30,15 @@ class Written:
 
 
 def write_report(report: Report, folder: Path) -> Written:
-    """Returns where the report now lies; what was there of an earlier one is replaced."""
+    """Returns where the report now lies; what was there of an earlier one is replaced.
+
+    Raises:
+        SpecError: when nothing can be written there.
+    """
+    try:
+        (folder / "tables").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SpecError(f"--out {folder}: cannot be written to ({error.strerror})") from error
     svgs = {picture.key: to_svg(picture.figure, picture.key) for picture in report.pictures()}
     _write(folder / HTML, to_html(report, svgs))
     with replacing(folder / PDF) as beside:

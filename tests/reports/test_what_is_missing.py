@@ -178,3 +178,25 @@ def test_a_study_shows_its_trials_best_first(client, report, tmp_path):
     rows = list(csv.DictReader(path.open()))
     assert [row["trial"] for row in rows] == ["2", "0"]
     assert rows[1]["note"] == "published setting"
+
+
+def test_a_folder_that_cannot_be_is_one_line(client, tmp_path):
+    write(client, "nowhere to go", run())
+    (tmp_path / "file").touch()
+    arguments = ["nowhere to go", "--out", str(tmp_path / "file" / "below")]
+    result = CliRunner().invoke(reports.__main__.app, arguments)
+    assert result.exit_code == 2
+    assert len(result.output.strip().splitlines()) == 1
+    assert "--out" in result.output
+
+
+def test_damaged_artifacts_are_as_good_as_none(client, report, tmp_path):
+    run_id = write(client, "damaged", run())
+    for name in ("scores/events.parquet", "scores/comparison.json", "data/audit.json"):
+        client.log_text(run_id, "[1, {", name)
+    client.log_text(run_id, "{}", "scores/estimator_audit.json")
+    client.log_text(run_id, "no samples", "samples/samples.parquet")
+    result = report("damaged")
+    assert result.exit_code == 0, result.output
+    assert f"{run_id} has no table of scored events" in result.output
+    assert "so no forecast of it is drawn" in result.output
