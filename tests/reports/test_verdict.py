@@ -99,3 +99,10 @@ def test_perfect_forecasters_stay_below_the_critical_score_as_often_as_said():
     scores = np.mean([np.abs((ranks <= q).mean(axis=1) - q) for q in LEVELS], axis=0)
     assert np.mean(scores <= critical) == pytest.approx(0.95, abs=0.02)
     assert critical > cs_floor(200, LEVELS)
+
+
+def test_skill_is_positive_below_climatology_and_known_only_on_the_same_events():
+    (data,) = arrange([run(crps_time=0.9), run("c", "climatology")])
+    assert data.skill(data.models[0], "crps_time") == pytest.approx(0.1)
+    (data,) = arrange([run(crps_time=0.9), run("c", "climatology", n_events=9.0)])
+    assert data.skill(data.models[0], "crps_time") is None
