@@ -23,7 +23,6 @@ HEAD = """# Results
 
 Made by `python -m reports.results write` from the records in `experiments/results/`, each of which
 names run, spec digest, data digest, commit and protocol of every figure; not edited by hand.
-`docs/findings.md` says what was learnt.
 
 Under `protocol: strict` no choice is made on test data. Figures under the published estimators,
 which are biased, stand in tables of their own.
