@@ -19,6 +19,7 @@ from smash.data.scaling import Scaler
 from smash.encoder import Encoder
 from smash.errors import CheckpointError, SpecError
 from smash.files import replacing, write_json
+from smash.manifest import check_manifest
 from smash.objective import noise_scale
 from smash.scorenet import ScoreNet
 from smash.settings import ModelSettings, ObjectiveSettings
@@ -169,12 +170,13 @@ class Smash(nn.Module):
 
     @classmethod
     def load(cls, folder: Path | str, device: str = "cpu") -> "Smash":
-        """Returns the model saved in `folder`.
+        """Returns the model saved in `folder`; a kept one is checked by its manifest first.
 
         Raises:
-            CheckpointError: when a file is missing, damaged or of another format.
+            CheckpointError: when a file is missing, damaged, exchanged or of another format.
         """
         folder = Path(folder)
+        kept_digest = check_manifest(folder)
         description = _read_description(folder / DESCRIPTION)
         try:
             model = cls(
@@ -198,6 +200,11 @@ class Smash(nn.Module):
             raise CheckpointError(
                 f"{folder / WEIGHTS}: damaged, or not the weights of this model: {error}"
             ) from error
+        if kept_digest and kept_digest != model.about.digest:
+            raise CheckpointError(
+                f"{folder}: the manifest is of a model of other data ({model.about.dataset}); get "
+                "the folder again"
+            )
         return model.to(device).eval()
 
 

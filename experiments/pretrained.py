@@ -1,0 +1,68 @@
+"""`python -m experiments.pretrained RUN_ID NAME`: a run's model kept with its spec and scores.
+
+The folder `experiments/pretrained/NAME` needs no tracking server: `smash.load`, `--from` and
+`python -m smash forecast` take it, and check by its manifest that it is as it was kept.
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+PRETRAINED = Path(__file__).parent / "pretrained"
+SCORES = "scores.json"
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+def keep(run_id: str, folder: Path) -> Path:
+    """Returns `folder`, which now holds a run's model, spec, scores and their manifest.
+
+    Raises:
+        TrackingError: when there is no such run, or it has no model.
+        CheckpointError: when its model is damaged.
+    """
+    # Imported here so that --help and wrong flags answer at once.
+    from experiments.server import find_run
+    from experiments.sources import SPEC_ARTIFACT, fetch_model, fetch_spec
+    from experiments.spec import dump_spec
+    from smash.files import replacing, write_json
+    from smash.manifest import write_manifest
+    from smash.model import DESCRIPTION, WEIGHTS, Smash
+    from smash.scores.recalibration import FILE
+
+    run, checkpoint = find_run(run_id), fetch_model(run_id)
+    about = Smash.load(checkpoint).about
+    with replacing(folder) as beside:
+        beside.mkdir()
+        for name in (WEIGHTS, DESCRIPTION, FILE):
+            if (checkpoint / name).exists():
+                shutil.copy(checkpoint / name, beside / name)
+        (beside / SPEC_ARTIFACT).write_text(dump_spec(fetch_spec(run_id)))
+        scores = {name: value for name, value in run.data.metrics.items() if name[:4] == "test"}
+        write_json(beside / SCORES, {"run_id": run_id, "scores": dict(sorted(scores.items()))})
+        write_manifest(beside, about.dataset, about.digest)
+    return folder
+
+
+@app.command()
+def main(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="A run that trained a model.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is to be called.")],
+) -> None:
+    """Keep a run's model in experiments/pretrained/NAME."""
+    from smash.errors import SmashError
+
+    try:
+        typer.echo(keep(run_id, PRETRAINED / name))
+    except SmashError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    app()
