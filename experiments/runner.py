@@ -1,6 +1,5 @@
 """Runs a spec: resolves it, opens its run in MLflow, goes through its stages, sums up its seeds."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,8 @@ import torch
 from experiments import console, stages
 from experiments.baselines import fit_and_log
 from experiments.comparison import log_comparison, log_estimators, skills
-from experiments.environment import environment_tags, environment_text
+from experiments.describing import QUICK_NOTE, log_audit, log_spec, tags_of
+from experiments.environment import environment_tags
 from experiments.recalibrating import recalibrate
 from experiments.registering import VALIDATION_SAMPLES, register
 from experiments.server import find_run
@@ -27,20 +27,18 @@ from experiments.sources import (
     run_folder,
     with_source,
 )
-from experiments.spec import ExperimentSpec, dump_spec, flatten, quick_profile, spec_digest
+from experiments.spec import ExperimentSpec, dump_spec, quick_profile, spec_digest
 from experiments.stages import Run, Tested
 from experiments.tracking import Store, Tracker, connect
 from experiments.validation import validate
 from smash.data import Dataset, load_dataset
-from smash.data.audit import audit
-from smash.data.protocol import QUIRKS, prepare
+from smash.data.protocol import prepare
 from smash.errors import SpecError
 from smash.files import write_json
 from smash.forecast import ModelForecaster
 
 Stage = Literal["train", "test", "time", "baselines", "all"]
 Profile = Literal["full", "quick"]
-QUICK_NOTE = "Quick profile: few samples, few steps, few sequences. Its figures are no results."
 
 
 @dataclass(frozen=True)
@@ -199,10 +197,12 @@ def _adopt(spec: ExperimentSpec, source: Source) -> ExperimentSpec:
 def _run_seeds(
     spec: ExperimentSpec, request: Request, dataset: Dataset, store: Store, source: Source | None
 ) -> list[Outcome]:
-    parent = store.start(f"{spec.name} x {len(spec.seeds)} seeds", _tags(spec, request))
+    parent = store.start(
+        f"{spec.name} x {len(spec.seeds)} seeds", tags_of(spec, request.stage, request.profile)
+    )
     with parent:
-        _log_spec(parent, spec, dataset)
-        _log_audit(parent, dataset)
+        log_spec(parent, spec, dataset)
+        log_audit(parent, dataset)
         outcomes = []
         for seed in spec.seeds:
             one = spec.model_copy(update={"seed": seed, "seeds": ()})
@@ -221,14 +221,14 @@ def _run_new(
     source: Source | None,
     parent: str | None = None,
 ) -> Outcome:
-    tags = _tags(spec, request) | ({"from": source.name} if source else {})
+    tags = tags_of(spec, request.stage, request.profile) | ({"from": source.name} if source else {})
     with store.start(f"{spec.name} seed {spec.seed}", tags, parent) as tracker:
         console.say(f"run {tracker.run_id} of {spec.name}, seed {spec.seed}")
         folder = run_folder(tracker.run_id)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / SPEC_ARTIFACT).write_text(dump_spec(spec))
-        _log_spec(tracker, spec, dataset)
-        _log_audit(tracker, dataset)
+        log_spec(tracker, spec, dataset)
+        log_audit(tracker, dataset)
         return _run_stages(_prepared(spec, dataset, tracker), request, source, store)
 
 
@@ -290,9 +290,12 @@ def _run_baseline(
 ) -> Tested:
     """Returns a baseline as tested, which becomes a run of its own."""
     console.say(f"baseline {name}")
-    tags = _tags(run.spec, request) | {"baseline": name, "compared_with": run.tracker.run_id}
+    tags = tags_of(run.spec, request.stage, request.profile) | {
+        "baseline": name,
+        "compared_with": run.tracker.run_id,
+    }
     with store.start(f"{run.spec.name} {name}", tags, run.tracker.run_id) as tracker:
-        _log_spec(tracker, run.spec, run.dataset)
+        log_spec(tracker, run.spec, run.dataset)
         own = replace(run, tracker=tracker)
         forecaster = fit_and_log(name, own)
         tested = stages.test(own, forecaster, recalibrate(own, forecaster))
@@ -306,46 +309,6 @@ def _tables(tested: Mapping[str, Tested]) -> dict[str, pd.DataFrame]:
 
 def _figures(tested: Mapping[str, Tested]) -> dict[str, dict[str, float]]:
     return {name: one.figures for name, one in tested.items()}
-
-
-def _tags(spec: ExperimentSpec, request: Request) -> dict[str, str]:
-    tags = {
-        "dataset": spec.data.name,
-        "protocol": spec.protocol,
-        "profile": request.profile,
-        "stage": request.stage,
-        "spec_digest": spec_digest(spec),
-        **environment_tags(spec.device),
-    }
-    notes = [spec.description] if spec.description else []
-    if spec.protocol == "original":
-        tags["quirks"] = ", ".join(QUIRKS)
-        notes.append("Protocol original: " + "; ".join(QUIRKS.values()) + ".")
-    if request.profile == "quick":
-        notes.append(QUICK_NOTE)
-    return tags | ({"mlflow.note.content": "\n\n".join(notes)} if notes else {})
-
-
-def _log_spec(tracker: Tracker, spec: ExperimentSpec, dataset: Dataset) -> None:
-    tracker.log_params(flatten(spec))
-    tracker.log_text(dump_spec(spec), SPEC_ARTIFACT)
-    tracker.log_text(environment_text(), "environment.txt")
-    tracker.log_dataset(dataset)
-    tracker.log_text(dataset.summary().to_csv(), "data/summary.csv")
-    tracker.set_tags(
-        {
-            "data/published": str(dataset.published).lower(),
-            "data/time_unit": dataset.time_unit,
-            "data/location_unit": dataset.location_unit,
-            "data/location_name_x": dataset.location_names[0],
-            "data/location_name_y": dataset.location_names[1],
-            "data/warnings": "; ".join(dataset.warnings) or "none",
-        }
-    )
-
-
-def _log_audit(tracker: Tracker, dataset: Dataset) -> None:
-    tracker.log_text(json.dumps(audit(dataset), indent=2) + "\n", "data/audit.json")
 
 
 def _statistics(outcomes: list[Outcome], of: str = "model") -> dict[str, dict[str, float]]:
