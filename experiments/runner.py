@@ -18,6 +18,7 @@ from experiments.describing import QUICK_NOTE, log_audit, log_spec, tags_of
 from experiments.environment import environment_tags
 from experiments.recalibrating import recalibrate
 from experiments.registering import VALIDATION_SAMPLES, register
+from experiments.rolling import score_rolled_out
 from experiments.server import find_run
 from experiments.sources import (
     RUNS,
@@ -262,6 +263,7 @@ def _run_stages(run: Run, request: Request, source: Source | None, store: Store)
     if request.stage == "train":
         return _outcome(run)
     tested = stages.test(run, forecaster, recalibrate(run, forecaster))
+    score_rolled_out(run, forecaster)
     baselines = _run_baselines(run, request, store)
     comparison = log_comparison(run, tested.table, _tables(baselines))
     log_estimators(run, {"model": tested.table, **_tables(baselines)})
@@ -299,6 +301,7 @@ def _run_baseline(
         own = replace(run, tracker=tracker)
         forecaster = fit_and_log(name, own)
         tested = stages.test(own, forecaster, recalibrate(own, forecaster))
+        score_rolled_out(own, forecaster)
         comparison = log_comparison(own, tested.table, others)
         return replace(tested, figures=tested.figures | skills(comparison))
 

@@ -212,6 +212,8 @@ class ScoreSettings:
     `validation_samples` draws an event, when there are any, also score the trained model on
     `validation_sequences` sequences of the validation data (0: all). `recalibration_samples` draws
     an event of the validation data's other half recalibrate whatever is tested (0: nothing is).
+    `futures_horizon`, when above 0, also scores futures that far (raw units of time) over windows
+    that roll along the test sequences, `futures_paths` of them each.
     """
 
     levels: Annotated[tuple[Level, ...], MinLen(1)] = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -219,3 +221,5 @@ class ScoreSettings:
     validation_samples: Annotated[int, Ge(0)] = 0
     validation_sequences: Annotated[int, Ge(0)] = 0
     recalibration_samples: Annotated[int, Ge(0)] = 100
+    futures_horizon: NonNegative = 0.0
+    futures_paths: Annotated[int, Ge(2)] = 100

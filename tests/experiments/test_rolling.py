@@ -1,0 +1,29 @@
+"""Futures that a run scores when asked: of the model and of baselines that have any."""
+
+import pandas as pd
+import pytest
+
+BOTH = ("tiny.yaml", "--set", "baselines=[oracle,climatology]", "--set", "futures_paths=10")
+
+
+def test_futures_are_scored_for_whoever_has_them(workshop):
+    run = workshop.run(*BOTH, "--set", "futures_horizon=0.5")
+    client = workshop.client
+    children = client.search_runs(
+        [run.logged.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.run_id}'"
+    )
+    names = {child.data.tags["baseline"]: child for child in children}
+    assert "futures/crps_count" not in names["climatology"].data.metrics
+    of_both = [run.metrics, names["oracle"].data.metrics]
+    assert of_both[0]["futures/n_windows"] == of_both[1]["futures/n_windows"] > 0
+    for metrics in of_both:
+        assert 0 <= metrics["futures/coverage_count_90"] <= 1
+        assert metrics["futures/energy_pattern"] > 0
+    table = pd.read_parquet(workshop.artifact(run.run_id, "futures/windows.parquet"))
+    assert len(table) == of_both[0]["futures/n_windows"]
+    happened, mean = table["happened"].sum(), table["mean"].sum()
+    assert mean / happened == pytest.approx(of_both[0]["futures/relative_count"])
+
+
+def test_nothing_is_rolled_out_unasked(finished):
+    assert not [name for name in finished.metrics if name.startswith("futures/")]
