@@ -19,6 +19,7 @@ def compare(
     rounds: int = 3,
     work: float = 1.0,
     target: float | None = None,
+    warm_up: bool = True,
 ) -> None:
     """Notes the median processor seconds of both and their ratio on the benchmark.
 
@@ -27,11 +28,13 @@ def compare(
         fast: the way that is shipped.
         slow: the way it is compared with.
         against: what `slow` is, in words.
-        rounds: how many times each runs, in turns, after one warm-up of each.
+        rounds: how many times each runs, in turns.
         work: how much more work `fast` did than `slow`, where `slow` was cut short.
         target: the ratio that is asked for.
+        warm_up: False where both have run something like it before.
     """
-    fast(), slow()
+    if warm_up:
+        fast(), slow()
     times: dict[str, list[float]] = {"fast": [], "slow": []}
     for _ in range(rounds):
         for name, function in (("slow", slow), ("fast", fast)):
