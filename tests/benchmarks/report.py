@@ -45,15 +45,17 @@ of the location on validation data are those of the `mixture` baseline, tried ev
 SAMPLERS = """
 ## Samplers: {name}
 
-{n_events} validation events, {n_samples} draws each; `tests/benchmarks/sampler_study.py` does
-this. Differences are those of the energy score from the long chain's, in per cent, with their
-standard error over events.
+{n_events} validation events, {n_samples} draws each (`tests/benchmarks/sampler_study.py`). First
+the law that times come from and what becomes of the noise, beside the published chain; then how
+many steps the location takes, with the energy score's difference from a long chain of small steps
+and its standard error over events. Seconds are those of drawing and scoring.
 
 """
 GPU = """
 ## On a GPU
 
-Unmeasured: the code runs on one (`device: cuda`), and no figure here was taken there.
+Unmeasured: training and sampling run on one (`device: cuda`) as they do on a CPU, without CUDA
+graphs or a compiled chain, and no figure here was taken there.
 """
 
 
