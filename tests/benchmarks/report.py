@@ -13,7 +13,8 @@ HEAD = """# Performance
 
 Written by `make bench`; nothing here is typed by hand. Each line compares two ways of doing the
 same work on the same machine, in turns, with one thread each. Seconds are the processor's, which
-other work on the machine changes little; of several rounds the median. The original is
+other work on the machine changes less than the clock's, though it takes its share of the caches;
+of several rounds the median. The original is
 [zichongli5/SMASH](https://github.com/zichongli5/SMASH), run on the CPU.
 
 {provenance}
@@ -73,7 +74,9 @@ def main(source: str, target: str) -> None:
 
 def comparisons(runs: list[dict[str, Any]]) -> str:
     """Returns the head of the page and a row for each comparison."""
-    text = HEAD.format(provenance="\n".join(dict.fromkeys(map(bench_origin, runs))))
+    text = HEAD.format(
+        provenance="\n".join(f"- {line}" for line in dict.fromkeys(map(bench_origin, runs)))
+    )
     for result in (result for run in runs for result in run["benchmarks"]):
         info, name = result["extra_info"], result["name"].removeprefix("test_").replace("_", " ")
         if "ratio" in info:
