@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 
 from smash.errors import TrackingError
 
-PATIENCE = 5
+PATIENCE = 15
 """Seconds within which a server has to answer before a run starts."""
 _MIGRATIONS = ("alembic", "mlflow.store.db.utils")
 

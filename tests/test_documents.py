@@ -190,7 +190,7 @@ def test_python_of_the_readme_runs(workshop, finished):
         env=environment() | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     assert "of the gaps lie in" in done.stdout

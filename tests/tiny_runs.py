@@ -83,8 +83,9 @@ class Outcome:
 
 
 STOPPED = """
-import os, sys
+import os, signal, sys
 import run_experiment
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's background job
 from smash.training import Trainer
 number, epochs = int(sys.argv.pop(1)), int(sys.argv.pop(1))
 step, before = Trainer._step, []

@@ -45,7 +45,9 @@ STUDY: dict[str, Any] = {
 SHARED = {"langevin_step": {"low": 0.0001, "high": 0.01, "log": True}}
 """A space whose trials share one training, which a test may hold back: `hold_training`."""
 WITHOUT_PLOTS = """
+import signal
 import tune
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's background job
 import studies.report
 studies.report.plots = lambda *_: iter(())
 tune.app()
