@@ -9,7 +9,8 @@ from experiments.spec import load_spec
 from smash.data.__main__ import app
 from smash.data.catalogue import load_dataset
 from smash.data.own import cut, edge_names, read_catalogue
-from smash.data.suggestion import suggest
+from smash.data.scaling import fit_scaler
+from smash.data.suggestion import NOISE_SHARE, suggest
 from smash.data.windows import cut_windows, default_length, window_table
 from smash.errors import DataError
 from smash.settings import Columns
@@ -169,6 +170,17 @@ def test_noise_follows_the_spread_and_not_the_units(tmp_path):
     assert seconds.sigma_time == pytest.approx(hours.sigma_time, rel=0.01)
     assert seconds.sigma_loc == pytest.approx(hours.sigma_loc, rel=0.01)
     assert seconds.floor == pytest.approx(3600 * hours.floor, rel=0.01)
+
+
+def test_noise_is_a_share_of_the_spread_that_the_network_sees(tmp_path):
+    assert invoke(saved(tmp_path, quakes()), *flags(tmp_path / "mine")).exit_code == 0
+    spec = load_spec(tmp_path / "mine" / "spec.yaml")
+    train = load_dataset(spec.data).train
+    scaler = fit_scaler([train], spec.scaling)
+    gap = 2 * scaler.scale_gap(train.gap[train.is_target])
+    location = 2 * scaler.scale_location(train.location)
+    assert spec.model.sigma_time == pytest.approx(NOISE_SHARE * gap.std(), rel=0.1)
+    assert spec.model.sigma_loc == pytest.approx(NOISE_SHARE * location.std(axis=0).min(), rel=0.1)
 
 
 def test_a_wrong_table_writes_nothing(tmp_path):
