@@ -1,7 +1,7 @@
 """Runs a spec: resolves it, opens its run in MLflow, goes through its stages, sums up its seeds."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from experiments.sources import (
     RUNS,
     SPEC_ARTIFACT,
     Source,
+    fetch_model,
     load_source,
     run_folder,
     with_source,
@@ -34,9 +35,11 @@ from experiments.tracking import Store, Tracker, connect
 from experiments.validation import validate
 from smash.data import Dataset, load_dataset
 from smash.data.protocol import prepare
+from smash.ensemble import Ensemble
 from smash.errors import SpecError
 from smash.files import write_json
 from smash.forecast import ModelForecaster
+from smash.model import Smash
 
 Stage = Literal["train", "test", "time", "baselines", "all"]
 Profile = Literal["full", "quick"]
@@ -206,12 +209,38 @@ def _run_seeds(
         log_audit(parent, dataset)
         outcomes = []
         for seed in spec.seeds:
-            one = spec.model_copy(update={"seed": seed, "seeds": ()})
+            one = spec.model_copy(update={"seed": seed, "seeds": (), "ensemble": False})
             console.say(f"seed {seed}")
             outcomes.append(_run_new(one, request, dataset, store, source, parent.run_id))
         for name, values in _statistics(outcomes).items():
             parent.log_metrics({f"test/{name}": values["mean"], f"test_sd/{name}": values["sd"]})
+        if spec.ensemble and request.stage in ("all", "test"):
+            _run_ensemble(spec, request, dataset, store, outcomes, parent.run_id)
     return outcomes
+
+
+def _run_ensemble(
+    spec: ExperimentSpec,
+    request: Request,
+    dataset: Dataset,
+    store: Store,
+    outcomes: Sequence[Outcome],
+    parent: str,
+) -> None:
+    """Tests the mixture of the seeds' models, which becomes a run of its own."""
+    console.say(f"ensemble of {len(outcomes)} models")
+    one = spec.model_copy(update={"seed": spec.seeds[0], "seeds": (), "ensemble": False})
+    tags = tags_of(one, request.stage, request.profile) | {
+        "ensemble": ", ".join(o.run_id for o in outcomes)
+    }
+    with store.start(f"{spec.name} ensemble", tags, parent) as tracker:
+        log_spec(tracker, one, dataset)
+        run = _prepared(one, dataset, tracker)
+        models = (Smash.load(fetch_model(o.run_id), spec.device) for o in outcomes)
+        members = tuple(ModelForecaster(model, one.sampling) for model in models)
+        tested = stages.test(run, Ensemble(members), recalibrate(run, Ensemble(members)))
+    title = f"{spec.name}: test figures of the ensemble"
+    console.show_figures(title, {"ensemble": tested.figures})
 
 
 def _run_new(

@@ -41,8 +41,9 @@ class ExperimentSpec(BaseModel):
     """Everything a run depends on but the code and the machine.
 
     `name` is the data set's unless given. `seeds`, when not empty, asks for one run a seed and
-    replaces `seed`. `threads: 0` leaves the number of CPU threads to PyTorch. `deterministic`
-    holds a GPU to kernels that give the same bits every time.
+    replaces `seed`; with `ensemble` the mixture of their models is tested too. `threads: 0` leaves
+    the number of CPU threads to PyTorch. `deterministic` holds a GPU to kernels that give the same
+    bits every time.
     """
 
     model_config = STRICT
@@ -60,6 +61,7 @@ class ExperimentSpec(BaseModel):
     baselines: tuple[Baseline, ...] = ()
     seed: Seed = 0
     seeds: tuple[Seed, ...] = ()
+    ensemble: bool = False
     device: Device = "auto"
     threads: Annotated[int, Ge(0)] = 0
     deterministic: bool = False
@@ -177,6 +179,8 @@ def _contradictions(spec: ExperimentSpec) -> Iterator[str]:
         yield from _oracle_contradictions(spec.data)
     if len(set(spec.seeds)) < len(spec.seeds):
         yield f"seeds: expected each seed once, given {given(list(spec.seeds))}"
+    if spec.ensemble and len(spec.seeds) < 2:
+        yield "ensemble: expected seeds, two or more, whose models are mixed; set both"
 
 
 def _oracle_contradictions(data: DataSettings) -> Iterator[str]:

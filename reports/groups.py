@@ -12,7 +12,16 @@ from reports.runs import Run
 from reports.tables import Value, slug
 from reports.words import SKILLS
 
-NOT_SETTINGS = {"seed", "seeds", "device", "threads", "deterministic", "description", "baselines"}
+NOT_SETTINGS = {
+    "seed",
+    "seeds",
+    "ensemble",
+    "device",
+    "threads",
+    "deterministic",
+    "description",
+    "baselines",
+}
 """Keys of a spec in which runs of one setting may differ."""
 BASELINES = ("oracle", "climatology", "markov", "walk", "hawkes", "mixture")
 LABELLED = 2
@@ -140,7 +149,10 @@ def _dataset(name: str, digest: str, runs: Sequence[Run]) -> DataSet:
 
 def _settings(run: Run) -> dict[str, str]:
     settings = {k: v for k, v in run.params.items() if k not in NOT_SETTINGS}
-    return settings | {"profile": run.tags.get("profile", "full")}
+    settings["profile"] = run.tags.get("profile", "full")
+    if "ensemble" in run.tags:
+        settings["ensemble"] = f"{len(run.tags['ensemble'].split(','))} models"
+    return settings
 
 
 def _model_key(run: Run) -> tuple:

@@ -166,6 +166,25 @@ def test_seeds_are_children_and_their_parent_holds_mean_and_deviation(workshop, 
     assert runs[0].data.metrics["test/mae_time"] != runs[1].data.metrics["test/mae_time"]
 
 
+def test_an_ensemble_of_the_seeds_is_a_run_of_its_own(workshop):
+    seeds = workshop.run("tiny.yaml", "--set", "seeds=[5, 6]", "--set", "ensemble=true")
+    members = [run["run_id"] for run in seeds.summary["runs"]]
+    parent = seeds.tags["mlflow.parentRunId"]
+    children = workshop.client.search_runs(
+        [seeds.logged.info.experiment_id], f"tags.mlflow.parentRunId = '{parent}'"
+    )
+    (ensemble,) = [run for run in children if run.info.run_id not in members]
+    assert ensemble.data.tags["ensemble"] == ", ".join(members)
+    assert ensemble.data.metrics["test/n_samples"] == 6
+    alone = [workshop.scores(run_id)["mark_confidence"] for run_id in members]
+    both = workshop.scores(ensemble.info.run_id)["mark_confidence"]
+    # The mean of two laws is never surer than their mean.
+    assert (both <= (alone[0] + alone[1]) / 2 + 0.15).all()
+    assert (both - alone[0]).abs().max() > 1e-4
+    again = load_spec(workshop.artifact(members[0], "spec.yaml"))
+    assert not again.ensemble
+
+
 def test_the_oracle_is_a_run_beside_the_model(workshop, finished):
     tested = workshop.run(*TEST_AGAIN, finished.run_id, "--set", "baselines=[oracle]")
     figures = tested.summary["runs"][0]["figures"]
