@@ -81,7 +81,8 @@ def main(
             raise SpecError("name a spec, such as experiments/simulated.yaml, or --resume RUN_ID")
         else:
             loaded = load_spec(spec, changes)
-        from experiments.runner import Request, report_outcomes, run_experiment
+        from experiments.outcomes import Request, report_outcomes
+        from experiments.runner import run_experiment
 
         request = Request(stage, source, resume, profile, summary, register)
         outcomes = run_experiment(loaded, request)

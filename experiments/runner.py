@@ -3,11 +3,9 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -16,6 +14,7 @@ from experiments.baselines import fit_and_log
 from experiments.comparison import log_comparison, log_estimators, skills
 from experiments.describing import QUICK_NOTE, log_audit, log_spec, tags_of
 from experiments.environment import environment_tags
+from experiments.outcomes import Outcome, Request, statistics_of, summary
 from experiments.recalibrating import recalibrate
 from experiments.registering import VALIDATION_SAMPLES, register
 from experiments.rolling import score_rolled_out
@@ -29,7 +28,7 @@ from experiments.sources import (
     run_folder,
     with_source,
 )
-from experiments.spec import ExperimentSpec, dump_spec, quick_profile, spec_digest
+from experiments.spec import ExperimentSpec, dump_spec, quick_profile
 from experiments.stages import Run, Tested
 from experiments.tracking import Store, Tracker, connect
 from experiments.validation import validate
@@ -40,36 +39,6 @@ from smash.errors import SpecError
 from smash.files import write_json
 from smash.forecast import ModelForecaster
 from smash.model import Smash
-
-Stage = Literal["train", "test", "time", "baselines", "all"]
-Profile = Literal["full", "quick"]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What was asked for on the command line, beside the spec."""
-
-    stage: Stage = "all"
-    source: str | None = None
-    resume: str | None = None
-    profile: Profile = "full"
-    summary: Path | None = None
-    register: bool = False
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run gave: its id and the test figures by forecaster; the model's under `model`.
-
-    `comparison` holds the model against the baselines (`smash.scores.bootstrap.compare`).
-    """
-
-    run_id: str
-    seed: int
-    protocol: str
-    figures: Mapping[str, Mapping[str, float]]
-    times: Mapping[str, float]
-    comparison: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run_experiment(spec: ExperimentSpec, request: Request) -> list[Outcome]:
@@ -111,30 +80,6 @@ def run_experiment(spec: ExperimentSpec, request: Request) -> list[Outcome]:
     if request.summary:
         write_json(request.summary, summary(spec, request, dataset, outcomes))
     return outcomes
-
-
-def summary(
-    spec: ExperimentSpec, request: Request, dataset: Dataset, outcomes: list[Outcome]
-) -> dict:
-    """Returns test figures with all that is needed to tell where they came from, for JSON."""
-    tags = environment_tags(spec.device)
-    return {
-        "name": spec.name,
-        "dataset": dataset.name,
-        "protocol": spec.protocol,
-        "profile": request.profile,
-        "source": request.source,
-        "spec_digest": spec_digest(spec),
-        "data_digest": dataset.digest,
-        "commit": tags["env/commit"],
-        "dirty": tags["env/dirty"],
-        "device": tags["env/device_name"],
-        "runs": [
-            {"run_id": o.run_id, "seed": o.seed, "figures": o.figures, "times": o.times}
-            for o in outcomes
-        ],
-        "figures": {name: values["mean"] for name, values in _statistics(outcomes).items()},
-    }
 
 
 def _check(spec: ExperimentSpec, request: Request) -> None:
@@ -212,7 +157,7 @@ def _run_seeds(
             one = spec.model_copy(update={"seed": seed, "seeds": (), "ensemble": False})
             console.say(f"seed {seed}")
             outcomes.append(_run_new(one, request, dataset, store, source, parent.run_id))
-        for name, values in _statistics(outcomes).items():
+        for name, values in statistics_of(outcomes).items():
             parent.log_metrics({f"test/{name}": values["mean"], f"test_sd/{name}": values["sd"]})
         if spec.ensemble and request.stage in ("all", "test"):
             _run_ensemble(spec, request, dataset, store, outcomes, parent.run_id)
@@ -343,16 +288,6 @@ def _figures(tested: Mapping[str, Tested]) -> dict[str, dict[str, float]]:
     return {name: one.figures for name, one in tested.items()}
 
 
-def _statistics(outcomes: list[Outcome], of: str = "model") -> dict[str, dict[str, float]]:
-    """Returns mean and standard deviation over seeds of each test figure of a forecaster."""
-    names = outcomes[0].figures.get(of, {})
-    values = {name: [o.figures[of][name] for o in outcomes] for name in names}
-    return {
-        name: {"mean": float(np.mean(v)), "sd": float(np.std(v, ddof=1)) if len(v) > 1 else 0.0}
-        for name, v in values.items()
-    }
-
-
 @contextmanager
 def _saying_how_to_resume(run_id: str) -> Iterator[None]:
     try:
@@ -361,24 +296,3 @@ def _saying_how_to_resume(run_id: str) -> Iterator[None]:
         if any((RUNS / run_id / "checkpoints").glob("epoch-*")):
             console.say(f"interrupted; go on with: python run_experiment.py --resume {run_id}")
         raise
-
-
-def report_outcomes(spec: ExperimentSpec, outcomes: list[Outcome]) -> None:
-    """Prints the figures of all outcomes; with several seeds their mean and deviation."""
-    if times := outcomes[0].times:
-        for name, value in times.items():
-            console.say(f"{name.replace('_', ' ')}: {value:.4g}")
-    if not outcomes[0].figures:
-        return
-    columns = dict(outcomes[0].figures)
-    if len(outcomes) > 1 and "model" in columns:
-        statistics = _statistics(outcomes)
-        columns = {kind: {n: v[kind] for n, v in statistics.items()} for kind in ("mean", "sd")}
-    elif len(outcomes) > 1:
-        columns = {
-            name: {n: v["mean"] for n, v in _statistics(outcomes, name).items()} for name in columns
-        }
-    title = f"{spec.name}: test figures, protocol {outcomes[0].protocol}"
-    console.show_figures(title, columns)
-    if len(outcomes) == 1 and outcomes[0].comparison.get("against"):
-        console.show_comparison(f"{spec.name}: the model against baselines", outcomes[0].comparison)
