@@ -105,6 +105,7 @@ def _scores(
     yield score_tables.against(data, comparisons, units)
     yield score_tables.log_losses(data, units)
     yield score_tables.point_errors(data, units)
+    yield score_tables.futures(data)
     yield score_tables.beside_published(data, units)
     yield score_tables.configurations(data)
 

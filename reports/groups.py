@@ -58,7 +58,16 @@ class Group:
         found = [run.figures[figure] for run in self.runs if figure in run.figures]
         if not found:
             return None
-        return Value(float(np.mean(found)), float(np.std(found, ddof=1)) if found[1:] else None)
+        return _value(found)
+
+    def values(self, prefix: str) -> dict[str, Value]:
+        """Returns mean and standard deviation over seeds of the metrics below a prefix, by rest."""
+        found: dict[str, list[float]] = {}
+        for run in self.runs:
+            for name, value in run.metrics.items():
+                if name.startswith(prefix):
+                    found.setdefault(name.removeprefix(prefix), []).append(value)
+        return {name: _value(values) for name, values in found.items()}
 
     def mean(self, figure: str) -> float | None:
         value = self.value(figure)
@@ -110,6 +119,10 @@ class DataSet:
         climatology = self.rival("climatology", group)
         own, theirs = group.mean(score), climatology and climatology.mean(score)
         return None if own is None or not theirs else 1 - own / theirs
+
+
+def _value(found: Sequence[float]) -> Value:
+    return Value(float(np.mean(found)), float(np.std(found, ddof=1)) if found[1:] else None)
 
 
 def arrange(runs: Iterable[Run]) -> list[DataSet]:

@@ -78,20 +78,13 @@ def calibration(data: DataSet, units: Units) -> Table:
 
 def recalibrated(data: DataSet, units: Units) -> Table | None:
     """Returns raw and recalibrated figures in turn, None where no run was recalibrated."""
-    prefix = "test_recalibrated/"
     rows = []
     for group in data.models:
-        after: dict[str, list[float]] = {}
-        for run in group.runs:
-            for name, value in run.metrics.items():
-                if name.startswith(prefix):
-                    after.setdefault(name.removeprefix(prefix), []).append(value)
-        if after:
+        if after := group.values("test_recalibrated/"):
             before = {figure: group.value(figure) for figure in after}
             rows.append(Row({"forecaster": group.label, "figures": "raw", **before}, None))
-            means = {figure: Value(sum(v) / len(v)) for figure, v in after.items()}
             named = {"forecaster": group.label, "figures": "recalibrated"}
-            rows.append(Row({**named, **means}, None))
+            rows.append(Row({**named, **after}, None))
     if not rows:
         return None
     figures = (*CALIBRATION, *PROPER)
@@ -104,6 +97,31 @@ def recalibrated(data: DataSet, units: Units) -> Table | None:
             rows,
             ["Its guarantee needs exchangeable events; drift between the splits breaks it."],
         )
+    )
+
+
+def futures(data: DataSet) -> Table | None:
+    """Returns how futures did over rolling windows, None where none were rolled out."""
+    found = {group.label: group.values("futures/") for group in data.groups}
+    columns = [
+        NAME,
+        Column("n_windows", "windows", decimals=0),
+        Column("crps_count", "CRPS of the count", best="low"),
+        Column("energy_pattern", "energy score of the pattern", best="low"),
+        Column("relative_count", "forecast / happened", decimals=2),
+        Column("coverage_count_90", "90 % coverage (%)", factor=100, decimals=1),
+        Column("cs_count", "CS of the count (%)", factor=100, decimals=2),
+        Column("cs_count_floor", "floor (%)", factor=100, decimals=2),
+    ]
+    rows = [Row({"forecaster": label, **values}) for label, values in found.items() if values]
+    if not rows:
+        return None
+    return Table(
+        f"{data.key}-futures",
+        f"Futures on {data.name} against what happened, over windows rolling along the test data.",
+        columns,
+        rows,
+        ["Count: events until the horizon. Pattern: counts in cells of space and time."],
     )
 
 

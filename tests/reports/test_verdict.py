@@ -1,11 +1,14 @@
 """The verdict follows from the figures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_up import run
 
 from reports.comparison import Comparison, Estimate
 from reports.groups import arrange
+from reports.score_tables import futures
 from reports.verdict import verdict
 from smash.scores import cs_critical, cs_floor
 
@@ -106,3 +109,14 @@ def test_skill_is_positive_below_climatology_and_known_only_on_the_same_events()
     assert data.skill(data.models[0], "crps_time") == pytest.approx(0.1)
     (data,) = arrange([run(crps_time=0.9), run("c", "climatology", n_events=9.0)])
     assert data.skill(data.models[0], "crps_time") is None
+
+
+def test_futures_stand_beside_each_other_where_some_were_rolled_out():
+    (data,) = arrange([run(), run("c", "climatology")])
+    assert futures(data) is None
+    hawkes = run("h", "hawkes")
+    hawkes = replace(hawkes, metrics={**hawkes.metrics, "futures/crps_count": 2.5})
+    (data,) = arrange([run(), hawkes])
+    (row,) = futures(data).rows
+    assert row.values["forecaster"] == "hawkes"
+    assert row.values["crps_count"].mean == 2.5
