@@ -133,10 +133,8 @@ def _untested_sections(store: Store, data: DataSet) -> Iterator[Section]:
 
 def units_of(store: Store, data: DataSet) -> Units:
     """Returns the units that a data set's runs were tagged with, or else those of its samples."""
-    tags = {k: v for run in data.runs for k, v in run.tags.items() if k.startswith("data/")}
-    if "data/time_unit" in tags:
-        names = (tags.get("data/location_name_x", "x"), tags.get("data/location_name_y", "y"))
-        return Units(tags["data/time_unit"], tags.get("data/location_unit", "units"), names)
+    if (tagged := data.tagged_units) is not None:
+        return tagged
     metadata = store.sample_metadata(data.runs[0])  # runs of before units were tagged
     if "time_unit" in metadata:
         return Units(metadata["time_unit"], metadata.get("location_unit", "units"))

@@ -10,7 +10,7 @@ import numpy as np
 
 from reports.runs import Run
 from reports.tables import Value, slug
-from reports.words import SKILLS
+from reports.words import SKILLS, Units
 
 NOT_SETTINGS = {
     "seed",
@@ -108,6 +108,15 @@ class DataSet:
     def differing(self) -> list[str]:
         """The keys in which the models differ."""
         return sorted({key for group in self.models for key in group.settings})
+
+    @property
+    def tagged_units(self) -> Units | None:
+        """The units that its runs were tagged with, None for runs of before they were."""
+        tags = {k: v for run in self.runs for k, v in run.tags.items() if k.startswith("data/")}
+        if "data/time_unit" not in tags:
+            return None
+        names = (tags.get("data/location_name_x", "x"), tags.get("data/location_name_y", "y"))
+        return Units(tags["data/time_unit"], tags.get("data/location_unit", "units"), names)
 
     def rival(self, name: str, group: Group) -> Group | None:
         """Returns the baseline `name` scored on the same events as `group`."""

@@ -88,7 +88,7 @@ def tables(data: DataSet, comparisons: Mapping[str, Comparison]) -> Iterator[Tab
     """Yields the tables of a data set."""
     from reports import score_tables
 
-    units = units_of(data)
+    units = data.tagged_units or Units()
     found = [
         goals(data, comparisons),
         score_tables.skills(data, comparisons),
@@ -107,14 +107,6 @@ def by_experiment(data: DataSet) -> DataSet:
     """Returns the data set with its models called by the names of their experiments."""
     named = (replace(group, label=group.first.experiment) for group in data.models)
     return replace(data, models=tuple(named))
-
-
-def units_of(data: DataSet) -> Units:
-    """Returns the units that a data set's runs were tagged with."""
-    tags = data.groups[0].first.tags
-    return Units(
-        tags.get("data/time_unit", Units.time), tags.get("data/location_unit", Units.location)
-    )
 
 
 def goals(data: DataSet, comparisons: Mapping[str, Comparison]) -> Table | None:
@@ -191,7 +183,7 @@ def _goal_row(
     skill = part != figure
     words = FIGURES[SKILLS[part] if skill else figure]
     percent = skill or words.unit == "percent"
-    unit = "%" if percent else unit_of(figure, units_of(data))
+    unit = "%" if percent else unit_of(figure, data.tagged_units or Units())
     name = f"skill {part}, {words.words}" if skill else words.words
     upward = skill or words.best == "high"
     factor, sign = 100 if percent else 1, "≥" if upward else "≤"

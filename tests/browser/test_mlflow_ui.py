@@ -19,7 +19,6 @@ import psutil
 import pytest
 from tiny_runs import (
     CHROMIUM,
-    CHROMIUM_FLAGS,
     Outcome,
     Workshop,
     environment,
@@ -99,16 +98,6 @@ def end(process: subprocess.Popen) -> None:
     for each in alive:
         each.kill()
     process.wait(timeout=10)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A report in headless Chromium: nothing wider than the page, light and dark, no script needed."""
 
 import pytest
-from tiny_runs import CHROMIUM, CHROMIUM_FLAGS
+from tiny_runs import CHROMIUM
 
 from reports.making import make_report
 
@@ -18,22 +18,12 @@ def address(workshop, finished, tmp_path_factory):
     return made.written.html.as_uri()
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def opened(address, chromium):
+def opened(address, browser):
     pages = []
 
     def opened(width, scheme, script=True):
-        page = chromium.new_page(
+        page = browser.new_page(
             viewport={"width": width, "height": 900},
             color_scheme=scheme,
             java_script_enabled=script,
