@@ -17,7 +17,7 @@ from smash.files import write_json
 
 FORMAT = 1
 LEFT_OUT = ("env/host", "mlflow.user", "mlflow.source.name")
-KEPT_METRICS = ("test/", "test_recalibrated/", "validation/", "best/")
+KEPT_METRICS = ("test/", "test_recalibrated/", "validation/", "best/", "futures/")
 
 
 def record(store: Store, selection: Selection, folder: Path) -> list[Path]:

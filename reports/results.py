@@ -95,8 +95,10 @@ def tables(data: DataSet, comparisons: Mapping[str, Comparison]) -> Iterator[Tab
         score_tables.proper_scores(data, units),
         score_tables.calibration(data, units),
         score_tables.recalibrated(data, units),
+        score_tables.log_losses(data, units),
         score_tables.point_errors(data, units),
         score_tables.against(data, comparisons, units),
+        score_tables.futures(data),
         score_tables.beside_published(data, units),
         sources(data),
     ]
