@@ -150,7 +150,7 @@ def test_specs_in_the_readme_are_specs():
 def test_files_and_targets_of_the_documents_exist(text):
     ending = re.compile(r"[\w./-]*(\.(py|yaml|md|txt|cff|parquet|db|pkl)|/)|LICENSE")
     paths = {word for word in words(text) if ending.fullmatch(word) and "…" not in word}
-    paths |= set(re.findall(r"experiments/\w+\.yaml", text))
+    paths |= set(re.findall(r"experiments/[\w/]+\.yaml", text))
     assert len(paths) > 5
     for path in paths - {"/", *FILES_OF_RUNS}:
         assert path.startswith((*MADE_BY_RUNS, *ARTIFACTS)) or (ROOT / path).exists(), path

@@ -1,9 +1,11 @@
 """How samplers and denoising score on validation data, from which defaults are chosen.
 
-    python tests/benchmarks/sampler_study.py NAME experiments/crime.yaml MODEL KEY=VALUE ...
+    python tests/benchmarks/sampler_study.py NAME SPEC MODEL KEY=VALUE ...
 
-MODEL is what `--from` takes. Draws `scores.validation_samples` for each event of
-`scores.validation_sequences` sequences. Writes `.benchmarks/samplers-NAME.json` for `report.py`.
+SPEC has the published chain beside (experiments/published/crime.yaml, with protocol=strict as test
+data choose nothing), MODEL is what `--from` takes. Draws `scores.validation_samples` for each
+event of `scores.validation_sequences` sequences. Writes `.benchmarks/samplers-NAME.json` for
+`report.py`.
 """
 
 import json

@@ -24,7 +24,9 @@ from experiments.spec import (
 from smash.errors import SpecError
 from smash.settings import ModelSettings, ObjectiveSettings, TrainingSettings
 
-SPECS = sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml"))
+FOLDER = Path(__file__).parents[2] / "experiments"
+SPECS = sorted(FOLDER.glob("*.yaml"))
+PUBLISHED = sorted((FOLDER / "published").glob("*.yaml"))
 LEAVES = sorted(keys.leaves(ExperimentSpec))
 BARE = [
     "sigma_time",
@@ -95,11 +97,30 @@ def test_shipped_specs_load_and_are_named_after_their_data(path):
     assert load_spec(path, [f"seed={spec.seed}"]) == spec
 
 
-def test_four_specs_are_shipped():
+def test_four_specs_are_shipped_and_three_published_ones():
     assert [path.stem for path in SPECS] == ["crime", "earthquake", "football", "simulated"]
+    assert [path.stem for path in PUBLISHED] == ["crime", "earthquake", "football"]
 
 
-@pytest.mark.parametrize("path", [p for p in SPECS if p.stem != "simulated"], ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+def test_shipped_specs_choose_nothing_on_test_data_and_sample_fast(path):
+    spec = load_spec(path)
+    assert spec.protocol == "strict"
+    assert (spec.sampling.sampler, spec.sampling.denoise) == ("inverse_cdf", "posterior")
+    assert "climatology" in spec.baselines
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_published_specs_go_by_the_published_protocol_under_a_name_of_their_own(path):
+    spec = load_spec(path)
+    assert (spec.name, spec.data.name) == (f"{path.stem}-published", path.stem)
+    assert spec.protocol == "original"
+    assert spec.scores.original
+    assert "none" == spec.scaling.resolution == spec.scaling.location_resolution == spec.model.base
+    assert spec.objective.kind == "score_matching"
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
 def test_published_hyperparameters(path):
     published = {
         "earthquake": (0.2, 0.25, 16, 32, 2000, 0.005, 0.5, 0.0, 2, 250),
@@ -380,7 +401,7 @@ def test_the_digest_tells_specs_apart():
     )
 
 
-@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*SPECS, *PUBLISHED], ids=lambda path: load_spec(path).name)
 def test_the_quick_profile_is_a_smaller_valid_spec(path):
     spec = load_spec(path)
     quick = quick_profile(spec)

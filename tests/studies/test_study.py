@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 from optuna.trial import TrialState
-from tiny_runs import Workshop
+from tiny_runs import ROOT, Workshop
 from tiny_studies import StudyRoom
 
 import tune
 from experiments.spec import flatten, load_spec
 from smash.training import Trainer
 from studies.spec import load_search
+
+PUBLISHED = ROOT / "experiments" / "published"
 
 
 def test_the_published_setting_comes_first_and_is_set_against_the_best(studied):
@@ -255,10 +257,15 @@ def test_what_has_two_names_may_be_set_by_either(keys, dotted):
         assert flatten(load_search(path, [f"{key}=3"]).base)[dotted] == "3"
 
 
-def test_the_shipped_studies_hold_their_published_setting():
+def test_the_shipped_studies_hold_their_published_setting_and_leave_test_data_alone():
     for name in ("earthquake", "crime", "football", "simulated"):
         search = load_search(tune.STUDIES / f"{name}.yaml")
-        assert search.base.name == name
+        assert search.base.data.name == name
+        assert search.base.protocol == "strict"
+        if name != "simulated":
+            assert search.base.name == f"{name}-search"
+            published = flatten(load_spec(PUBLISHED / f"{name}.yaml"))
+            assert {k: published[k] for k in search.space}.items() <= flatten(search.base).items()
         assert search.figures == ("relative_score",)
         keys = ("model.sigma_time", "model.sigma_loc", "model.cond_dim", "sampling.langevin_step")
         assert tuple(search.space) == keys
