@@ -119,9 +119,17 @@ class DataSet:
         return Units(tags["data/time_unit"], tags.get("data/location_unit", "units"), names)
 
     def rival(self, name: str, group: Group) -> Group | None:
-        """Returns the baseline `name` scored on the same events as `group`."""
-        same = (b for b in self.baselines if b.baseline == name and b.contest == group.contest)
-        return next(same, None)
+        """Returns the baseline `name` scored on the same events, of the same protocol if any is."""
+        same = [b for b in self.baselines if b.baseline == name and b.contest == group.contest]
+        return min(same, key=lambda b: b.first.protocol != group.first.protocol, default=None)
+
+    def under(self, protocol: str) -> "DataSet":
+        """Returns the forecasters that were tested under a protocol."""
+        models, baselines = (
+            tuple(group for group in groups if group.first.protocol == protocol)
+            for groups in (self.models, self.baselines)
+        )
+        return replace(self, models=models, baselines=baselines)
 
     def skill(self, group: Group, score: str) -> float | None:
         """Returns 1 - score / climatology's, None where either is missing."""
@@ -132,6 +140,24 @@ class DataSet:
 
 def _value(found: Sequence[float]) -> Value:
     return Value(float(np.mean(found)), float(np.std(found, ddof=1)) if found[1:] else None)
+
+
+def by_setting(runs: Iterable[Run]) -> list[Group]:
+    """Returns the models of runs, the seeds of one setting together."""
+    found: dict[tuple, list[Run]] = {}
+    for run in runs:
+        found.setdefault(tuple(sorted(settings_of(run).items())), []).append(run)
+    return [Group(_one_a_seed(same), None) for same in found.values()]
+
+
+def latest(groups: Iterable[Group], experiment: str) -> Group | None:
+    """Returns an experiment's model: of several settings the last run, as no score may choose.
+
+    Ensembles and quick runs are left out.
+    """
+    own = [group for group in groups if group.first.experiment == experiment and not group.quick]
+    single = [group for group in own if "ensemble" not in group.first.tags]
+    return max(single, key=lambda group: max(run.started for run in group.runs), default=None)
 
 
 def arrange(runs: Iterable[Run]) -> list[DataSet]:
@@ -148,17 +174,14 @@ def arrange(runs: Iterable[Run]) -> list[DataSet]:
 
 
 def _dataset(name: str, digest: str, runs: Sequence[Run]) -> DataSet:
-    models: dict[tuple, list[Run]] = {}
     baselines: dict[tuple, list[Run]] = {}
     for run in runs:
         if run.tested and run.baseline:
             baselines.setdefault(_baseline_key(run), []).append(run)
-        elif run.tested:
-            models.setdefault(_model_key(run), []).append(run)
     dataset = DataSet(
         name,
         digest,
-        _labelled([Group(_one_a_seed(found), None) for found in models.values()]),
+        _labelled(by_setting(run for run in runs if run.tested and not run.baseline)),
         tuple(
             Group(_one_a_seed(found), key[0], key[0])
             for key, found in sorted(baselines.items(), key=lambda item: _order(item[0]))
@@ -169,16 +192,13 @@ def _dataset(name: str, digest: str, runs: Sequence[Run]) -> DataSet:
     return replace(dataset, models=_best_first(dataset))
 
 
-def _settings(run: Run) -> dict[str, str]:
+def settings_of(run: Run) -> dict[str, str]:
+    """Returns the keys in which runs of one model agree."""
     settings = {k: v for k, v in run.params.items() if k not in NOT_SETTINGS}
     settings["profile"] = run.tags.get("profile", "full")
     if "ensemble" in run.tags:
         settings["ensemble"] = f"{len(run.tags['ensemble'].split(','))} models"
     return settings
-
-
-def _model_key(run: Run) -> tuple:
-    return tuple(sorted(_settings(run).items()))
 
 
 def _baseline_key(run: Run) -> tuple:
@@ -202,7 +222,7 @@ def _labelled(groups: list[Group]) -> tuple[Group, ...]:
     """Returns the groups with labels that tell them apart, and the settings that differ."""
     if len(groups) < 2:
         return tuple(replace(group, settings={}) for group in groups)
-    settings = [_settings(group.first) for group in groups]
+    settings = [settings_of(group.first) for group in groups]
     known = set().union(*settings)
     keys = {key for key in known if len({one.get(key) for one in settings}) > 1}
     named = []

@@ -31,6 +31,17 @@ def published_rows(dataset: str, contest: str) -> list[Row]:
     return [_row(record, contest) for record in _records(dataset)]
 
 
+def published_smash(dataset: str) -> dict[str, Value]:
+    """Returns the published figures of SMASH by name; none for other data."""
+    own = (r for r in _records(dataset) if r["method"] == "SMASH")
+    return next((_figures(record) for record in own), {})
+
+
+def published_datasets() -> list[str]:
+    """Returns the data sets with published rows."""
+    return sorted({record["dataset"] for record in _table()})
+
+
 def published_columns(dataset: str, units: Units) -> list[Column]:
     """Returns the columns that compare with published ones, with the decimals of the latter."""
     columns = [column(figure, units) for figure in ESTIMATED_ALIKE]
@@ -52,10 +63,14 @@ def _records(dataset: str) -> list[dict[str, str]]:
 
 
 def _row(record: dict[str, str], contest: str) -> Row:
+    return Row({"forecaster": f"{record['method']}, published", **_figures(record)}, contest)
+
+
+def _figures(record: dict[str, str]) -> dict[str, Value]:
     figures: dict[str, Value] = {}
     for figure in ESTIMATED_ALIKE:
         if record[figure]:
             factor = 100 if FIGURES[figure].unit == "percent" else 1
             mean, sd = (float(record[name]) / factor for name in (figure, f"{figure}_sd"))
             figures[figure] = Value(mean, sd)
-    return Row({"forecaster": f"{record['method']}, published", **figures}, contest)
+    return figures

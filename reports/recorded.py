@@ -1,7 +1,7 @@
 """Results kept in the repository: what the tables of runs are made of, as JSON, without MLflow.
 
-A file holds the tested runs of an experiment, model and baselines, with all their figures,
-settings and comparisons. Hosts and users stay out of it.
+A file holds the runs of an experiment, model and baselines, that were tested or scored on
+validation data, with all their figures, settings and comparisons. Hosts and users stay out of it.
 """
 
 import json
@@ -21,15 +21,25 @@ KEPT_METRICS = ("test/", "test_recalibrated/", "validation/", "best/", "futures/
 
 
 def record(store: Store, selection: Selection, folder: Path) -> list[Path]:
-    """Writes the tested runs of a selection, a file an experiment; returns the files."""
+    """Writes the scored runs of a selection, a file an experiment; returns the files.
+
+    Runs that a file holds and the store does not, as they were made elsewhere, stay in it. Quick
+    runs are no results.
+
+    Raises:
+        DataError: naming a file that is there and no record of runs.
+    """
     experiments: dict[str, list[dict[str, Any]]] = {}
     for run in selection.runs:
-        if run.tested and run.status == "FINISHED":
+        if (run.tested or run.validated) and run.status == "FINISHED" and not run.quick:
             found = {"run": asdict(_public(run)), "comparison": store.json(run, COMPARISON)}
             experiments.setdefault(run.experiment, []).append(found)
     paths = [folder / f"{name}.json" for name in experiments]
     for path, runs in zip(paths, experiments.values(), strict=True):
-        write_json(path, {"format": FORMAT, "runs": runs})
+        ids = {found["run"]["run_id"] for found in runs}
+        earlier = _recorded(path) if path.exists() else ()
+        kept = [found for found in earlier if found["run"]["run_id"] not in ids]
+        write_json(path, {"format": FORMAT, "runs": [*kept, *runs]})
     return paths
 
 

@@ -73,5 +73,10 @@ class Run:
         return "n_events" in self.figures and not self.over_seeds
 
     @property
+    def validated(self) -> bool:
+        """True where a model was scored on validation data, but for trials of a study."""
+        return "validation/relative_score" in self.metrics and not (self.trial or self.over_seeds)
+
+    @property
     def seconds(self) -> float | None:
         return None if self.ended is None else (self.ended - self.started) / 1000

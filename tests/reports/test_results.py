@@ -1,6 +1,7 @@
 """Results kept as JSON, and the page that is made of them."""
 
 import json
+import re
 from dataclasses import replace
 
 import made_up
@@ -8,9 +9,14 @@ import pytest
 from mlflow import MlflowClient
 from typer.testing import CliRunner
 
+from reports.ablations import ablations
+from reports.groups import arrange, latest
 from reports.recorded import read_recorded, record
+from reports.reproduction import reproduction
 from reports.results import app, page
 from reports.store import open_store
+from reports.tables import cells
+from reports.words import Units
 from smash.errors import DataError
 
 PUBLIC = {"env/commit": "c0ffee00", "env/threads": "1", "data/time_unit": "hours"}
@@ -74,6 +80,127 @@ def test_a_figure_that_no_run_has_is_a_goal_not_met(records, tmp_path):
     row = next(line for line in page(tmp_path).splitlines() if line.startswith("| CS time"))
     assert row.count("–") == 2
     assert row.rstrip(" |").endswith("no")
+
+
+def test_runs_made_elsewhere_stay_in_a_record_and_quick_ones_do_not_come_into_it(tmp_path):
+    for seed, profile in ((1, "full"), (2, "full"), (3, "quick")):
+        uri = f"sqlite:///{tmp_path / str(seed)}.db"
+        made = made_up.run(seed=seed, params={"name": "crime"}, tags={"profile": profile})
+        made_up.write(MlflowClient(uri), "crime", made)
+        with open_store(uri) as store:
+            for _ in range(2):
+                record(store, store.select(["crime"], ()), tmp_path / "kept")
+    seeds = [run.params["seed"] for run in read_recorded(tmp_path / "kept")[0]]
+    assert seeds == ["1", "2"]
+
+
+def test_a_model_scored_on_validation_data_alone_is_recorded_and_a_trial_is_not(tmp_path):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    made_up.write(MlflowClient(uri), "crime", validated("crime", 1))
+    made_up.write(MlflowClient(uri), "crime", validated("crime", 2, tags={"trial": "0"}))
+    with open_store(uri) as store:
+        record(store, store.select(["crime"], ()), tmp_path / "kept")
+    (run,) = read_recorded(tmp_path / "kept")[0]
+    assert run.params["seed"] == "1"
+    assert not run.tested
+
+
+def validated(experiment, seed=0, relative=0.9, tags=None, params=None, dataset="crime"):
+    """Returns a run with scores on validation data alone."""
+    params = {"name": experiment, "model.skip": "true"} | (params or {})
+    run = made_up.run(experiment, None, seed, params=params, tags=tags or {}, dataset=dataset)
+    scores = {"relative_score": relative, "crps_time": 1.0, "n_events": 10.0, "n_samples": 50.0}
+    metrics = {f"validation/{name}": value for name, value in scores.items()}
+    return replace(run, metrics=metrics, experiment=experiment)
+
+
+def scored(experiment, protocol="strict", baseline=None, seed=0, started=0, **figures):
+    tags = {"protocol": protocol, "data/time_unit": "hours"}
+    tags |= figures.pop("tags", {})
+    params, name = {"name": experiment, "protocol": protocol}, f"{experiment}-{protocol}"
+    run = made_up.run(name, baseline, seed, params=params, tags=tags, **figures)
+    return replace(run, experiment=experiment, started=started)
+
+
+def rows_of(table):
+    return {row[0].text: [cell.text for cell in row[1:]] for row in cells(table)}
+
+
+def test_an_ablation_is_told_by_the_keys_that_differ_and_set_against_the_winner():
+    runs = [validated("crime", seed, relative) for seed, relative in ((1, 0.90), (2, 0.92))]
+    changes = {"model.skip": "false", "scores.futures_horizon": "3.0", "threads": "2"}
+    runs.append(validated("crime-ablation-skip", 1, 0.95, params=changes))
+    runs.append(validated("crime-other", 1, 0.8))
+    runs.append(validated("crime-ablation-peeked", 1, 0.7, tags={"protocol": "original"}))
+    (data,) = arrange(runs)
+    rows = rows_of(ablations(data, Units()))
+    assert list(rows) == ["crime", "crime-ablation-skip"]
+    assert rows["crime"][:3] == ["nothing", "2", "0.9100 ± 0.0141"]
+    assert rows["crime-ablation-skip"][0] == "model.skip=false (was true)"
+    assert rows["crime-ablation-skip"][3] == "+0.0400"
+
+
+def test_without_a_winner_ablations_say_so_and_without_ablations_there_is_no_table():
+    (data,) = arrange([validated("crime-ablation-skip")])
+    assert "No run of experiments/crime.yaml" in ablations(data, Units()).notes[-1]
+    (data,) = arrange([validated("crime")])
+    assert ablations(data, Units()) is None
+
+
+def test_every_published_figure_stands_beside_ours_and_far_ones_are_marked():
+    figures = {
+        "cs_time_original": 0.0693,
+        "mae_time": 1.30,
+        "ece": 0.1136,
+        "accuracy_original": 0.3,
+    }
+    runs = [scored("crime-published", "original", seed=seed, **figures) for seed in (1, 2, 3)]
+    runs.append(scored("crime-published", cs_time_original=0.5, started=9))  # not what is meant
+    (data,) = arrange(runs)
+    rows = rows_of(reproduction(data, Units("hours", "degrees")))
+    assert rows["CS time (%)"] == ["6.93 ± 0.36", "6.93 ± 0.00", "+0.0", "within"]
+    assert rows["MAE time, mean (hours)"] == ["1.16 ± 0.06", "1.30 ± 0.00", "+2.3", "beyond"]
+    assert rows["accuracy (%)"][2:] == ["−6.0", "beyond"]
+    assert len(rows) == 6
+    assert "seeds 1, 2, 3" in reproduction(data, Units()).notes[0]
+
+
+def test_what_was_not_run_is_said_so_beside_goals_and_published_figures(tmp_path):
+    text = page(tmp_path)
+    for name, cs in (("crime", "6.93 ± 0.36"), ("earthquake", "3.53 ± 0.55"), ("football", "6.38")):
+        part = text.partition(f"## {name}\n")[2].partition("\n## ")[0]
+        assert f"Ours: not run yet. No run of experiments/published/{name}.yaml" in part
+        assert cs in part
+        assert f"Not run yet. No run of experiments/{name}.yaml is recorded" in part
+        assert part.count("≤") + part.count("≥") == 9
+        assert not re.search(r"\| (yes|no) \|", part)
+
+
+def test_a_model_is_held_against_the_climatology_of_its_own_protocol():
+    runs = [
+        scored("c", "original", "climatology", crps_time=1.0),
+        scored("c", "strict", "climatology", crps_time=2.0),
+        scored("crime", "strict", crps_time=1.0),
+        scored("crime-published", "original", crps_time=1.5),
+    ]
+    (data,) = arrange(runs)
+    skill = {group.first.experiment: data.skill(group, "crps_time") for group in data.models}
+    assert skill == {"crime": 0.5, "crime-published": -0.5}
+    assert [group.first.experiment for group in data.under("strict").models] == ["crime"]
+
+
+def test_of_several_settings_the_last_run_stands_for_an_experiment_whatever_it_scored():
+    runs = [
+        scored("crime", crps_time=0.5, started=1),
+        replace(
+            scored("crime", crps_time=0.9, started=2), params={"name": "crime", "model.x": "1"}
+        ),
+        scored("crime", crps_time=0.1, started=3, tags={"ensemble": "a, b"}),
+        scored("crime", crps_time=0.2, started=4, tags={"profile": "quick"}),
+    ]
+    (data,) = arrange(runs)
+    assert latest(data.models, "crime").mean("crps_time") == 0.9
+    assert latest(data.models, "football") is None
 
 
 @pytest.mark.parametrize(
