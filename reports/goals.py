@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reports.comparison import Comparison
 from reports.groups import DataSet, Group, latest
+from reports.shipped import departures
 from reports.tables import Column, Raw, Row, Table, Value
 from reports.words import FIGURES, SKILLS, Units, unit_of
 
@@ -82,7 +83,7 @@ def goals(data: DataSet, comparisons: Mapping[str, Comparison], units: Units) ->
             _row(Goal(row["figure"], float(row["goal"])), data, ours, comparisons, units)
             for row in rows
         ],
-        [note],
+        [note, *(departures(ours, spec) if ours else ())],
     )
 
 

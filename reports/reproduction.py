@@ -2,6 +2,7 @@
 
 from reports.groups import DataSet, latest
 from reports.published import SOURCE, published_columns, published_smash
+from reports.shipped import departures
 from reports.tables import Column, Raw, Row, Table, Value
 from reports.words import Units
 
@@ -25,10 +26,11 @@ def reproduction(data: DataSet, units: Units) -> Table | None:
         found = None if ours is None else ours.value(shown.key)
         rows.append(_row(shown, theirs[shown.key], found))
     if ours is None:
-        note = f"Ours: not run yet. No run of {spec} is recorded."
+        notes = [f"Ours: not run yet. No run of {spec} is recorded."]
     else:
         seeds = ", ".join(run.params.get("seed", "0") for run in ours.runs)
-        note = f"Ours: {spec}, mean ± standard deviation over the seeds {seeds}."
+        notes = [f"Ours: {spec}, mean ± standard deviation over seeds ({seeds})."]
+        notes += departures(ours, spec)
     return Table(
         f"{data.key}-reproduction",
         f"The published figures of SMASH on {data.name} and ours, under the published estimators "
@@ -41,7 +43,7 @@ def reproduction(data: DataSet, units: Units) -> Table | None:
             Column("far", f"beyond {FAR:.0f} sd"),
         ],
         rows,
-        [note, f"Published: {SOURCE}."],
+        [*notes, f"Published: {SOURCE}."],
     )
 
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 import made_up
 import pytest
 from mlflow import MlflowClient
+from tiny_runs import ROOT
 from typer.testing import CliRunner
 
+from experiments.spec import flatten, load_spec
 from reports.ablations import ablations
 from reports.groups import arrange, latest
 from reports.recorded import read_recorded, record
@@ -162,7 +164,20 @@ def test_every_published_figure_stands_beside_ours_and_far_ones_are_marked():
     assert rows["MAE time, mean (hours)"] == ["1.16 ± 0.06", "1.30 ± 0.00", "+2.3", "beyond"]
     assert rows["accuracy (%)"][2:] == ["−6.0", "beyond"]
     assert len(rows) == 6
-    assert "seeds 1, 2, 3" in reproduction(data, Units()).notes[0]
+    assert "seeds (1, 2, 3)" in reproduction(data, Units()).notes[0]
+
+
+def test_runs_of_other_settings_than_the_shipped_spec_are_told_by_the_keys():
+    shipped = flatten(load_spec(ROOT / "experiments" / "published" / "crime.yaml"))
+    for changes, said in (
+        ({"seed": "9", "threads": "3"}, ""),
+        ({"model.cond_dim": "8"}, "=8 (now"),
+    ):
+        run = replace(scored("crime-published", "original"), params=shipped | changes)
+        (data,) = arrange([run])
+        notes = reproduction(data, Units()).notes
+        assert len(notes) == 2 + bool(said)
+        assert said in notes[1]
 
 
 def test_what_was_not_run_is_said_so_beside_goals_and_published_figures(tmp_path):

@@ -1,0 +1,25 @@
+"""Whether recorded runs are of the spec as it is shipped."""
+
+from pathlib import Path
+
+from experiments.spec import flatten, load_spec
+from reports.groups import NOT_SETTINGS, Group
+
+ROOT = Path(__file__).parents[1]
+
+
+def departures(group: Group, spec: str) -> list[str]:
+    """Returns the keys in which a group's runs differ from a spec, as notes; none where they agree.
+
+    `spec` is the file's path from the root of the repository.
+    """
+    path = ROOT / spec
+    if not path.exists():
+        return []
+    shipped, params = flatten(load_spec(path)), group.first.params
+    different = [
+        f"{key}={params[key]} (now {shipped[key]})"
+        for key in sorted(shipped.keys() & params.keys() - NOT_SETTINGS)
+        if params[key] != shipped[key] and not key.startswith("scores.")
+    ]
+    return [f"The runs are not of {spec} as it is now: {', '.join(different)}."] * bool(different)
