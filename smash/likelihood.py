@@ -141,11 +141,13 @@ def _location_loss(
     noise: Tensor,
     sigma: Tensor,
 ) -> Tensor:
-    """Returns Σ ½ σ² (s(x + σ ε) + ε / σ)² / 3.
+    """Returns Σ ½ σ² (s(x + σ ε) + ε / σ)² / 3, or -log p(x | t, k) of a location mixture.
 
     The published mean is over three coordinates; so `loss_lambda2` weighs the same here.
     """
     mixed = network.mixed(z[:, None, :1], terms)
     mixed = network.with_mark(mixed, None if mark is None else mark[:, None])
+    if network.location is not None:
+        return -network.location.law(mixed).log_density(z[:, None, 1:]).mean()
     score = network.location_score(z[:, None, 1:] + sigma * noise, mixed, terms)
     return 0.5 * (sigma * score + noise).square().sum(-1).mean() / 3

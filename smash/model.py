@@ -123,10 +123,18 @@ class Smash(nn.Module):
                 f"objective.kind: likelihood, and {train.name} holds gaps of exactly 0, where a "
                 "density has no bound; set scaling.resolution to the clock's, or to auto"
             )
+        if settings.location_law == "mixture" and not likelihood:
+            raise SpecError(
+                "model.location_law: mixture is a density and trained by its likelihood; set "
+                "objective.kind to likelihood, or location_law to score"
+            )
         points = objective.law_points if likelihood else 0
         model = cls(settings, n_marks, scaler, about, points)
         if model.network.base is not None:
             model.network.base.fit(train, scaler, float(model.noise_scale()[0]))
+        if model.network.location is not None:
+            places = scaler.scale_location(train.targets().location)
+            model.network.location.spread_over(2 * places - 1)
         return model
 
     @property
@@ -138,9 +146,13 @@ class Smash(nn.Module):
         return self.encoder.projection.weight.device
 
     def noise_scale(self) -> Tensor:
-        """Returns σ (3,) of time, 0 where it carries no noise, and both coordinates."""
+        """Returns σ (3,) of time and both coordinates, 0 where they carry no noise."""
         sigma = noise_scale(self.settings, self.device)
-        return sigma * sigma.new_tensor([0.0, 1.0, 1.0]) if self.law_points else sigma
+        if self.law_points:
+            sigma[0] = 0.0
+        if self.network.location is not None:
+            sigma[1:] = 0.0
+        return sigma
 
     def contexts(self, batch: Batch) -> Tensor:
         """Returns the contexts (N, C) of a batch's targets."""

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from smash.climatology_base import ClimatologyBase
+from smash.location_mixture import LocationMixture
 from smash.settings import ModelSettings
 
 EPSILON = 1e-10
@@ -23,14 +24,15 @@ class ContextTerms(NamedTuple):
     Linear maps that follow each other without an activation between are folded into one.
     `time` and `location`: terms (N, 1, H) of the three layers of each trunk, biases included.
     `mix_time`, `mix_location` (N, H, H) and `mix_bias` (N, 1, H): from the trunks' last layers to
-    the location head's first, through the event's own mixture. `head_weight` (H, H) and
+    the location head's first, through the event's own mixture; a location mixture has no trunk of
+    locations, and `location` and `mix_location` are empty and None. `head_weight` (H, H) and
     `head_bias` (H,): from the time trunk's last layer to the intensity head's first.
     """
 
     time: tuple[Tensor, ...]
     location: tuple[Tensor, ...]
     mix_time: Tensor
-    mix_location: Tensor
+    mix_location: Tensor | None
     mix_bias: Tensor
     head_weight: Tensor
     head_bias: Tensor
@@ -111,9 +113,11 @@ class ScoreNet(nn.Module):
     context; the intensity reads the time trunk, the location score two mixtures of both.
 
     With a `base` the intensity is the base's times a factor that starts at 1, the location score
-    the base's plus a residual that starts at 0, in units of 1 / σ. `law_grid` (G,) holds the times
-    between which the intensity of a likelihood-trained model is linear; None where it is trained
-    by its score.
+    the base's plus a residual that starts at 0, in units of 1 / σ. With `location_law: mixture`
+    a density takes the place of the location score (see `smash.location_mixture`).
+
+    `law_grid` (G,) holds the times between which the intensity of a likelihood-trained model is
+    linear; None where it is trained by its score.
     """
 
     law_grid: Tensor | None
@@ -130,15 +134,19 @@ class ScoreNet(nn.Module):
         self.cond_dim, self.n_marks = size, n_marks
         n_streams = 4 if n_marks > 1 else 3
         self.time_trunk = _trunk(1, units)
-        self.location_trunk = _trunk(2, units)
         self.time_context = Linears(nn.Linear(size, units) for _ in range(3))
-        self.location_context = Linears(nn.Linear(size, units) for _ in range(3))
         self.joint_context = Linears(nn.Linear(size, units) for _ in range(3))
         self.intensity_head = Linears([nn.Linear(units, units), nn.Linear(units, n_marks)])
-        self.location_head = Linears([nn.Linear(2 * units, units), nn.Linear(units, 2)])
-        self.whole_context = _mlp(n_streams * size, units, units)
-        self.time_mixture = _mlp(units, units, units, 2)
-        self.location_mixture = _mlp(units, units, units, 2)
+        self.location: LocationMixture | None = None
+        if settings.location_law == "mixture":
+            self.location = LocationMixture(n_streams * size, units, settings.location_components)
+        else:
+            self.location_trunk = _trunk(2, units)
+            self.location_context = Linears(nn.Linear(size, units) for _ in range(3))
+            self.location_head = Linears([nn.Linear(2 * units, units), nn.Linear(units, 2)])
+            self.whole_context = _mlp(n_streams * size, units, units)
+            self.time_mixture = _mlp(units, units, units, 2)
+            self.location_mixture = _mlp(units, units, units, 2)
         self.mark_shift: nn.Embedding | None = None
         if settings.mark_in_location and n_marks > 1:
             self.mark_shift = nn.Embedding(n_marks, units)
@@ -150,7 +158,9 @@ class ScoreNet(nn.Module):
 
     def _start_at_base(self) -> None:
         """Makes the factor 1 and the residual 0, whatever the context."""
-        starts = ((self.intensity_head, SOFTPLUS_IS_ONE), (self.location_head, 0.0))
+        starts = [(self.intensity_head, SOFTPLUS_IS_ONE)]
+        if self.location is None:
+            starts.append((self.location_head, 0.0))
         for (_, last), start in starts:
             nn.init.zeros_(last.weight)
             nn.init.constant_(last.bias, start)
@@ -163,10 +173,18 @@ class ScoreNet(nn.Module):
         joint_terms = [linear(joint) for linear in self.joint_context]
         *_, time_last = self.time_trunk
         head, _ = self.intensity_head
+        if self.location is None:
+            location = _add_terms(self.location_context, spatial, joint_terms, self.location_trunk)
+            mix_time, mix_location, mix_bias = self._mixing(self.whole_context(context))
+        else:
+            location, mix_location = (), None
+            mix_time, mix_bias = self.location.terms(context, time_last)
         return ContextTerms(
             _add_terms(self.time_context, temporal, joint_terms, self.time_trunk),
-            _add_terms(self.location_context, spatial, joint_terms, self.location_trunk),
-            *self._mixing(self.whole_context(context)),
+            location,
+            mix_time,
+            mix_location,
+            mix_bias,
             head.weight @ time_last.weight,
             head(time_last.bias),
         )
@@ -239,6 +257,9 @@ class ScoreNet(nn.Module):
 
     def location_score(self, x: Tensor, mixed: Tensor, terms: ContextTerms) -> Tensor:
         """Returns ∇ log p(x | t) (N, Q, 2) at x (N, Q, 2), with the time's share `mixed`."""
+        if self.location is not None:
+            return self.location.law(mixed).score(x)
+        assert terms.mix_location is not None
         *trunk, _ = self.location_trunk
         hidden = x
         for linear, term in zip(trunk, terms.location, strict=True):

@@ -104,6 +104,10 @@ class ModelSettings:
     (`smash.phases`). `skip` adds each stream's input to its output, so that the last event reaches
     the score network as it was.
 
+    `location_law: mixture` gives the location a density, `location_components` Gaussians whose
+    numbers the context, the time and the mark decide, in place of a score to be followed by a
+    chain (see `smash.location_mixture`); it is trained by likelihood and drawn exactly.
+
     `max_context`: how many events the encoder takes at a time. A longer sequence is encoded in
     overlapping windows of as many, so that every event sees the last half as many or more. No
     published sequence is longer than the default.
@@ -119,6 +123,8 @@ class ModelSettings:
     dropout: Fraction = 0.1
     base: Literal["none", "climatology"] = "none"
     mark_in_location: bool = False
+    location_law: Literal["score", "mixture"] = "score"
+    location_components: Count = 16
     time_encoding: Literal["absolute", "relative"] = "absolute"
     periods: tuple[Positive, ...] = ()
     skip: bool = False

@@ -21,10 +21,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from smash.baselines.mixture_inputs import Batch, MixtureData, Pieces, Standardisation
-from smash.baselines.mixture_laws import GAP_NUMBERS, LOCATION_NUMBERS, GapLaw, LocationLaw
 from smash.data.events import EventSequences
 from smash.errors import CheckpointError
 from smash.files import replacing, write_json
+from smash.mixture_laws import GAP_NUMBERS, LOCATION_NUMBERS, GapLaw, LocationLaw
 from smash.samples import Forecast, LogDensities, Samples
 from smash.settings import Count, Positive
 

@@ -93,7 +93,10 @@ def _draw(
         probability = at_time.mark_probability()
         mark = draw_marks(probability, generator)
     mixed = network.with_mark(at_time.mixed, mark)
-    location = _walk(network, terms, mixed, float(sigma[1]), settings, generator)
+    if network.location is not None:
+        location = network.location.law(mixed).draw(generator)
+    else:
+        location = _walk(network, terms, mixed, float(sigma[1]), settings, generator)
     z = denoise(
         lambda t: time_branch(t).score(mark),
         lambda x: network.location_score(x, mixed, terms),

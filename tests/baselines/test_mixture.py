@@ -10,7 +10,7 @@ from synthetic import random_sequences
 
 from smash.baselines import Climatology, Mixture, MixtureSettings, fit_mixture
 from smash.baselines.mixture_inputs import MixtureData, Pieces, Standardisation
-from smash.baselines.mixture_laws import GapLaw, LocationLaw
+from smash.mixture_laws import GapLaw, LocationLaw
 from smash.data.events import EventSequences, build_sequences
 from smash.errors import CheckpointError, DataError
 from smash.scores.marks import log_loss

@@ -74,6 +74,16 @@ class LocationLaw:
         parts = self.log_weight - 0.5 * (first**2 + second**2) - a.log() - b.log()
         return parts.logsumexp(-1) - 2 * _HALF_LOG_TWO_PI
 
+    def score(self, location: Tensor) -> Tensor:
+        """Returns (..., 2) the gradient of the log density in locations (..., 2)."""
+        dx, dy = (location[..., None, :] - self.mean).unbind(-1)
+        a, b, c = self.root.unbind(-1)
+        first = dx / a
+        second = (dy - c * first) / b
+        parts = self.log_weight - 0.5 * (first**2 + second**2) - a.log() - b.log()
+        by_x, by_y = (c * second / b - first) / a, -second / b
+        return (parts.softmax(-1)[..., None, :] @ torch.stack([by_x, by_y], dim=-1)).squeeze(-2)
+
     def draw(self, generator: torch.Generator) -> Tensor:
         """Returns (..., 2) a draw from each law."""
         shape, device = self.log_weight.shape[:-1], self.log_weight.device
