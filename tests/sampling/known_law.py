@@ -16,6 +16,7 @@ class KnownLaw:
     n_marks = 2
     rates = (3.0, 1.0)
     base = None
+    location = None
     law_grid = None
 
     def terms(self, context: Tensor) -> Tensor:

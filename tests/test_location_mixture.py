@@ -1,0 +1,142 @@
+"""A location mixture is one law, whether it is asked for its density, its score or a draw."""
+
+import pytest
+import torch
+from synthetic import random_sequences
+
+from smash.data.batching import ScaledSequences
+from smash.data.events import build_sequences
+from smash.data.scaling import fit_scaler
+from smash.errors import SpecError
+from smash.likelihood import likelihood_loss
+from smash.mixture_laws import LocationLaw
+from smash.model import Smash
+from smash.sampling.inverse_cdf import sample_inverse_cdf
+from smash.settings import (
+    ModelSettings,
+    ObjectiveSettings,
+    SamplingSettings,
+    ScalingSettings,
+    TrainingSettings,
+)
+from smash.training import Trainer
+
+MIXTURE = ModelSettings(
+    cond_dim=8,
+    n_layers=1,
+    num_units=16,
+    base="climatology",
+    mark_in_location=True,
+    location_law="mixture",
+    location_components=4,
+    skip=True,
+    time_encoding="relative",
+)
+LIKELIHOOD = ObjectiveSettings(kind="likelihood", n_noise=1, law_points=32)
+SAMPLING = SamplingSettings(total_samples=2000)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def untrained(events, objective: ObjectiveSettings = LIKELIHOOD) -> Smash:
+    torch.manual_seed(0)
+    scaler = fit_scaler([events], ScalingSettings())
+    return Smash.untrained(MIXTURE, objective, events, scaler, 3).eval()
+
+
+def test_the_score_is_the_gradient_of_the_log_density():
+    torch.manual_seed(1)
+    law = LocationLaw.of(torch.randn(5, 7, 24, dtype=torch.double), 0.1)
+    place = torch.randn(5, 7, 2, dtype=torch.double, requires_grad=True)
+    (gradient,) = torch.autograd.grad(law.log_density(place).sum(), place)
+    torch.testing.assert_close(law.score(place.detach()), gradient)
+
+
+def test_components_start_at_places_of_the_training_data():
+    events = random_sequences([20, 30])
+    model = untrained(events)
+    law = model.network.location.law(torch.zeros(1, 1, 16))
+    places = torch.from_numpy(2 * model.scaler.scale_location(events.targets().location) - 1)
+    away = torch.cdist(model.network.location.out.bias[4:12].view(2, 4).T, places.float())
+    assert law.mean.shape == (1, 1, 4, 2)
+    assert away.min(dim=1).values.max() < 1e-6
+
+
+def test_draws_have_the_density_that_was_trained():
+    events = random_sequences([20, 30])
+    model = untrained(events)
+    torch.nn.init.normal_(model.network.mark_shift.weight, std=3.0)
+    batch = next(iter(ScaledSequences(events, model.scaler).batches(2)))
+    with torch.no_grad():
+        context = model.contexts(batch)[:3]
+        (block,) = sample_inverse_cdf(
+            model.network, context, model.noise_scale(), SAMPLING, generator()
+        )
+        z, mark = block.chains.z, block.chains.mark
+        terms = model.network.terms(context)
+        mixed = model.network.with_mark(model.network.mixed(z[..., :1], terms), mark)
+        law = model.network.location.law(mixed)
+        # Were the draws of another law than `law`, its own draws would be likelier or less so.
+        own = law.log_density(law.draw(generator(1)))
+        drawn = law.log_density(z[..., 1:])
+    spread = own.std(dim=1) * (2 / SAMPLING.total_samples) ** 0.5
+    assert ((own.mean(dim=1) - drawn.mean(dim=1)).abs() < 4 * spread).all()
+    score = model.network.location_score(z[..., 1:], mixed, terms)
+    torch.testing.assert_close(score, law.score(z[..., 1:]))
+
+
+def test_noise_plays_no_part():
+    model = untrained(random_sequences([20, 30]))
+    assert model.noise_scale().tolist() == [0, 0, 0]
+    batch = next(iter(ScaledSequences(random_sequences([20, 30]), model.scaler).batches(2)))
+    z, mark = batch.targets()
+    terms = model.network.terms(model.contexts(batch))
+    losses = [
+        likelihood_loss(model.network, terms, z, mark, noise, model.noise_scale(), LIKELIHOOD)
+        for noise in torch.randn(2, len(z), 1, 3)
+    ]
+    assert losses[0].location == losses[1].location
+
+
+def test_training_finds_two_places_far_apart(tmp_path):
+    """Between the places there are no data, and their shares are 3 to 1."""
+    numbers = torch.Generator().manual_seed(3)
+    right = torch.rand(600, generator=numbers) < 0.75
+    place = torch.stack([right.double() * 2 - 1, torch.zeros(600)], dim=-1)
+    place = place + 0.05 * torch.randn(600, 2, generator=numbers)
+    gap = torch.rand(600, generator=numbers).double() + 0.5
+    time = torch.cat([part.cumsum(0) for part in gap.split(20)])
+    mark = torch.zeros(600, dtype=torch.long)
+    events = build_sequences(time.numpy(), place.numpy(), mark.numpy(), [20] * 30, "two places")
+    model = untrained(events)
+    data = ScaledSequences(events, model.scaler)
+    settings = TrainingSettings(
+        total_epochs=12, batch_size=2, warmup_epochs=1, learning_rate=3e-3, eval_every=12
+    )
+    Trainer(model, data, data, LIKELIHOOD, settings, tmp_path, seed=0).fit()
+    model.eval()
+    with torch.no_grad():
+        context = model.contexts(next(iter(data.batches(30))))
+        (block,) = sample_inverse_cdf(
+            model.network, context, model.noise_scale(), SAMPLING, generator()
+        )
+    x = block.chains.z[..., 1]
+    assert float((x > 0).float().mean()) == pytest.approx(0.75, abs=0.06)
+    assert float((x.abs() < 0.4).float().mean()) < 0.05
+
+
+def test_a_model_is_loaded_as_it_was_saved(tmp_path):
+    events = random_sequences([20, 30])
+    model = untrained(events)
+    model.save(tmp_path / "model")
+    loaded = Smash.load(tmp_path / "model")
+    for name, weight in model.state_dict().items():
+        torch.testing.assert_close(loaded.state_dict()[name], weight, rtol=0, atol=0)
+    assert loaded.noise_scale().tolist() == [0, 0, 0]
+
+
+def test_score_matching_cannot_train_a_density():
+    with pytest.raises(SpecError, match="location_law: mixture is a density"):
+        untrained(random_sequences([20, 30]), ObjectiveSettings())
