@@ -7,10 +7,11 @@ import signal
 import sys
 from difflib import get_close_matches
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 
 import typer
+
+from studies.interruption import Interruption
 
 # Threads that spin while they wait stall each other on a busy machine (12 x slower was seen);
 # read by OpenMP when PyTorch is imported.
@@ -58,22 +59,22 @@ def main(
     # Imported here so that --help and wrong flags answer at once.
     from smash.errors import SmashError
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    interruption = Interruption(*_heeded())
     try:
-        changes = list(overrides or [])
-        changes += [] if trials is None else [f"budget.trials={trials}"]
-        changes += [] if timeout is None else [f"budget.hours={_hours(timeout)}"]
-        from studies.spec import load_search
+        with interruption.checked():
+            changes = list(overrides or [])
+            changes += [] if trials is None else [f"budget.trials={trials}"]
+            changes += [] if timeout is None else [f"budget.hours={_hours(timeout)}"]
+            from studies.spec import load_search
 
-        search = load_search(_find_study(dataset, study), changes)
-        from studies.search import Options, run_search
-
-        run_search(search, Options(jobs, storage, engine, address))
+            search = load_search(_find_study(dataset, study), changes)
+            from studies.search import Options, run_search
+        run_search(search, Options(jobs, storage, engine, address), interruption)
     except SmashError as error:
         typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
+        sys.exit(130 if interruption.asked else 2)
+    except KeyboardInterrupt as stopped:
+        typer.echo(str(stopped) or "interrupted", err=True)
         sys.exit(130)
 
 
@@ -104,9 +105,10 @@ def _hours(text: str) -> float:
     return float(match[1]) / {"s": 3600, "m": 60, "h": 1}[match[2]]
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """Takes SIGTERM for Ctrl-C."""
-    raise KeyboardInterrupt
+def _heeded() -> list[signal.Signals]:
+    """Returns the signals that interrupt a search; a script's background jobs ignore Ctrl-C."""
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    return [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGINT]
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from smash.errors import TrackingError
+from smash.files import replacing
 
 PATIENCE = 15
 """Seconds within which a server has to answer before a run starts."""
@@ -49,13 +50,22 @@ def open_client(uri: str) -> MlflowClient:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
         with only_one_process(uri), quiet(*_MIGRATIONS), _short_timeout():
-            client = MlflowClient(tracking_uri=uri)
-            client.search_experiments(max_results=1)
+            path = sqlite_path(uri)
+            if path is not None and not path.exists():
+                # MLflow makes its tables in many steps; a file with some of them is of no use.
+                with replacing(path) as beside:
+                    _ask_once(uri.replace(str(path), str(beside), 1))
+            return _ask_once(uri)
     except Exception as error:
         raise TrackingError(
             f"{shown(uri)}: the tracking server cannot be used ({_reason(error)}). Start it, "
             "correct MLFLOW_TRACKING_URI, or unset it to keep runs in ./mlflow.db"
         ) from error
+
+
+def _ask_once(uri: str) -> MlflowClient:
+    client = MlflowClient(tracking_uri=uri)
+    client.search_experiments(max_results=1)
     return client
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments import console
 from smash.errors import StudyError
+from studies.interruption import Interruption
 from studies.local import Watch
 
 if TYPE_CHECKING:  # a task sets its environment before it imports these
@@ -60,7 +61,11 @@ def _knock(address: str) -> None:
 
 
 def run_on_cluster(
-    plan: "Plan", environment: dict[str, str], jobs: int | None, watch: Watch
+    plan: "Plan",
+    environment: dict[str, str],
+    jobs: int | None,
+    watch: Watch,
+    interruption: Interruption,
 ) -> None:
     """Runs a study's trials as Ray tasks, at most `jobs` at once, by default as many as fit.
 
@@ -82,6 +87,7 @@ def run_on_cluster(
     plan_ref, over = ray.put(plan), False
     try:
         while running or not over:
+            interruption.check()
             room = min(jobs or 10**6, _capacity(needs.cpus, needs.gpus)) - len(running)
             if not over:
                 running += [task.remote(plan_ref, environment) for _ in range(room)]

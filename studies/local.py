@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from threading import Thread
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from experiments import console
 from smash.errors import SmashError, StudyError
+from studies.interruption import Interruption
 
 if TYPE_CHECKING:  # imported by the workers, which it takes seconds
     from studies.worker import Plan
@@ -32,7 +34,7 @@ class _Worker:
     pipe: Connection
 
 
-def run_locally(plan: "Plan", jobs: int, watch: Watch) -> None:
+def run_locally(plan: "Plan", jobs: int, watch: Watch, interruption: Interruption) -> None:
     """Runs a study's trials in `jobs` processes and calls `watch` now and then.
 
     A process that is killed (out of memory, say) is replaced; its trial is tried again.
@@ -41,10 +43,13 @@ def run_locally(plan: "Plan", jobs: int, watch: Watch) -> None:
         StudyError: when a worker met what is not a trial's fault.
         KeyboardInterrupt: after the workers have given their trials back.
     """
-    workers = [_start(plan) for _ in range(jobs)]
+    workers: list[_Worker] = []
     try:
+        with interruption.held():  # or a worker that is just starting would be forgotten
+            workers = [_start(plan) for _ in range(jobs)]
         while workers:
-            workers = [after for worker in workers if (after := _look_after(worker, plan))]
+            with interruption.held():
+                workers = [after for worker in workers if (after := _look_after(worker, plan))]
             watch()
             time.sleep(POLL)
     except BaseException:
@@ -57,11 +62,13 @@ def _start(plan: "Plan") -> _Worker:
     here, there = context.Pipe()
     process = context.Process(target=_work, args=(plan, there), name="trials", daemon=True)
     # Ctrl-C reaches all processes of a terminal; workers are told by this one, when it is time.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # They inherit that it is blocked; if this process ignored it, one that comes now would be lost.
+    resource_tracker.ensure_running()  # its start, which would be part of theirs, unblocks it
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     there.close()
     return _Worker(process, here)
 
@@ -102,12 +109,13 @@ def _end(workers: list[_Worker]) -> None:
 
 def _work(plan: "Plan", pipe: Connection) -> None:
     """What a worker process does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_leave_with_parent, args=(pipe,), daemon=True).start()
-    from studies.worker import Interruption, open_office, work
+    from studies.worker import open_office, work
 
-    interruption = Interruption()
+    interruption = Interruption(signal.SIGTERM, once=True)
     try:
-        work(replace(open_office(plan), held=interruption.held), plan.call)
+        work(replace(open_office(plan), interruption=interruption), plan.call)
     except KeyboardInterrupt:
         sys.exit(0)
     except SmashError as error:

@@ -15,6 +15,7 @@ from experiments.spec import dump_spec, spec_from_mapping
 from experiments.tracking import Store, Tracker
 from smash.files import replacing
 from studies.history import PUBLISHED, History, earlier_numbers, error_of
+from studies.interruption import Interruption
 from studies.plots import plots
 from studies.spec import Search
 from studies.trial import FIGURES, RUN, SPEC, STATUS, cost_of
@@ -80,7 +81,13 @@ def write_best(study: optuna.Study, search: Search, folder: Path) -> Path | None
     return path
 
 
-def log_results(study: optuna.Study, search: Search, parent: Tracker, folder: Path) -> Path | None:
+def log_results(
+    study: optuna.Study,
+    search: Search,
+    parent: Tracker,
+    folder: Path,
+    interruption: Interruption,
+) -> Path | None:
     """Returns where the best spec was written, after logging all there is to the parent run."""
     table = trials_table(study, search)
     parent.log_table(table, "trials.parquet")
@@ -98,6 +105,7 @@ def log_results(study: optuna.Study, search: Search, parent: Tracker, folder: Pa
         parent.log_artifact(folder / "pareto")
     for name, figure in plots(study, search.figures):
         parent.log_figure(figure, f"figures/{name}.png")
+        interruption.check()
     return path
 
 

@@ -19,6 +19,7 @@ from smash.data import Dataset, load_dataset
 from smash.errors import SpecError, StudyError, TrackingError
 from studies.cluster import connect_cluster, run_on_cluster
 from studies.history import Call, error_of
+from studies.interruption import Interruption
 from studies.ledger import Ledger, enqueue
 from studies.local import run_locally
 from studies.report import log_results, mend_children
@@ -44,7 +45,7 @@ class Options:
     address: str | None = None
 
 
-def run_search(search: Search, options: Options) -> None:
+def run_search(search: Search, options: Options, interruption: Interruption) -> None:
     """Runs a study until its budget is spent, and shows what it found.
 
     Raises:
@@ -54,17 +55,18 @@ def run_search(search: Search, options: Options) -> None:
     """
     silence()
     call = Call.now(search.study.budget.hours)
-    url = storage_url(options.storage or default_storage(Path.cwd()))
-    _check(search, options, url)
-    dataset = load_dataset(search.base.data)
-    _check_goal(search, dataset)
-    if options.engine == "ray":
-        connect_cluster(options.address, options.jobs)
-    ledger = open_ledger(search, dataset, url)
-    experiment = f"{search.base.name} studies"
-    # A folder of its own: two calls may write to the study's run at once.
-    store = connect(experiment, spool=SPOOL / f"study-{os.getpid()}")
-    with _parent(ledger, store, dataset, url) as parent:
+    with interruption.checked():
+        url = storage_url(options.storage or default_storage(Path.cwd()))
+        _check(search, options, url)
+        dataset = load_dataset(search.base.data)
+        _check_goal(search, dataset)
+        if options.engine == "ray":
+            connect_cluster(options.address, options.jobs)
+        ledger = open_ledger(search, dataset, url)
+        experiment = f"{search.base.name} studies"
+        # A folder of its own: two calls may write to the study's run at once.
+        store = connect(experiment, spool=SPOOL / f"study-{os.getpid()}")
+    with _parent(ledger, store, dataset, url) as parent, interruption.checked():
         plan = Plan(
             search=search,
             call=call,
@@ -75,10 +77,10 @@ def run_search(search: Search, options: Options) -> None:
             runs=RUNS.resolve(),
             threads=_threads(search, options),
         )
-        _run_trials(plan, options, ledger)
+        _run_trials(plan, options, ledger, interruption)
         mend_children(ledger.history(), store, parent.run_id)
         folder = RUNS / "studies" / search.study.name
-        path = log_results(ledger.study, search, parent, folder)
+        path = log_results(ledger.study, search, parent, folder, interruption)
         show_results(ledger.study, search, path)
         _raise_if_failing(ledger, call)
 
@@ -195,18 +197,20 @@ def _threads(search: Search, options: Options) -> int:
     return max(1, torch.get_num_threads() // (options.jobs or 1))
 
 
-def _run_trials(plan: Plan, options: Options, ledger: Ledger) -> None:
+def _run_trials(plan: Plan, options: Options, ledger: Ledger, interruption: Interruption) -> None:
     watch = Watcher(ledger.study, plan.search)
     try:
-        if options.engine == "ray":
-            run_on_cluster(plan, environment(), options.jobs, watch)
-        else:
-            run_locally(plan, options.jobs or 1, watch)
-        watch()
-    except KeyboardInterrupt:
+        with interruption.checked():
+            if options.engine == "ray":
+                run_on_cluster(plan, environment(), options.jobs, watch, interruption)
+            else:
+                run_locally(plan, options.jobs or 1, watch, interruption)
+            watch()
+    except KeyboardInterrupt as stopped:
         done = len(ledger.history().ended)
-        console.say(f"interrupted: {done} trials are kept; the same command goes on from there")
-        raise
+        raise KeyboardInterrupt(
+            f"interrupted: {done} trials are kept; the same command goes on from there"
+        ) from stopped
 
 
 def _raise_if_failing(ledger: Ledger, call: Call) -> None:

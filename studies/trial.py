@@ -6,7 +6,6 @@ import math
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from smash.errors import SmashError, StudyError, TrackingError
 from smash.training import EpochRecord
 from studies.cache import trained
 from studies.history import ERROR, PUBLISHED
+from studies.interruption import Interruption
 from studies.ledger import Ledger, patiently
 from studies.spec import Search
 
@@ -43,14 +43,12 @@ STATUS = {
 HASTE = 5.0
 """Seconds that an interrupted trial's run is given to be sent."""
 
-Held = Callable[[], AbstractContextManager[object]]
-
 
 @dataclass(frozen=True)
 class Office:
     """What a process keeps from trial to trial: the data, the study, the tracking server.
 
-    `cache` has the trained models; `held` keeps an interruption back for a moment.
+    `cache` has the trained models.
     """
 
     search: Search
@@ -60,7 +58,7 @@ class Office:
     parent: str
     cache: Path
     threads: int
-    held: Held = nullcontext
+    interruption: Interruption = field(default_factory=Interruption)
 
 
 @dataclass
@@ -81,12 +79,13 @@ def run_trial(office: Office, trial: optuna.Trial) -> None:
     tracker: Tracker | None = None
     with office.ledger.heartbeats(trial):
         try:
-            tracker = _start_run(office, trial)
-            end = _complete(office, trial, tracker)
+            with office.interruption.checked():
+                tracker = _start_run(office, trial)
+                end = _complete(office, trial, tracker)
         except optuna.TrialPruned as pruned:
             end = _End(TrialState.PRUNED, tags={"pruned": str(pruned)})
         except KeyboardInterrupt:
-            with office.held():
+            with office.interruption.held():
                 _give_back(office, trial, tracker)
             raise
         except StorageInternalError:  # away for a moment: the trial did nothing wrong
@@ -96,7 +95,7 @@ def run_trial(office: Office, trial: optuna.Trial) -> None:
             end = _End(TrialState.FAIL, tags={"error": "taken for lost, and tried again"})
         except Exception as error:  # noqa: BLE001 (the study goes on, whatever a trial meets)
             end = _failed(trial, tracker, error)
-        with office.held():
+        with office.interruption.held():
             recorded = office.ledger.tell(trial, end.state, end.values)
             if tracker is not None:
                 _close(tracker, end, recorded)
@@ -122,7 +121,7 @@ def _complete(office: Office, trial: optuna.Trial, tracker: Tracker) -> _End:
     trial.set_user_attr(SPEC, dump_spec(spec))
     data = prepare(office.dataset, spec.protocol, spec.scaling)
     run = Run(spec, office.dataset, data, tracker, spec.device)
-    training = trained(run, office.cache, _listener(trial, spec, tracker))
+    training = trained(run, office.cache, _listener(office, trial, spec, tracker))
     figures = validate(run, training.model)
     values = tuple(_checked(name, figures) for name in office.search.figures)
     cost = {
@@ -144,7 +143,7 @@ def _described(office: Office, trial: optuna.Trial) -> ExperimentSpec:
 
 
 def _listener(
-    trial: optuna.Trial, spec: ExperimentSpec, tracker: Tracker
+    office: Office, trial: optuna.Trial, spec: ExperimentSpec, tracker: Tracker
 ) -> Callable[[EpochRecord, bool], None]:
     """Returns what is done after an epoch: logged, told to the pruner, stopped if it says so.
 
@@ -154,6 +153,7 @@ def _listener(
     spared = bool(trial.user_attrs.get(PUBLISHED))
 
     def after_epoch(record: EpochRecord, now: bool) -> None:
+        office.interruption.check()
         tracker.log_metrics(epoch_metrics(record), step=record.epoch)
         if record.validation_loss is None or not reports:
             return

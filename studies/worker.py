@@ -1,13 +1,9 @@
 """A process that runs trials, one after the other, until there are none left for it."""
 
 import os
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 import optuna
 
@@ -75,36 +71,9 @@ def run_next(office: Office, call: Call) -> Verdict | None:
 def work(office: Office, call: Call) -> None:
     """Runs trials until none is left: not even one that runs elsewhere and may yet be lost."""
     while (verdict := run_next(office, call)) in (None, Verdict.WAIT):
+        office.interruption.check()
         if verdict is Verdict.WAIT:
             time.sleep(POLL)
-
-
-class Interruption:
-    """SIGTERM as a KeyboardInterrupt, once; SIGINT goes to the process that waits for this one."""
-
-    def __init__(self) -> None:
-        self._held = self._pending = False
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, self._handle)
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keeps an interruption back until the end."""
-        self._held = True
-        try:
-            yield
-        finally:
-            self._held = False
-        if self._pending:
-            self._pending = False
-            raise KeyboardInterrupt
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if self._held:
-            self._pending = True
-        else:
-            raise KeyboardInterrupt
 
 
 def environment() -> dict[str, str]:

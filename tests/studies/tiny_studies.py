@@ -44,13 +44,16 @@ STUDY: dict[str, Any] = {
 }
 SHARED = {"langevin_step": {"low": 0.0001, "high": 0.01, "log": True}}
 """A space whose trials share one training, which a test may hold back: `hold_training`."""
-WITHOUT_PLOTS = """
+TUNED = """
 import signal
 import tune
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's background job
+{}
+tune.app()
+"""
+WITHOUT_PLOTS = """
 import studies.report
 studies.report.plots = lambda *_: iter(())
-tune.app()
 """
 
 
@@ -136,12 +139,15 @@ class StudyRoom:
             yield
 
     @contextmanager
-    def process(self, *arguments: str, **variables: str) -> Iterator[subprocess.Popen]:
+    def process(
+        self, *arguments: str, plots: bool = False, **variables: str
+    ) -> Iterator[subprocess.Popen]:
         """Yields tune.py as a process of its own, which is killed at the end at the latest.
 
-        It draws no plots, which take longer than all the rest.
+        Unless told to it draws no plots, which take longer than all the rest.
         """
-        command = [sys.executable, "-c", WITHOUT_PLOTS, "--study", "study.yaml", *arguments]
+        script = TUNED.format("" if plots else WITHOUT_PLOTS)
+        command = [sys.executable, "-c", script, "--study", "study.yaml", *arguments]
         process = subprocess.Popen(
             command,
             cwd=self.folder,
@@ -167,7 +173,7 @@ def _databases() -> Path:
     return folder
 
 
-def _run_here(plan: Any, jobs: int, watch: Callable[[], None]) -> None:
+def _run_here(plan: Any, jobs: int, watch: Callable[[], None], _: Any) -> None:
     work(open_office(plan), plan.call)
     watch()
 

@@ -1,0 +1,106 @@
+"""Ctrl-C ends a search at whatever moment it comes; nothing finished is lost, nobody is left."""
+
+import os
+import signal
+import subprocess
+import time
+import weakref
+
+import psutil
+import pytest
+from tiny_studies import SHARED, StudyRoom, values_of, wait_until
+
+from studies.interruption import Interruption
+
+COMMAND = ("--trials", "200", "--jobs", "2", "--set", "epochs=1")
+PATIENCE = 30
+
+
+class Thing:
+    """Something a weak reference can point to."""
+
+
+@pytest.fixture
+def interruption():
+    before = signal.getsignal(signal.SIGINT)
+    yield Interruption(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+def interrupt_where_exceptions_are_dropped() -> None:
+    """Sends SIGINT to this process in the callback of a weak reference, where Python drops it."""
+    thing = Thing()
+    reference = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))
+    del thing
+    assert reference() is None
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interruption_that_was_dropped_comes_at_the_next_check(interruption):
+    interruption.check()
+    interrupt_where_exceptions_are_dropped()
+    with pytest.raises(KeyboardInterrupt):
+        interruption.check()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_error_of_somebodys_clean_up_does_not_take_its_place(interruption):
+    def clean_up() -> None:
+        with interruption.checked():
+            interrupt_where_exceptions_are_dropped()
+            raise OSError("closed")
+
+    with pytest.raises(KeyboardInterrupt):
+        clean_up()
+
+
+def test_an_error_without_an_interruption_stays_what_it_is(interruption):
+    with pytest.raises(OSError, match="closed"), interruption.checked():
+        raise OSError("closed")
+
+
+def test_what_is_held_is_finished_first(interruption):
+    finished = []
+
+    def keep() -> None:
+        with interruption.held():
+            os.kill(os.getpid(), signal.SIGINT)
+            finished.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        keep()
+    assert finished
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_it_ends_a_search_whenever_it_comes(tmp_path):
+    """The signal goes to the first process alone, from its imports to the middle of its trials."""
+    room = StudyRoom.at(tmp_path, space=SHARED)
+    for seconds in (2.0, 4.0, 7.0):
+        with room.process(*COMMAND, plots=True) as process:  # whose imports are part of it
+            time.sleep(seconds)
+            interrupt(process)
+    with room.process(*COMMAND) as process:
+        wait_until(lambda: finished(room), process, 4 * PATIENCE)
+        kept = finished(room)
+        assert "trials are kept" in interrupt(process)
+    assert finished(room).items() >= kept.items()
+
+
+def interrupt(process: subprocess.Popen) -> str:
+    """Returns what a search says that is interrupted, after checks that all of it ends."""
+    assert process.poll() is None, process.communicate()
+    below = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, (said, errors)
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+    _, left = psutil.wait_procs(below, timeout=10)
+    assert not left
+    return errors
+
+
+def finished(room: StudyRoom) -> dict:
+    return dict(values_of(room.trials())) if "study" in room.studies() else {}
