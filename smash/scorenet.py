@@ -133,20 +133,23 @@ class ScoreNet(nn.Module):
         units, size = settings.num_units, settings.cond_dim
         self.cond_dim, self.n_marks = size, n_marks
         n_streams = 4 if n_marks > 1 else 3
+        scored = settings.location_law == "score"
         self.time_trunk = _trunk(1, units)
+        if scored:
+            self.location_trunk = _trunk(2, units)
         self.time_context = Linears(nn.Linear(size, units) for _ in range(3))
+        if scored:
+            self.location_context = Linears(nn.Linear(size, units) for _ in range(3))
         self.joint_context = Linears(nn.Linear(size, units) for _ in range(3))
         self.intensity_head = Linears([nn.Linear(units, units), nn.Linear(units, n_marks)])
         self.location: LocationMixture | None = None
-        if settings.location_law == "mixture":
-            self.location = LocationMixture(n_streams * size, units, settings.location_components)
-        else:
-            self.location_trunk = _trunk(2, units)
-            self.location_context = Linears(nn.Linear(size, units) for _ in range(3))
+        if scored:
             self.location_head = Linears([nn.Linear(2 * units, units), nn.Linear(units, 2)])
             self.whole_context = _mlp(n_streams * size, units, units)
             self.time_mixture = _mlp(units, units, units, 2)
             self.location_mixture = _mlp(units, units, units, 2)
+        else:
+            self.location = LocationMixture(n_streams * size, units, settings.location_components)
         self.mark_shift: nn.Embedding | None = None
         if settings.mark_in_location and n_marks > 1:
             self.mark_shift = nn.Embedding(n_marks, units)
