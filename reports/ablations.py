@@ -5,7 +5,7 @@ The winner is the experiment named as its data set; its changes are the experime
 changed, and `--stage train`, so that no test data are touched.
 """
 
-from reports.groups import NOT_SETTINGS, DataSet, Group, by_setting, latest, settings_of
+from reports.groups import DataSet, Group, by_setting, different_keys, latest, settings_of
 from reports.tables import Column, Raw, Row, Table, filled
 from reports.words import Units, column
 from smash.scores.bootstrap import SKILLS
@@ -70,11 +70,10 @@ def _row(group: Group, winner: Group | None) -> Row:
 
 
 def differences(winner: Group, group: Group) -> list[str]:
-    """Returns the keys of the spec that differ, each with both values; scores are not settings."""
+    """Returns the keys of the spec that differ, each with both values."""
     before, after = settings_of(winner.first), settings_of(group.first)
-    keys = sorted({*before, *after} - NOT_SETTINGS - {"name"})
     return [
         f"{key}={after.get(key, '–')} (was {before.get(key, '–')})"
-        for key in keys
-        if before.get(key) != after.get(key) and not key.startswith("scores.")
+        for key in different_keys(before, after)
+        if key != "name"
     ]

@@ -201,6 +201,12 @@ def settings_of(run: Run) -> dict[str, str]:
     return settings
 
 
+def different_keys(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    """Returns the keys in which two specs are of different settings; scores are none."""
+    keys = sorted({*one, *other} - NOT_SETTINGS)
+    return [k for k in keys if one.get(k) != other.get(k) and not k.startswith("scores.")]
+
+
 def _baseline_key(run: Run) -> tuple:
     """Returns name, protocol, events and samples: a baseline does not know the model's settings."""
     figures = run.figures

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from experiments.spec import flatten, load_spec
-from reports.groups import NOT_SETTINGS, Group
+from reports.groups import Group, different_keys
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,9 +17,11 @@ def departures(group: Group, spec: str) -> list[str]:
     if not path.exists():
         return []
     shipped, params = flatten(load_spec(path)), group.first.params
+    # Keys that only one of them knows came or went with a version of the schema.
+    both = shipped.keys() & params.keys()
     different = [
         f"{key}={params[key]} (now {shipped[key]})"
-        for key in sorted(shipped.keys() & params.keys() - NOT_SETTINGS)
-        if params[key] != shipped[key] and not key.startswith("scores.")
+        for key in different_keys(shipped, params)
+        if key in both
     ]
     return [f"The runs are not of {spec} as it is now: {', '.join(different)}."] * bool(different)

@@ -1,4 +1,4 @@
-"""The mixture's laws in standardised units: a gap with an atom at zero, and a location."""
+"""Mixtures of Gaussians in standardised units: a gap with an atom at zero, and a location."""
 
 import math
 from dataclasses import dataclass
@@ -67,22 +67,27 @@ class LocationLaw:
 
     def log_density(self, location: Tensor) -> Tensor:
         """Returns (...) log densities of locations (..., 2)."""
-        dx, dy = (location[..., None, :] - self.mean).unbind(-1)
-        a, b, c = self.root.unbind(-1)
-        first = dx / a
-        second = (dy - c * first) / b
-        parts = self.log_weight - 0.5 * (first**2 + second**2) - a.log() - b.log()
+        _, _, parts = self._at(location)
         return parts.logsumexp(-1) - 2 * _HALF_LOG_TWO_PI
 
     def score(self, location: Tensor) -> Tensor:
         """Returns (..., 2) the gradient of the log density in locations (..., 2)."""
+        first, second, parts = self._at(location)
+        a, b, c = self.root.unbind(-1)
+        by_x, by_y = (c * second / b - first) / a, -second / b
+        return (parts.softmax(-1)[..., None, :] @ torch.stack([by_x, by_y], dim=-1)).squeeze(-2)
+
+    def _at(self, location: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns locations (..., 2) standardised by each component, and its part of the density.
+
+        (..., M) each: the two coordinates, and the log of weight times density without its 2 π.
+        """
         dx, dy = (location[..., None, :] - self.mean).unbind(-1)
         a, b, c = self.root.unbind(-1)
         first = dx / a
         second = (dy - c * first) / b
         parts = self.log_weight - 0.5 * (first**2 + second**2) - a.log() - b.log()
-        by_x, by_y = (c * second / b - first) / a, -second / b
-        return (parts.softmax(-1)[..., None, :] @ torch.stack([by_x, by_y], dim=-1)).squeeze(-2)
+        return first, second, parts
 
     def draw(self, generator: torch.Generator) -> Tensor:
         """Returns (..., 2) a draw from each law."""

@@ -134,6 +134,7 @@ class ScoreNet(nn.Module):
         self.cond_dim, self.n_marks = size, n_marks
         n_streams = 4 if n_marks > 1 else 3
         scored = settings.location_law == "score"
+        # Made in this order, a seed gives the weights it gave before there was another law.
         self.time_trunk = _trunk(1, units)
         if scored:
             self.location_trunk = _trunk(2, units)

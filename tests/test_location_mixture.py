@@ -87,6 +87,20 @@ def test_draws_have_the_density_that_was_trained():
     torch.testing.assert_close(score, law.score(z[..., 1:]))
 
 
+def test_the_folded_maps_are_the_maps_one_after_the_other():
+    events = random_sequences([20, 30])
+    model = untrained(events)
+    network, batch = model.network, next(iter(ScaledSequences(events, model.scaler).batches(2)))
+    with torch.no_grad():
+        context, time = model.contexts(batch), batch.targets()[0][:, None, :1]
+        terms, hidden = network.terms(context), time
+        for layer, term in zip(network.time_trunk, terms.time, strict=False):
+            hidden = (hidden @ layer.weight.T + term).relu()
+        *_, last = network.time_trunk
+        expected = network.location.context(context)[:, None] + network.location.time(last(hidden))
+        torch.testing.assert_close(network.mixed(time, terms), expected)
+
+
 def test_noise_plays_no_part():
     model = untrained(random_sequences([20, 30]))
     assert model.noise_scale().tolist() == [0, 0, 0]
