@@ -20,13 +20,26 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 
 from experiments import sending, server, tracking
-from experiments.server import download_artifact, find_run, shown, tracking_uri
+from experiments.server import download_artifact, find_run, open_client, shown, tracking_uri
 from experiments.tracking import connect
 from smash.data.dataset import build_dataset
 from smash.data.events import build_sequences
 from smash.errors import TrackingError
 
 ROOT = Path(__file__).parents[2]
+INTERRUPTED = """
+import sys
+from sqlalchemy import Engine, event
+from experiments.server import open_client
+
+@event.listens_for(Engine, "after_cursor_execute")
+def interrupt(connection, cursor, statement, *_):
+    if "CREATE TABLE _alembic_tmp_" in statement:
+        raise KeyboardInterrupt
+
+open_client(sys.argv[1])
+"""
+"""Opens a new database and is interrupted in the midst of MLflow's migrations."""
 
 
 @pytest.fixture
@@ -69,6 +82,16 @@ def test_what_is_logged_is_there(store, uri):
     assert history(uri, run.run_id, "train/loss") == [(e, 1 / (e + 1)) for e in range(50)]
     assert found.data.metrics["test/mae"] == 0.5
     assert found.data.metrics["mark/a_b é"] == 1
+
+
+def test_a_database_is_made_whole_or_not_at_all(tmp_path):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", INTERRUPTED, uri]
+    stopped = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert "KeyboardInterrupt" in stopped.stderr
+    assert {path.name for path in tmp_path.iterdir()} <= {"mlflow.db.lock"}
+    assert open_client(uri).search_experiments()
 
 
 def test_many_epochs_take_few_requests(store, uri):

@@ -14,6 +14,19 @@ from studies.interruption import Interruption
 
 COMMAND = ("--trials", "200", "--jobs", "2", "--set", "epochs=1")
 PATIENCE = 30
+LOST = """
+import os, weakref
+from studies import search, shown
+def interrupted(function):
+    def called(*arguments, **named):
+        thing = type("Thing", (), {{}})()
+        reference = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))
+        del thing
+        return function(*arguments, **named)
+    return called
+{0} = interrupted({0})
+"""
+"""Sends SIGINT where Python drops what it raises, at each call of a function."""
 
 
 class Thing:
@@ -86,6 +99,20 @@ def test_it_ends_a_search_whenever_it_comes(tmp_path):
         kept = finished(room)
         assert "trials are kept" in interrupt(process)
     assert finished(room).items() >= kept.items()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "function",
+    ["search.load_dataset", "search.connect", "shown.Watcher.__call__", "search.log_results"],
+)
+def test_it_ends_a_search_even_where_python_drops_it(function, tmp_path):
+    room = StudyRoom.at(tmp_path, space=SHARED)
+    with room.process("--trials", "1", prelude=LOST.format(function)) as process:
+        _, errors = process.communicate(timeout=4 * PATIENCE)
+    assert process.returncode == 130, errors
+    assert errors.strip().splitlines()[-1].startswith("interrupted")
+    assert "Traceback" not in errors
 
 
 def interrupt(process: subprocess.Popen) -> str:

@@ -140,13 +140,14 @@ class StudyRoom:
 
     @contextmanager
     def process(
-        self, *arguments: str, plots: bool = False, **variables: str
+        self, *arguments: str, plots: bool = False, prelude: str = "", **variables: str
     ) -> Iterator[subprocess.Popen]:
         """Yields tune.py as a process of its own, which is killed at the end at the latest.
 
         Unless told to it draws no plots, which take longer than all the rest.
+        `prelude` is run first.
         """
-        script = TUNED.format("" if plots else WITHOUT_PLOTS)
+        script = TUNED.format(prelude + ("" if plots else WITHOUT_PLOTS))
         command = [sys.executable, "-c", script, "--study", "study.yaml", *arguments]
         process = subprocess.Popen(
             command,
