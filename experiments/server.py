@@ -54,7 +54,7 @@ def open_client(uri: str) -> MlflowClient:
             if path is not None and not path.exists():
                 # MLflow makes its tables in many steps; a file with some of them is of no use.
                 with replacing(path) as beside:
-                    _ask_once(uri.replace(str(path), str(beside), 1))
+                    _ask_once(_with_path(uri, beside))
             return _ask_once(uri)
     except Exception as error:
         raise TrackingError(
@@ -165,6 +165,12 @@ def sqlite_path(uri: str) -> Path | None:
     """Returns the file behind a SQLite URI, None for any other URI."""
     scheme, _, path = uri.partition("?")[0].partition(":///")
     return Path(path) if scheme.startswith("sqlite") and path else None
+
+
+def _with_path(uri: str, path: Path) -> str:
+    """Returns a SQLite URI with another file in it."""
+    head, mark, query = uri.partition("?")
+    return f"{head.partition(':///')[0]}:///{path}{mark}{query}"
 
 
 @contextmanager

@@ -94,6 +94,15 @@ def test_a_database_is_made_whole_or_not_at_all(tmp_path):
     assert open_client(uri).search_experiments()
 
 
+@pytest.mark.parametrize("form", ["sqlite:///{}//new/./mlflow.db", "sqlite:///{}/sqlite?timeout=9"])
+def test_a_database_may_be_named_in_any_form(form, tmp_path):
+    uri = form.format(tmp_path)
+    assert open_client(uri).search_experiments()
+    path = server.sqlite_path(uri)
+    assert path is not None
+    assert {found.name for found in path.parent.iterdir()} == {path.name, f"{path.name}.lock"}
+
+
 def test_many_epochs_take_few_requests(store, uri):
     with start(store) as run:
         for epoch in range(2000):
