@@ -111,9 +111,12 @@ def test_a_study_on_a_cluster_outlives_one_of_its_machines(tmp_path, postgres, m
         two_nodes() as (cluster, second),
     ):
         arguments = ("--engine", "ray", "--address", cluster.address, "--storage", url)
+        # The training is done first: a trial that is past it could not be held back any more.
+        with room.process(*arguments, "--trials", "1", MLFLOW_TRACKING_URI=address) as process:
+            _, errors = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, errors
         arguments += ("--trials", str(TRIALS))
         with room.process(*arguments, MLFLOW_TRACKING_URI=address) as process:
-            wait_until(lambda: room.training_lock() is not None, process, PATIENCE)
             with room.hold_training():
                 wait_until(lambda: len(running(url)) == 2, process, PATIENCE)
                 before = running(url)

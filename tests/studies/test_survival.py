@@ -55,8 +55,9 @@ def kill_a_worker_and_then_the_whole(room: StudyRoom) -> dict:
         victim = running(room)[0]
         os.kill(victim.user_attrs["worker"]["pid"], signal.SIGKILL)
         wait_until(lambda: victim.number in history(room).lost, process, PATIENCE)
-        wait_until(lambda: done(room), process, PATIENCE)
+        wait_until(lambda: trained(room), process, PATIENCE)
         with room.hold_training():
+            wait_until(lambda: done(room), process, PATIENCE)
             wait_until(lambda: len(running(room)) == 2, process, PATIENCE)
             pids, kept = workers(room), dict(values_of(room.trials()))
             process.kill()
@@ -86,6 +87,11 @@ def go_on_from_two_sides_and_interrupt_one(room: StudyRoom) -> None:
 def in_training(room: StudyRoom) -> bool:
     """Returns whether the training that trials share has come to its first checkpoint."""
     return any((room.folder / "runs" / "cache").glob("*/checkpoints/epoch-*"))
+
+
+def trained(room: StudyRoom) -> bool:
+    """Returns whether the training that trials share is done."""
+    return any((room.folder / "runs" / "cache").glob("*/training.json"))
 
 
 def wait_until_gone(pids: list[int]) -> None:
