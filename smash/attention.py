@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from smash.dropout import draw_bits, kept
+
 BLOCK_QUERIES = 64
 BLOCK_WEIGHTS = 2**19
 """Queries and attention weights in a block; the latter are two megabytes in float32."""
-
-_RANDOM_RANGE = 2**16
 
 
 def causal_attention(query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
@@ -45,9 +45,10 @@ class _BlockedAttention(torch.autograd.Function):
         out, draws = torch.empty_like(value), []
         for rows, queries, past in _blocks(query.shape):
             weights = _weights(scaled, key, rows, queries, past)
-            draws.append(_draw(weights.numel()))
-            weights.mul_(_kept(draws[-1], weights, dropout))
-            torch.bmm(weights, value[rows, past], out=out[rows, queries])
+            draws.append(draw_bits(weights.numel()))
+            weights.mul_(kept(draws[-1], weights.shape, weights.dtype, dropout))
+            # Into a slice of the result, bmm would take the rows one by one.
+            out[rows, queries] = torch.bmm(weights, value[rows, past])
         ctx.save_for_backward(scaled, key, value, out, *draws)
         ctx.dropout = dropout
         return out
@@ -61,12 +62,12 @@ class _BlockedAttention(torch.autograd.Function):
         mean = (d_out * out).sum(-1, keepdim=True)
         for (rows, queries, past), bits in zip(_blocks(scaled.shape), draws, strict=True):
             weights = _weights(scaled, key, rows, queries, past)
-            kept = _kept(bits, weights, ctx.dropout)
-            d_product = torch.bmm(d_out[rows, queries], value[rows, past].mT).mul_(kept)
+            factor = kept(bits, weights.shape, weights.dtype, ctx.dropout)
+            d_product = torch.bmm(d_out[rows, queries], value[rows, past].mT).mul_(factor)
             d_product.sub_(mean[rows, queries]).mul_(weights)
-            torch.bmm(d_product, key[rows, past], out=d_query[rows, queries])
-            d_key[rows, past].baddbmm_(d_product.mT, scaled[rows, queries])
-            d_value[rows, past].baddbmm_(weights.mul_(kept).mT, d_out[rows, queries])
+            d_query[rows, queries] = torch.bmm(d_product, key[rows, past])
+            d_key[rows, past] += torch.bmm(d_product.mT, scaled[rows, queries])
+            d_value[rows, past] += torch.bmm(weights.mul_(factor).mT, d_out[rows, queries])
         return d_query * scaled.shape[-1] ** -0.5, d_key, d_value, None
 
 
@@ -86,17 +87,3 @@ def _weights(scaled: Tensor, key: Tensor, rows: slice, queries: slice, past: sli
     size = product.shape[1]
     product[:, :, -size:] += torch.full((size, size), float("-inf"), dtype=product.dtype).triu(1)
     return product.softmax(-1)
-
-
-def _draw(n_weights: int) -> Tensor:
-    """Returns 16 random bits a weight, four of them in each 64-bit draw."""
-    return torch.empty((n_weights + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-
-
-def _kept(draw: Tensor, weights: Tensor, dropout: float) -> Tensor:
-    """Returns what each weight is multiplied by: 0 when dropped, else 1 / (1 - dropout)."""
-    dropped = round(dropout * _RANDOM_RANGE)
-    uniform = draw.view(torch.int16)[: weights.numel()].view(weights.shape).to(weights.dtype)
-    # Element-wise float operations are vectorised; comparisons to booleans are not.
-    above = uniform.add_(_RANDOM_RANGE // 2 - dropped + 0.5).sign_().clamp_min_(0)
-    return above.mul_(1 / (1 - dropped / _RANDOM_RANGE))

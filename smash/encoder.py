@@ -9,6 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from smash.attention import causal_attention
 from smash.data.batching import Batch
+from smash.dropout import dropout
 from smash.phases import N_FEATURES, phase_features
 from smash.settings import ModelSettings
 
@@ -91,7 +92,7 @@ class EncoderLayer(nn.Module):
         return self.feed_forward_norm(x + self._drop(self.outer(inner))).view(shape)
 
     def _drop(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.dropout, self.training)
+        return dropout(x, self.dropout) if self.training else x
 
 
 class Encoder(nn.Module):

@@ -23,9 +23,10 @@ class ContextTerms(NamedTuple):
 
     Linear maps that follow each other without an activation between are folded into one.
     `time` and `location`: terms (N, 1, H) of the three layers of each trunk, biases included.
-    `mix_time`, `mix_location` (N, H, H) and `mix_bias` (N, 1, H): from the trunks' last layers to
-    the location head's first, through the event's own mixture; a location mixture has no trunk of
-    locations, and `location` and `mix_location` are empty and None. `head_weight` (H, H) and
+    `mix_time`, `mix_location` (N, H, H; inputs by outputs, as the products of their gradients come)
+    and `mix_bias` (N, 1, H): from the trunks' last layers to the location head's first, through the
+    event's own mixture; a location mixture has no trunk of locations, and `location` and
+    `mix_location` are empty and None. `head_weight` (H, H) and
     `head_bias` (H,): from the time trunk's last layer to the intensity head's first.
     """
 
@@ -211,7 +212,8 @@ class ScoreNet(nn.Module):
             (self.time_trunk, self.location_trunk), shares.unbind(1), strict=True
         ):
             *_, last = trunk
-            matrices.append((share @ (halves @ last.weight).flatten(1)).view(-1, *halves.shape[1:]))
+            folded = (halves @ last.weight).mT.flatten(1)
+            matrices.append((share @ folded).view(-1, *halves.shape[1:]))
             bias = bias + share @ (halves @ last.bias)
         return matrices[0], matrices[1], bias.unsqueeze(1)
 
@@ -234,7 +236,7 @@ class ScoreNet(nn.Module):
         logit = last(inner)
         factor = F.softplus(logit)
         factor_slope = torch.sigmoid(logit) * F.linear(inner_slope, last.weight)
-        mixed = torch.baddbmm(terms.mix_bias, hidden, terms.mix_time.mT)
+        mixed = torch.baddbmm(terms.mix_bias, hidden, terms.mix_time)
         if self.base is None:
             return AtTime(factor, factor_slope, mixed)
         base, base_slope = self.base.intensity_with_slope(t)
@@ -251,7 +253,7 @@ class ScoreNet(nn.Module):
 
     def mixed(self, t: Tensor, terms: ContextTerms) -> Tensor:
         """Returns the share of times t (N, Q, 1) in the location head, (N, Q, H)."""
-        return torch.baddbmm(terms.mix_bias, self._hidden(t, terms), terms.mix_time.mT)
+        return torch.baddbmm(terms.mix_bias, self._hidden(t, terms), terms.mix_time)
 
     def with_mark(self, mixed: Tensor, mark: Tensor | None) -> Tensor:
         """Returns `mixed` (N, Q, H) with the share of the events' own marks (N, Q) added."""
@@ -269,7 +271,7 @@ class ScoreNet(nn.Module):
         for linear, term in zip(trunk, terms.location, strict=True):
             hidden = F.linear(hidden, linear.weight).add_(term).relu_()
         _, last = self.location_head
-        score = last(torch.baddbmm(mixed, hidden, terms.mix_location.mT).relu_())
+        score = last(torch.baddbmm(mixed, hidden, terms.mix_location).relu_())
         if self.base is None:
             return score
         return self.base.location_score(x) + score / self.base.sigma_loc
