@@ -93,7 +93,7 @@ class Trainer:
         if settings.average:
             self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.average))
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), betas=(0.9, 0.99), weight_decay=settings.weight_decay
+            model.parameters(), betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True
         )
         # Two generators, so that the order of sequences does not depend on the noise drawn.
         self.order = torch.Generator().manual_seed(seed)

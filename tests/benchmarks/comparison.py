@@ -21,7 +21,10 @@ def compare(
     target: float | None = None,
     warm_up: bool = True,
 ) -> None:
-    """Notes the median processor seconds of both and their ratio on the benchmark.
+    """Notes the median processor seconds of both and the median of their ratios on the benchmark.
+
+    A round's ratio is of times taken next to each other; other work that comes and goes between
+    rounds changes it less than the times.
 
     Args:
         benchmark: pytest-benchmark's fixture.
@@ -41,7 +44,11 @@ def compare(
             started = time.process_time()
             function()
             times[name].append(time.process_time() - started)
-    note(benchmark, median(times["fast"]), work * median(times["slow"]), "s", against, target)
+    fast_seconds = times["fast"]
+    slow_seconds = [work * seconds for seconds in times["slow"]]
+    note(benchmark, median(fast_seconds), median(slow_seconds), "s", against, target)
+    ratios = [theirs / ours for theirs, ours in zip(slow_seconds, fast_seconds, strict=True)]
+    benchmark.extra_info["ratio"] = median(ratios)
     benchmark.pedantic(lambda: None, rounds=1)
 
 

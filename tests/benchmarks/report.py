@@ -14,7 +14,7 @@ HEAD = """# Performance
 Written by `make bench`; nothing here is typed by hand. Each line compares two ways of doing the
 same work on the same machine, in turns, with one thread each. Seconds are the processor's, which
 other work on the machine changes less than the clock's, though it takes its share of the caches;
-of several rounds the median. The original is
+of several rounds the median, for the ratio that of the rounds' ratios. The original is
 [zichongli5/SMASH](https://github.com/zichongli5/SMASH), run on the CPU.
 
 {provenance}

@@ -64,7 +64,7 @@ def test_langevin(benchmark, original, table, target):
     settings = replace(CHAIN, sampling_steps=steps, per_step=steps, time_table=table)
     work = len(few) / len(context) * steps / 5
     fast = partial(draw, model, few, settings)
-    compare(benchmark, fast, slow, "the original", rounds=1, work=work, target=target)
+    compare(benchmark, fast, slow, "the original", rounds=5, work=work, target=target)
 
 
 def test_forecast_of_crimes_test_set(benchmark, original):
