@@ -31,8 +31,8 @@ class LocationMixture(nn.Module):
     def terms(self, context: Tensor, time_last: nn.Linear) -> tuple[Tensor, Tensor]:
         """Returns what leads from the time trunk's last hidden layer to `law`'s argument.
 
-        The weight (N, H, H; inputs by outputs), the same for all, and the bias (N, 1, H) of contexts (N, C), with the
-        trunk's own last map `time_last` folded in.
+        The weight (N, H, H; inputs by outputs), the same for all, and the bias (N, 1, H) of
+        contexts (N, C), with the trunk's own last map `time_last` folded in.
         """
         weight = (self.time.weight @ time_last.weight).mT.expand(len(context), -1, -1)
         return weight, (self.context(context) + self.time(time_last.bias)).unsqueeze(1)

@@ -26,8 +26,8 @@ class ContextTerms(NamedTuple):
     `mix_time`, `mix_location` (N, H, H; inputs by outputs, as the products of their gradients come)
     and `mix_bias` (N, 1, H): from the trunks' last layers to the location head's first, through the
     event's own mixture; a location mixture has no trunk of locations, and `location` and
-    `mix_location` are empty and None. `head_weight` (H, H) and
-    `head_bias` (H,): from the time trunk's last layer to the intensity head's first.
+    `mix_location` are empty and None. `head_weight` (H, H) and `head_bias` (H,): from the time
+    trunk's last layer to the intensity head's first.
     """
 
     time: tuple[Tensor, ...]
