@@ -101,6 +101,9 @@ class Encoder(nn.Module):
     Streams, in the order of the context: temporal, spatial, joint and, for K > 1, mark. Each is
     `n_layers` of self-attention, then an LSTM of width 4 `cond_dim` projected back to `cond_dim`.
 
+    For a location mixture, whose components lie around the last event, the event's own z (3) stands
+    at the end of the context.
+
     Sequences longer than `max_context` are encoded in windows of that length, each half a window
     after the one before. An event is encoded in the first window that holds it, so that it sees
     at least the last `max_context` / 2 events and cost grows linearly in the length.
@@ -113,6 +116,7 @@ class Encoder(nn.Module):
         size, self.max_context = settings.cond_dim, settings.max_context
         self.n_streams = 4 if n_marks > 1 else 3
         self.periods, self.skip = settings.periods, settings.skip
+        self.with_event = settings.location_law == "mixture"
         self.location_embedding = _embedding(2, size)
         self.time_embedding = (
             _embedding(1 + N_FEATURES * len(settings.periods), size)
@@ -136,7 +140,7 @@ class Encoder(nn.Module):
     @property
     def size(self) -> int:
         """C, the width of a context."""
-        return self.n_streams * self.projection.weight.shape[1]
+        return self.n_streams * self.projection.weight.shape[1] + 3 * self.with_event
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns the encoding (B, L, C): row l holds what is known after event l.
@@ -144,7 +148,10 @@ class Encoder(nn.Module):
         Rows of padding hold numbers without meaning. As padding follows the events and attention
         is causal, no event sees it.
         """
-        x = self.embed(batch)
+        return self.beside_event(self._encode_windows(self.embed(batch)), batch.u)
+
+    def _encode_windows(self, x: Tensor) -> Tensor:
+        """Returns the encoding (B, L, G d) of the streams' inputs (G, B, L, d) of any length."""
         length = x.shape[2]
         if length <= self.max_context:
             return self._encode(x)
@@ -156,7 +163,7 @@ class Encoder(nn.Module):
         return torch.cat(parts, dim=1)
 
     def _encode(self, x: Tensor) -> Tensor:
-        """Returns the encoding (B, L, C) of the streams' inputs (G, B, L, d)."""
+        """Returns the encoding (B, L, G d) of the streams' inputs (G, B, L, d)."""
         embedded = x
         for layer in self.layers:
             x = layer(x)
@@ -164,11 +171,15 @@ class Encoder(nn.Module):
         return self.encoding(states, embedded)
 
     def encoding(self, states: Tensor, embedded: Tensor) -> Tensor:
-        """Returns the encoding (B, L, C) from the LSTMs' outputs (G, B, L, 4 d) and the inputs."""
+        """Returns the encoding (B, L, G d) of inputs from the LSTMs' outputs (G, B, L, 4 d)."""
         projected = self.projection(states.flatten(1, 2)).view(embedded.shape)
         if self.skip:
             projected = projected + embedded
         return projected.permute(1, 2, 0, 3).flatten(2)
+
+    def beside_event(self, encoding: Tensor, u: Tensor) -> Tensor:
+        """Returns the encoding (B, L, C) that ends, if it has to, in what each event was, u (3)."""
+        return torch.cat([encoding, 2 * u - 1], dim=-1) if self.with_event else encoding
 
     def _encode_again(self, x: Tensor) -> Tensor:
         """Returns `_encode` of one of many windows, done again in the backward pass.

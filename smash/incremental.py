@@ -22,6 +22,7 @@ class GrowingHistories:
     """
 
     context: Tensor
+    _newest: Tensor
     _times: Tensor
     _shared_inputs: Tensor
     _own_inputs: list[Tensor]
@@ -32,14 +33,14 @@ class GrowingHistories:
         """Takes a history (a batch of one sequence) that all paths share."""
         self.encoder, self.n_paths = encoder, n_paths
         x = encoder.embed(history)
-        self._times = history.time.expand(n_paths, -1)
+        self._times, self._newest = history.time.expand(n_paths, -1), history.u[:, -1:]
         half = encoder.max_context // 2
         beyond = max(0, x.shape[2] - encoder.max_context)
         self._begin(x[:, :, -(-beyond // half) * half :])
 
     def append(self, event: Batch) -> None:
         """Adds one event (P, 1) to each path."""
-        half = self.encoder.max_context // 2
+        half, self._newest = self.encoder.max_context // 2, event.u
         if self.length == self.encoder.max_context:
             self._begin(self._inputs()[:, :, -half:])
         x = self.encoder.embed(event, self._times)
@@ -105,7 +106,8 @@ class GrowingHistories:
         ]
         last = torch.stack([states[:, -1:] for states, _ in outputs])
         self._memory = [state for _, state in outputs]
-        self.context = self.encoder.encoding(last, embedded[:, :, -1:])[:, 0]
+        encoding = self.encoder.encoding(last, embedded[:, :, -1:])
+        self.context = self.encoder.beside_event(encoding, self._newest)[:, 0]
 
 
 class Seen:

@@ -148,6 +148,6 @@ def _location_loss(
     mixed = network.mixed(z[:, None, :1], terms)
     mixed = network.with_mark(mixed, None if mark is None else mark[:, None])
     if network.location is not None:
-        return -network.location.law(mixed).log_density(z[:, None, 1:]).mean()
+        return -network.location_density(mixed, terms).log_density(z[:, None, 1:]).mean()
     score = network.location_score(z[:, None, 1:] + sigma * noise, mixed, terms)
     return 0.5 * (sigma * score + noise).square().sum(-1).mean() / 3

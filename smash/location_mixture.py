@@ -6,6 +6,8 @@ tells (between two modes there are no data), and it is drawn without steps. Afte
 networks (Bishop 1994).
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,14 +21,21 @@ FIRST_SCALE = 0.2
 
 
 class LocationMixture(nn.Module):
-    """M Gaussians with full covariances from context (C), hidden time (H) and mark."""
+    """M Gaussians with full covariances from context, hidden time (H) and mark.
 
-    def __init__(self, n_context: int, units: int, n_components: int) -> None:
+    Contexts (N, C) are `n_encoded` numbers of the encoder's and what the last event itself was, z
+    (3). The places of the components move with the last event, from not at all to as far as it
+    does: where one event often follows close to the other, a network that has to tell the place
+    from its encoding finds it slowly, and never as exactly.
+    """
+
+    def __init__(self, n_encoded: int, units: int, n_components: int) -> None:
         super().__init__()
-        self.context = nn.Linear(n_context, units)
+        self.context = nn.Linear(n_encoded + 3, units)
         self.time = nn.Linear(units, units, bias=False)
         self.hidden = nn.Linear(units, units)
         self.out = nn.Linear(units, LOCATION_NUMBERS * n_components)
+        self.follow = nn.Parameter(torch.linspace(0, 1, n_components))
 
     def terms(self, context: Tensor, time_last: nn.Linear) -> tuple[Tensor, Tensor]:
         """Returns what leads from the time trunk's last hidden layer to `law`'s argument.
@@ -37,17 +46,26 @@ class LocationMixture(nn.Module):
         weight = (self.time.weight @ time_last.weight).mT.expand(len(context), -1, -1)
         return weight, (self.context(context) + self.time(time_last.bias)).unsqueeze(1)
 
-    def law(self, mixed: Tensor) -> LocationLaw:
-        """Returns the laws of shape (N, Q) for the first layer's output (N, Q, H)."""
-        return LocationLaw.of(self.out(self.hidden(mixed.relu()).relu()), LEAST_SCALE)
+    def law(self, mixed: Tensor, last: Tensor) -> LocationLaw:
+        """Returns the laws (N, Q) for the first layer's output (N, Q, H) after events at `last`.
+
+        `last` (N, 1, 2): on the z scale.
+        """
+        law = LocationLaw.of(self.out(self.hidden(mixed.relu()).relu()), LEAST_SCALE)
+        return replace(law, mean=law.mean + self.follow[:, None] * last.unsqueeze(-2))
 
     @torch.no_grad()
-    def spread_over(self, location: NDArray[np.float64]) -> None:
-        """Starts the components around places drawn from `location` (E, 2), on the z scale."""
-        n_components = self.out.out_features // LOCATION_NUMBERS
-        chosen = torch.randint(len(location), (n_components,))
+    def spread_over(self, last: NDArray[np.float64], location: NDArray[np.float64]) -> None:
+        """Starts the components where events went, `location` after `last` (E, 2), drawn of these.
+
+        Both on the z scale.
+        """
+        chosen = torch.randint(len(location), (len(self.follow),))
+        after, before = (torch.from_numpy(places)[chosen] for places in (location, last))
         _, x, y, *roots = self.out.bias.chunk(LOCATION_NUMBERS)
-        for place, coordinate in zip((x, y), location[chosen.numpy()].T, strict=True):
-            place.copy_(torch.from_numpy(coordinate))
+        for place, coordinate in zip(
+            (x, y), (after - self.follow[:, None] * before).T, strict=True
+        ):
+            place.copy_(coordinate)
         for root in roots[:2]:
             root.fill_(np.log(np.expm1(FIRST_SCALE)))

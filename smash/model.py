@@ -133,8 +133,9 @@ class Smash(nn.Module):
         if model.network.base is not None:
             model.network.base.fit(train, scaler, float(model.noise_scale()[0]))
         if model.network.location is not None:
-            places = scaler.scale_location(train.targets().location)
-            model.network.location.spread_over(2 * places - 1)
+            places = 2 * scaler.scale_location(train.location) - 1
+            before = places[:-1][train.is_target[1:]]
+            model.network.location.spread_over(before, places[train.is_target])
         return model
 
     @property

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from smash.climatology_base import ClimatologyBase
 from smash.location_mixture import LocationMixture
+from smash.mixture_laws import LocationLaw
 from smash.settings import ModelSettings
 
 EPSILON = 1e-10
@@ -25,9 +26,9 @@ class ContextTerms(NamedTuple):
     `time` and `location`: terms (N, 1, H) of the three layers of each trunk, biases included.
     `mix_time`, `mix_location` (N, H, H; inputs by outputs, as the products of their gradients come)
     and `mix_bias` (N, 1, H): from the trunks' last layers to the location head's first, through the
-    event's own mixture; a location mixture has no trunk of locations, and `location` and
-    `mix_location` are empty and None. `head_weight` (H, H) and `head_bias` (H,): from the time
-    trunk's last layer to the intensity head's first.
+    event's own mixture. `head_weight` (H, H) and `head_bias` (H,): from the time trunk's last layer
+    to the intensity head's first. A location mixture has no trunk of locations: its `location` and
+    `mix_location` are empty and None, and `last` (N, 1, 2) says where the last event was.
     """
 
     time: tuple[Tensor, ...]
@@ -37,6 +38,7 @@ class ContextTerms(NamedTuple):
     mix_bias: Tensor
     head_weight: Tensor
     head_bias: Tensor
+    last: Tensor | None = None
 
 
 class AtTime(NamedTuple):
@@ -133,7 +135,7 @@ class ScoreNet(nn.Module):
         super().__init__()
         units, size = settings.num_units, settings.cond_dim
         self.cond_dim, self.n_marks = size, n_marks
-        n_streams = 4 if n_marks > 1 else 3
+        self.n_streams = 4 if n_marks > 1 else 3
         scored = settings.location_law == "score"
         # Made in this order, a seed gives the weights it gave before there was another law.
         self.time_trunk = _trunk(1, units)
@@ -147,11 +149,13 @@ class ScoreNet(nn.Module):
         self.location: LocationMixture | None = None
         if scored:
             self.location_head = Linears([nn.Linear(2 * units, units), nn.Linear(units, 2)])
-            self.whole_context = _mlp(n_streams * size, units, units)
+            self.whole_context = _mlp(self.n_streams * size, units, units)
             self.time_mixture = _mlp(units, units, units, 2)
             self.location_mixture = _mlp(units, units, units, 2)
         else:
-            self.location = LocationMixture(n_streams * size, units, settings.location_components)
+            self.location = LocationMixture(
+                self.n_streams * size, units, settings.location_components
+            )
         self.mark_shift: nn.Embedding | None = None
         if settings.mark_in_location and n_marks > 1:
             self.mark_shift = nn.Embedding(n_marks, units)
@@ -172,7 +176,8 @@ class ScoreNet(nn.Module):
 
     def terms(self, context: Tensor) -> ContextTerms:
         """Returns the terms of contexts (N, C)."""
-        temporal, spatial, joint, *mark = context.split(self.cond_dim, dim=-1)
+        streams, event = context.tensor_split([self.n_streams * self.cond_dim], dim=-1)
+        temporal, spatial, joint, *mark = streams.split(self.cond_dim, dim=-1)
         if mark:
             temporal = temporal + mark[0]
         joint_terms = [linear(joint) for linear in self.joint_context]
@@ -181,8 +186,9 @@ class ScoreNet(nn.Module):
         if self.location is None:
             location = _add_terms(self.location_context, spatial, joint_terms, self.location_trunk)
             mix_time, mix_location, mix_bias = self._mixing(self.whole_context(context))
+            last = None
         else:
-            location, mix_location = (), None
+            location, mix_location, last = (), None, event[:, None, 1:]
             mix_time, mix_bias = self.location.terms(context, time_last)
         return ContextTerms(
             _add_terms(self.time_context, temporal, joint_terms, self.time_trunk),
@@ -192,6 +198,7 @@ class ScoreNet(nn.Module):
             mix_bias,
             head.weight @ time_last.weight,
             head(time_last.bias),
+            last,
         )
 
     def _mixing(self, whole: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -263,9 +270,8 @@ class ScoreNet(nn.Module):
 
     def location_score(self, x: Tensor, mixed: Tensor, terms: ContextTerms) -> Tensor:
         """Returns ∇ log p(x | t) (N, Q, 2) at x (N, Q, 2), with the time's share `mixed`."""
-        if self.location is not None:
-            return self.location.law(mixed).score(x)
-        assert terms.mix_location is not None
+        if terms.mix_location is None:
+            return self.location_density(mixed, terms).score(x)
         *trunk, _ = self.location_trunk
         hidden = x
         for linear, term in zip(trunk, terms.location, strict=True):
@@ -275,6 +281,12 @@ class ScoreNet(nn.Module):
         if self.base is None:
             return score
         return self.base.location_score(x) + score / self.base.sigma_loc
+
+    def location_density(self, mixed: Tensor, terms: ContextTerms) -> LocationLaw:
+        """Returns the laws (N, Q) of a location mixture, with the time's share `mixed`."""
+        assert self.location is not None
+        assert terms.last is not None
+        return self.location.law(mixed, terms.last)
 
     def _hidden(self, t: Tensor, terms: ContextTerms) -> Tensor:
         """Returns the time trunk's last hidden layer (N, Q, H)."""

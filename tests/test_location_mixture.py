@@ -57,11 +57,16 @@ def test_the_score_is_the_gradient_of_the_log_density():
 def test_components_start_at_places_of_the_training_data():
     events = random_sequences([20, 30])
     model = untrained(events)
-    law = model.network.location.law(torch.zeros(1, 1, 16))
-    places = torch.from_numpy(2 * model.scaler.scale_location(events.targets().location) - 1)
-    away = torch.cdist(model.network.location.out.bias[4:12].view(2, 4).T, places.float())
-    assert law.mean.shape == (1, 1, 4, 2)
-    assert away.min(dim=1).values.max() < 1e-6
+    location = model.network.location
+    place = torch.from_numpy(2 * model.scaler.scale_location(events.location) - 1).float()
+    targets = events.is_target.nonzero()[0]
+    last, after = place[targets - 1], place[targets]
+    with torch.no_grad():
+        location.out.weight.zero_()
+        mean = location.law(torch.zeros(len(last), 1, 16), last[:, None]).mean[:, 0]
+    assert mean.shape == (len(last), 4, 2)
+    # Each component stands at the place of one of the events it could have been drawn from.
+    assert ((mean - after[:, None]).norm(dim=-1).min(dim=0).values < 1e-6).all()
 
 
 def test_draws_have_the_density_that_was_trained():
@@ -77,7 +82,7 @@ def test_draws_have_the_density_that_was_trained():
         z, mark = block.chains.z, block.chains.mark
         terms = model.network.terms(context)
         mixed = model.network.with_mark(model.network.mixed(z[..., :1], terms), mark)
-        law = model.network.location.law(mixed)
+        law = model.network.location_density(mixed, terms)
         # Were the draws of another law than `law`, its own draws would be likelier or less so.
         own = law.log_density(law.draw(generator(1)))
         drawn = law.log_density(z[..., 1:])
@@ -85,6 +90,16 @@ def test_draws_have_the_density_that_was_trained():
     assert ((own.mean(dim=1) - drawn.mean(dim=1)).abs() < 4 * spread).all()
     score = model.network.location_score(z[..., 1:], mixed, terms)
     torch.testing.assert_close(score, law.score(z[..., 1:]))
+
+
+def test_components_move_with_the_last_event():
+    events = random_sequences([20, 30])
+    location = untrained(events).network.location
+    with torch.no_grad():
+        location.out.weight.zero_()
+        mixed, shift = torch.zeros(1, 1, 16), torch.tensor([0.3, -0.2])
+        here, there = (location.law(mixed, shift * part).mean for part in (0, 1))
+    torch.testing.assert_close(there - here, torch.linspace(0, 1, 4)[:, None] * shift + 0 * here)
 
 
 def test_the_folded_maps_are_the_maps_one_after_the_other():

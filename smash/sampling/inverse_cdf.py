@@ -94,7 +94,7 @@ def _draw(
         mark = draw_marks(probability, generator)
     mixed = network.with_mark(at_time.mixed, mark)
     if network.location is not None:
-        location = network.location.law(mixed).draw(generator)
+        location = network.location_density(mixed, terms).draw(generator)
     else:
         location = _walk(network, terms, mixed, float(sigma[1]), settings, generator)
     z = denoise(
