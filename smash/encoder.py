@@ -101,8 +101,8 @@ class Encoder(nn.Module):
     Streams, in the order of the context: temporal, spatial, joint and, for K > 1, mark. Each is
     `n_layers` of self-attention, then an LSTM of width 4 `cond_dim` projected back to `cond_dim`.
 
-    For a location mixture, whose components lie around the last event, the event's own z (3) stands
-    at the end of the context.
+    For a location mixture, whose components move with the last events, what these were, z (3) of
+    each, stands at the end of the context, the last one first; zeros where there are fewer.
 
     Sequences longer than `max_context` are encoded in windows of that length, each half a window
     after the one before. An event is encoded in the first window that holds it, so that it sees
@@ -116,7 +116,7 @@ class Encoder(nn.Module):
         size, self.max_context = settings.cond_dim, settings.max_context
         self.n_streams = 4 if n_marks > 1 else 3
         self.periods, self.skip = settings.periods, settings.skip
-        self.with_event = settings.location_law == "mixture"
+        self.n_recent = settings.recent_events if settings.location_law == "mixture" else 0
         self.location_embedding = _embedding(2, size)
         self.time_embedding = (
             _embedding(1 + N_FEATURES * len(settings.periods), size)
@@ -140,7 +140,7 @@ class Encoder(nn.Module):
     @property
     def size(self) -> int:
         """C, the width of a context."""
-        return self.n_streams * self.projection.weight.shape[1] + 3 * self.with_event
+        return self.n_streams * self.projection.weight.shape[1] + 3 * self.n_recent
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns the encoding (B, L, C): row l holds what is known after event l.
@@ -148,7 +148,7 @@ class Encoder(nn.Module):
         Rows of padding hold numbers without meaning. As padding follows the events and attention
         is causal, no event sees it.
         """
-        return self.beside_event(self._encode_windows(self.embed(batch)), batch.u)
+        return self.beside_recent(self._encode_windows(self.embed(batch)), batch.u)
 
     def _encode_windows(self, x: Tensor) -> Tensor:
         """Returns the encoding (B, L, G d) of the streams' inputs (G, B, L, d) of any length."""
@@ -177,9 +177,16 @@ class Encoder(nn.Module):
             projected = projected + embedded
         return projected.permute(1, 2, 0, 3).flatten(2)
 
-    def beside_event(self, encoding: Tensor, u: Tensor) -> Tensor:
-        """Returns the encoding (B, L, C) that ends, if it has to, in what each event was, u (3)."""
-        return torch.cat([encoding, 2 * u - 1], dim=-1) if self.with_event else encoding
+    def beside_recent(self, encoding: Tensor, u: Tensor) -> Tensor:
+        """Returns the encoding (B, L, C) with what the recent events were, if they are called for.
+
+        `encoding` (B, L, G d) is of the last L of the events that have `u` (B, T, 3).
+        """
+        if not self.n_recent:
+            return encoding
+        z = F.pad(2 * u - 1, (0, 0, self.n_recent - 1, 0))
+        recent = z.unfold(1, self.n_recent, 1).flip(-1).mT.flatten(2)
+        return torch.cat([encoding, recent[:, -encoding.shape[1] :]], dim=-1)
 
     def _encode_again(self, x: Tensor) -> Tensor:
         """Returns `_encode` of one of many windows, done again in the backward pass.

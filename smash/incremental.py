@@ -22,7 +22,7 @@ class GrowingHistories:
     """
 
     context: Tensor
-    _newest: Tensor
+    _recent: Tensor
     _times: Tensor
     _shared_inputs: Tensor
     _own_inputs: list[Tensor]
@@ -33,14 +33,16 @@ class GrowingHistories:
         """Takes a history (a batch of one sequence) that all paths share."""
         self.encoder, self.n_paths = encoder, n_paths
         x = encoder.embed(history)
-        self._times, self._newest = history.time.expand(n_paths, -1), history.u[:, -1:]
+        self._times, self._recent = history.time.expand(n_paths, -1), self._newest(history.u)
         half = encoder.max_context // 2
         beyond = max(0, x.shape[2] - encoder.max_context)
         self._begin(x[:, :, -(-beyond // half) * half :])
 
     def append(self, event: Batch) -> None:
         """Adds one event (P, 1) to each path."""
-        half, self._newest = self.encoder.max_context // 2, event.u
+        half = self.encoder.max_context // 2
+        before = self._recent.expand(self.n_paths, -1, -1)
+        self._recent = self._newest(torch.cat([before, event.u], dim=1))
         if self.length == self.encoder.max_context:
             self._begin(self._inputs()[:, :, -half:])
         x = self.encoder.embed(event, self._times)
@@ -56,12 +58,14 @@ class GrowingHistories:
 
     def keep(self, rows: Tensor) -> None:
         """Goes on with the paths `rows` alone."""
-        self.n_paths, self.context = len(rows), self.context[rows]
+        self.context = self.context[rows]
         self._times = self._times[rows]
+        self._recent = self._recent.expand(self.n_paths, -1, -1)[rows]
         for seen in self._seen:
             seen.keep(rows)
         self._own_inputs = [x[:, rows] for x in self._own_inputs]
         self._memory = [(hidden[:, rows], cell[:, rows]) for hidden, cell in self._memory]
+        self.n_paths = len(rows)
 
     @property
     def length(self) -> int:
@@ -107,7 +111,11 @@ class GrowingHistories:
         last = torch.stack([states[:, -1:] for states, _ in outputs])
         self._memory = [state for _, state in outputs]
         encoding = self.encoder.encoding(last, embedded[:, :, -1:])
-        self.context = self.encoder.beside_event(encoding, self._newest)[:, 0]
+        self.context = self.encoder.beside_recent(encoding, self._recent)[:, 0]
+
+    def _newest(self, u: Tensor) -> Tensor:
+        """Returns of u (P, L, 3) what contexts tell of."""
+        return u[:, max(0, u.shape[1] - self.encoder.n_recent) :]
 
 
 class Seen:

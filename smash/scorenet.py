@@ -28,7 +28,7 @@ class ContextTerms(NamedTuple):
     and `mix_bias` (N, 1, H): from the trunks' last layers to the location head's first, through the
     event's own mixture. `head_weight` (H, H) and `head_bias` (H,): from the time trunk's last layer
     to the intensity head's first. A location mixture has no trunk of locations: its `location` and
-    `mix_location` are empty and None, and `last` (N, 1, 2) says where the last event was.
+    `mix_location` are empty and None, and `recent` (N, 1, R, 2) says where the last events were.
     """
 
     time: tuple[Tensor, ...]
@@ -38,7 +38,7 @@ class ContextTerms(NamedTuple):
     mix_bias: Tensor
     head_weight: Tensor
     head_bias: Tensor
-    last: Tensor | None = None
+    recent: Tensor | None = None
 
 
 class AtTime(NamedTuple):
@@ -154,7 +154,10 @@ class ScoreNet(nn.Module):
             self.location_mixture = _mlp(units, units, units, 2)
         else:
             self.location = LocationMixture(
-                self.n_streams * size, units, settings.location_components
+                self.n_streams * size,
+                units,
+                settings.location_components,
+                settings.recent_events,
             )
         self.mark_shift: nn.Embedding | None = None
         if settings.mark_in_location and n_marks > 1:
@@ -176,7 +179,7 @@ class ScoreNet(nn.Module):
 
     def terms(self, context: Tensor) -> ContextTerms:
         """Returns the terms of contexts (N, C)."""
-        streams, event = context.tensor_split([self.n_streams * self.cond_dim], dim=-1)
+        streams, events = context.tensor_split([self.n_streams * self.cond_dim], dim=-1)
         temporal, spatial, joint, *mark = streams.split(self.cond_dim, dim=-1)
         if mark:
             temporal = temporal + mark[0]
@@ -186,9 +189,10 @@ class ScoreNet(nn.Module):
         if self.location is None:
             location = _add_terms(self.location_context, spatial, joint_terms, self.location_trunk)
             mix_time, mix_location, mix_bias = self._mixing(self.whole_context(context))
-            last = None
+            recent = None
         else:
-            location, mix_location, last = (), None, event[:, None, 1:]
+            location, mix_location = (), None
+            recent = events.unflatten(-1, (-1, 3))[:, None, :, 1:]
             mix_time, mix_bias = self.location.terms(context, time_last)
         return ContextTerms(
             _add_terms(self.time_context, temporal, joint_terms, self.time_trunk),
@@ -198,7 +202,7 @@ class ScoreNet(nn.Module):
             mix_bias,
             head.weight @ time_last.weight,
             head(time_last.bias),
-            last,
+            recent,
         )
 
     def _mixing(self, whole: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -285,8 +289,8 @@ class ScoreNet(nn.Module):
     def location_density(self, mixed: Tensor, terms: ContextTerms) -> LocationLaw:
         """Returns the laws (N, Q) of a location mixture, with the time's share `mixed`."""
         assert self.location is not None
-        assert terms.last is not None
-        return self.location.law(mixed, terms.last)
+        assert terms.recent is not None
+        return self.location.law(mixed, terms.recent)
 
     def _hidden(self, t: Tensor, terms: ContextTerms) -> Tensor:
         """Returns the time trunk's last hidden layer (N, Q, H)."""

@@ -106,7 +106,8 @@ class ModelSettings:
 
     `location_law: mixture` gives the location a density, `location_components` Gaussians whose
     numbers the context, the time and the mark decide, in place of a score to be followed by a
-    chain (see `smash.location_mixture`); it is trained by likelihood and drawn exactly.
+    chain (see `smash.location_mixture`); it is trained by likelihood and drawn exactly. They move
+    with the `recent_events` before them.
 
     `max_context`: how many events the encoder takes at a time. A longer sequence is encoded in
     overlapping windows of as many, so that every event sees the last half as many or more. No
@@ -125,6 +126,7 @@ class ModelSettings:
     mark_in_location: bool = False
     location_law: Literal["score", "mixture"] = "score"
     location_components: Count = 16
+    recent_events: Count = 1
     time_encoding: Literal["absolute", "relative"] = "absolute"
     periods: tuple[Positive, ...] = ()
     skip: bool = False

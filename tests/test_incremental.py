@@ -13,7 +13,7 @@ SETTINGS = {
     "published": {},
     "relative": {"time_encoding": "relative", "periods": (2.0,), "skip": True},
     "no layers": {"n_layers": 0},
-    "location mixture": {"location_law": "mixture"},
+    "location mixture": {"location_law": "mixture", "recent_events": 8, "max_context": 16},
     "short windows": {"max_context": 8},
     "shorter than the history": {"max_context": 4},
 }

@@ -29,6 +29,7 @@ MIXTURE = ModelSettings(
     mark_in_location=True,
     location_law="mixture",
     location_components=4,
+    recent_events=2,
     skip=True,
     time_encoding="relative",
 )
@@ -63,7 +64,9 @@ def test_components_start_at_places_of_the_training_data():
     last, after = place[targets - 1], place[targets]
     with torch.no_grad():
         location.out.weight.zero_()
-        mean = location.law(torch.zeros(len(last), 1, 16), last[:, None]).mean[:, 0]
+        # Both of the recent events at one place, as they are taken to be.
+        recent = last[:, None, None].expand(-1, 1, 2, 2)
+        mean = location.law(torch.zeros(len(last), 1, 16), recent).mean[:, 0]
     assert mean.shape == (len(last), 4, 2)
     # Each component stands at the place of one of the events it could have been drawn from.
     assert ((mean - after[:, None]).norm(dim=-1).min(dim=0).values < 1e-6).all()
@@ -92,14 +95,28 @@ def test_draws_have_the_density_that_was_trained():
     torch.testing.assert_close(score, law.score(z[..., 1:]))
 
 
-def test_components_move_with_the_last_event():
+def test_components_move_with_the_recent_events():
     events = random_sequences([20, 30])
     location = untrained(events).network.location
     with torch.no_grad():
         location.out.weight.zero_()
-        mixed, shift = torch.zeros(1, 1, 16), torch.tensor([0.3, -0.2])
+        mixed = torch.zeros(1, 1, 16)
+        shift = torch.tensor([[0.3, -0.2], [-0.1, 0.5]])
         here, there = (location.law(mixed, shift * part).mean for part in (0, 1))
-    torch.testing.assert_close(there - here, torch.linspace(0, 1, 4)[:, None] * shift + 0 * here)
+    # Of four components, each second one follows the event before the last.
+    expected = torch.linspace(0, 1, 4)[:, None] * shift.repeat(2, 1)
+    torch.testing.assert_close(there - here, expected.expand_as(here))
+
+
+def test_a_context_tells_of_the_recent_events():
+    events = random_sequences([6])
+    model = untrained(events)
+    batch = next(iter(ScaledSequences(events, model.scaler).batches(1)))
+    with torch.no_grad():
+        encoding = model.encoder(batch)
+    z = 2 * batch.u[0] - 1
+    torch.testing.assert_close(encoding[0, 4, -6:], torch.cat([z[4], z[3]]))
+    torch.testing.assert_close(encoding[0, 0, -6:], torch.cat([z[0], torch.zeros(3)]))
 
 
 def test_the_folded_maps_are_the_maps_one_after_the_other():
@@ -142,7 +159,7 @@ def test_training_finds_two_places_far_apart(tmp_path):
     model = untrained(events)
     data = ScaledSequences(events, model.scaler)
     settings = TrainingSettings(
-        total_epochs=12, batch_size=2, warmup_epochs=1, learning_rate=3e-3, eval_every=12
+        total_epochs=24, batch_size=2, warmup_epochs=1, learning_rate=3e-3, eval_every=24
     )
     Trainer(model, data, data, LIKELIHOOD, settings, tmp_path, seed=0).fit()
     model.eval()
