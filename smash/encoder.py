@@ -116,6 +116,7 @@ class Encoder(nn.Module):
         size, self.max_context = settings.cond_dim, settings.max_context
         self.n_streams = 4 if n_marks > 1 else 3
         self.periods, self.skip = settings.periods, settings.skip
+        self.context_dropout = settings.context_dropout
         self.n_recent = settings.recent_events if settings.location_law == "mixture" else 0
         self.location_embedding = _embedding(2, size)
         self.time_embedding = (
@@ -168,6 +169,8 @@ class Encoder(nn.Module):
         for layer in self.layers:
             x = layer(x)
         states = torch.stack([lstm(stream)[0] for lstm, stream in zip(self.lstms, x, strict=True)])
+        if self.training and self.context_dropout:
+            states = dropout(states, self.context_dropout)
         return self.encoding(states, embedded)
 
     def encoding(self, states: Tensor, embedded: Tensor) -> Tensor:

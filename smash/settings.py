@@ -102,7 +102,8 @@ class ModelSettings:
     `periods` (raw units of time: 24 and 168 for the hour of the day and of the week where time is
     in hours) the phase, and how soon an event followed that phase in earlier periods
     (`smash.phases`). `skip` adds each stream's input to its output, so that the last event reaches
-    the score network as it was.
+    the score network as it was. `dropout` is that of the attention layers, as published;
+    `context_dropout` drops what the LSTMs' states tell the contexts.
 
     `location_law: mixture` gives the location a density, `location_components` Gaussians whose
     numbers the context, the time and the mark decide, in place of a score to be followed by a
@@ -125,6 +126,7 @@ class ModelSettings:
     base: Literal["none", "climatology"] = "none"
     mark_in_location: bool = False
     location_law: Literal["score", "mixture"] = "score"
+    context_dropout: Fraction = 0.0
     location_components: Count = 16
     recent_events: Count = 1
     time_encoding: Literal["absolute", "relative"] = "absolute"
@@ -161,7 +163,9 @@ class TrainingSettings:
     share of itself at every step (0.999: about the last thousand steps). `thinning` > 0 drops up
     to that share of each mark's events from each training sequence, anew every epoch, and with
     `thinning_period` (raw units of time) also events in an arc of the period: a model then learns
-    to tell a sequence's rates from its history (see `smash.data.thinning`).
+    to tell a sequence's rates from its history (see `smash.data.thinning`). `mirror` turns these
+    axes of the plane around in half of the sequences, anew every epoch (see
+    `smash.data.mirroring`).
     """
 
     total_epochs: Count = 150
@@ -178,6 +182,7 @@ class TrainingSettings:
     average: Fraction = 0.0
     thinning: Fraction = 0.0
     thinning_period: Positive | None = None
+    mirror: Literal["none", "x", "y", "both"] = "none"
     block_sequences: Count = 8
     block_events: Count = 128
     length_pool: Count = 8

@@ -213,10 +213,8 @@ class Trainer:
         )
 
     def _training_sequences(self) -> ScaledSequences:
-        """Returns an epoch's sequences: thinned, if so set, and spread over their cells."""
-        settings, train = self.settings, self.train
-        if settings.thinning:
-            train = train.thinned(settings.thinning, settings.thinning_period, self.order)
+        """Returns an epoch's sequences: varied, if so set, and spread over their cells."""
+        train = self.train.varied(self.settings, self.order)
         train.spread(self.noise)
         return train
 

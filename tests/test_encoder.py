@@ -152,3 +152,11 @@ def test_windows_done_again_have_the_gradient_of_the_first_time(windowed, monkey
     again = gradient()
     monkeypatch.setattr(windowed.encoder, "_encode_again", windowed.encoder._encode)
     torch.testing.assert_close(again, gradient())
+
+
+def test_context_dropout_is_for_training_alone(small_model):
+    batch = training_batch(small_model, 12)
+    for dropout, differs in ((0.0, False), (0.5, True)):
+        encoder = relative_encoder(small_model, n_layers=0, context_dropout=dropout)
+        torch.testing.assert_close(encoder.eval()(batch), encoder(batch))
+        assert torch.equal(encoder.train()(batch), encoder(batch)) != differs

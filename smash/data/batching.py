@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from smash.data.events import EventSequences
+from smash.data.mirroring import mirrored
 from smash.data.scaling import Scaler
 from smash.data.thinning import thinned
+from smash.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -111,12 +113,17 @@ class ScaledSequences:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def thinned(
-        self, depth: float, period: float | None, generator: torch.Generator
-    ) -> "ScaledSequences":
-        """Returns the sequences with events dropped at random (see `smash.data.thinning`)."""
-        sequences = thinned(self._sequences, depth, period, generator)
-        return ScaledSequences(sequences, self._scaler, str(self._time.device))
+    def varied(self, settings: TrainingSettings, generator: torch.Generator) -> "ScaledSequences":
+        """Returns the sequences as an epoch sees them: thinned and mirrored, if so set."""
+        sequences, scaler = self._sequences, self._scaler
+        if settings.thinning:
+            sequences = thinned(sequences, settings.thinning, settings.thinning_period, generator)
+        if settings.mirror != "none":
+            ends = scaler.location_low, scaler.location_high
+            sequences = mirrored(sequences, settings.mirror, *ends, generator)
+        if sequences is self._sequences:
+            return self
+        return ScaledSequences(sequences, scaler, str(self._time.device))
 
     def spread(self, generator: torch.Generator) -> None:
         """Draws a new position for every target in its cells; draws nothing where none are."""
