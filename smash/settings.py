@@ -165,7 +165,8 @@ class TrainingSettings:
     `thinning_period` (raw units of time) also events in an arc of the period: a model then learns
     to tell a sequence's rates from its history (see `smash.data.thinning`). `mirror` turns these
     axes of the plane around in half of the sequences, anew every epoch (see
-    `smash.data.mirroring`).
+    `smash.data.mirroring`). `half_life` > 0 draws an epoch's sequences with replacement, those that
+    stand earlier by this share of them half as often (see `smash.data.recency`).
     """
 
     total_epochs: Count = 150
@@ -183,6 +184,7 @@ class TrainingSettings:
     thinning: Fraction = 0.0
     thinning_period: Positive | None = None
     mirror: Literal["none", "x", "y", "both"] = "none"
+    half_life: NonNegative = 0.0
     block_sequences: Count = 8
     block_events: Count = 128
     length_pool: Count = 8
@@ -199,7 +201,9 @@ class SamplingSettings:
     `docs/performance.md` shows.
 
     `time_table` lets `langevin` read its time branch off a table of `grid_points` times (see
-    `smash.sampling.time_table`): faster, and as good as equal.
+    `smash.sampling.time_table`): faster, and as good as equal. `matmul_precision` is PyTorch's of
+    float32 products while samples are drawn: `highest` keeps all digits, `high` takes TF32 on a
+    GPU, `medium` bfloat16, also on a CPU that has it.
     """
 
     sampler: Literal["langevin", "inverse_cdf"] = "inverse_cdf"
@@ -213,6 +217,7 @@ class SamplingSettings:
     total_samples: Annotated[int, Ge(2)] = 300
     location_steps: Annotated[int, Ge(0)] = 60
     time_table: bool = False
+    matmul_precision: Literal["highest", "high", "medium"] = "highest"
     test_batch_size: Count = 32
     block_events: Count = 128
     max_sequences: Annotated[int, Ge(0)] = 0

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from smash.data.events import EventSequences
 from smash.data.mirroring import mirrored
+from smash.data.recency import drawn_by_recency
 from smash.data.scaling import Scaler
 from smash.data.thinning import thinned
 from smash.settings import TrainingSettings
@@ -114,8 +115,10 @@ class ScaledSequences:
         return len(self.lengths)
 
     def varied(self, settings: TrainingSettings, generator: torch.Generator) -> "ScaledSequences":
-        """Returns the sequences as an epoch sees them: thinned and mirrored, if so set."""
+        """Returns the sequences as an epoch sees them: drawn, thinned, mirrored, as set."""
         sequences, scaler = self._sequences, self._scaler
+        if settings.half_life:
+            sequences = drawn_by_recency(sequences, settings.half_life, generator)
         if settings.thinning:
             sequences = thinned(sequences, settings.thinning, settings.thinning_period, generator)
         if settings.mirror != "none":

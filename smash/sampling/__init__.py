@@ -9,6 +9,7 @@ from smash.model import Smash
 from smash.sampling.chains import ChainBlock, to_samples
 from smash.sampling.inverse_cdf import sample_inverse_cdf
 from smash.sampling.langevin import sample_langevin
+from smash.sampling.precision import drawn_with
 from smash.settings import SamplingSettings
 
 __all__ = ["ChainBlock", "sample_blocks", "to_samples"]
@@ -30,4 +31,5 @@ def sample_blocks(
     """
     sigma = model.noise_scale()
     sampler = SAMPLERS[settings.sampler]
-    yield from sampler(model.network, context, sigma, settings, generator, on_steps)
+    blocks = sampler(model.network, context, sigma, settings, generator, on_steps)
+    yield from drawn_with(settings.matmul_precision, blocks)

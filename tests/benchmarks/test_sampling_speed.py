@@ -55,13 +55,28 @@ def original_chain(original, model: Smash, context: torch.Tensor, steps: int):
     return sample
 
 
-@pytest.mark.parametrize(("table", "target"), [(False, 2), (True, 4)], ids=["exact", "table"])
-def test_langevin(benchmark, original, table, target):
+@pytest.mark.parametrize(
+    ("table", "precision", "target"),
+    [
+        (False, "highest", 2),
+        (False, "medium", None),
+        (True, "highest", 4),
+        (True, "medium", None),
+    ],
+    ids=["exact", "bfloat16", "table", "table, bfloat16"],
+)
+def test_langevin(benchmark, original, table, precision, target):
     """As many samples an event; a table, made once for 250 steps, is timed on fewer events."""
     model, context = crime_model(), torch.randn(TEST_EVENTS, 256)
     slow = original_chain(original, model, context, steps=5)
     few, steps = (context[:256], 250) if table else (context, 20)
-    settings = replace(CHAIN, sampling_steps=steps, per_step=steps, time_table=table)
+    settings = replace(
+        CHAIN,
+        sampling_steps=steps,
+        per_step=steps,
+        time_table=table,
+        matmul_precision=precision,
+    )
     work = len(few) / len(context) * steps / 5
     fast = partial(draw, model, few, settings)
     compare(benchmark, fast, slow, "the original", rounds=5, work=work, target=target)
