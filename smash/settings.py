@@ -163,7 +163,9 @@ class TrainingSettings:
     share of itself at every step (0.999: about the last thousand steps). `thinning` > 0 drops up
     to that share of each mark's events from each training sequence, anew every epoch, and with
     `thinning_period` (raw units of time) also events in an arc of the period: a model then learns
-    to tell a sequence's rates from its history (see `smash.data.thinning`). `mirror` turns these
+    to tell a sequence's rates from its history (see `smash.data.thinning`). `folding` is the share
+    of sequences that are shown as a clock of twelve hours records them, `folding_day` the raw units
+    of time in a day (see `smash.data.folding`). `mirror` turns these
     axes of the plane around in half of the sequences, anew every epoch (see
     `smash.data.mirroring`). `half_life` > 0 draws an epoch's sequences with replacement, those that
     stand earlier by this share of them half as often (see `smash.data.recency`).
@@ -183,6 +185,8 @@ class TrainingSettings:
     average: Fraction = 0.0
     thinning: Fraction = 0.0
     thinning_period: Positive | None = None
+    folding: Fraction = 0.0
+    folding_day: Positive = 24.0
     mirror: Literal["none", "x", "y", "both"] = "none"
     half_life: NonNegative = 0.0
     block_sequences: Count = 8

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from smash.data.events import EventSequences
+from smash.data.folding import folded
 from smash.data.mirroring import mirrored
 from smash.data.recency import drawn_by_recency
 from smash.data.scaling import Scaler
@@ -115,10 +116,12 @@ class ScaledSequences:
         return len(self.lengths)
 
     def varied(self, settings: TrainingSettings, generator: torch.Generator) -> "ScaledSequences":
-        """Returns the sequences as an epoch sees them: drawn, thinned, mirrored, as set."""
+        """Returns the sequences as an epoch sees them: drawn, folded, thinned, mirrored, as set."""
         sequences, scaler = self._sequences, self._scaler
         if settings.half_life:
             sequences = drawn_by_recency(sequences, settings.half_life, generator)
+        if settings.folding:
+            sequences = folded(sequences, settings.folding, settings.folding_day, generator)
         if settings.thinning:
             sequences = thinned(sequences, settings.thinning, settings.thinning_period, generator)
         if settings.mirror != "none":

@@ -1,0 +1,37 @@
+"""Folded sequences: what a clock of twelve hours makes of a week when a.m. and p.m. get lost.
+
+The weeks of `crime` from some day on have no event between 13 h and 1 h, and twice as many in the
+hours left: their afternoons were recorded as mornings. No training week is like that, so that a
+model has to be shown what its own weeks would look like on such a clock.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from smash.data.events import EventSequences
+
+HOURS = 12
+
+
+def folded(
+    sequences: EventSequences, share: float, day: float, generator: torch.Generator
+) -> EventSequences:
+    """Returns `sequences`, each with probability `share` as a clock of twelve hours shows it.
+
+    Times are counted from a midnight, `day` of their units a day. The clock shows 12 h after
+    midnight as after noon, so that folded days last from 1 h to 13 h.
+    """
+    tossed = torch.rand(len(sequences), generator=generator).numpy() < share
+    half, hour = day / 2, day / 2 / HOURS
+    midnight = np.floor(sequences.time / day) * day
+    shown = midnight + (sequences.time - midnight - hour) % half + hour
+    time = np.where(tossed[sequences.sequence], shown, sequences.time)
+    rows = np.lexsort((time, sequences.sequence))
+    return replace(
+        sequences,
+        time=time[rows],
+        location=sequences.location[rows],
+        mark=None if sequences.mark is None else sequences.mark[rows],
+    )
