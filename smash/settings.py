@@ -207,7 +207,8 @@ class SamplingSettings:
     `time_table` lets `langevin` read its time branch off a table of `grid_points` times (see
     `smash.sampling.time_table`): faster, and as good as equal. `matmul_precision` is PyTorch's of
     float32 products while samples are drawn: `highest` keeps all digits, `high` takes TF32 on a
-    GPU, `medium` bfloat16, also on a CPU that has it.
+    GPU, `medium` bfloat16, also on a CPU that has it. `cuda_graph` lets `langevin` replay its step
+    from a CUDA graph on a GPU; with it larger `block_events` pay.
     """
 
     sampler: Literal["langevin", "inverse_cdf"] = "inverse_cdf"
@@ -222,6 +223,7 @@ class SamplingSettings:
     location_steps: Annotated[int, Ge(0)] = 60
     time_table: bool = False
     matmul_precision: Literal["highest", "high", "medium"] = "highest"
+    cuda_graph: bool = False
     test_batch_size: Count = 32
     block_events: Count = 128
     max_sequences: Annotated[int, Ge(0)] = 0

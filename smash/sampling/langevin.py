@@ -9,6 +9,7 @@ from torch import Tensor
 
 from smash.sampling.chains import ChainBlock, Chains, draw_marks, slices
 from smash.sampling.denoising import denoise
+from smash.sampling.repeating import repeated
 from smash.sampling.time_table import TimeTable
 from smash.scorenet import AtTime, ContextTerms, ScoreNet, mark_probability
 from smash.settings import SamplingSettings
@@ -49,9 +50,7 @@ def sample_langevin(
             at_time = _time_branch(network, terms, context[rows], settings)
             for draws in slices(settings.total_samples, settings.n_samples):
                 part = _part(chains, rows, draws)
-                part = _walk(
-                    network, terms, at_time, part, settings.langevin_step, steps, generator
-                )
+                part = _walk(network, terms, at_time, part, settings, steps, generator)
                 if final:
                     part = _finish(network, terms, part, sigma, settings, generator)
                 _put(chains, rows, draws, part)
@@ -87,24 +86,27 @@ def _walk(
     terms: ContextTerms,
     at_time: Callable[[Tensor], AtTime],
     chains: Chains,
-    step_size: float,
+    settings: SamplingSettings,
     steps: int,
     generator: torch.Generator,
 ) -> Chains:
     """Returns the chains after `steps` further steps."""
-    z, mark, probability = chains
-    root = math.sqrt(step_size)
-    for _ in range(steps):
+    step_size, root = settings.langevin_step, math.sqrt(settings.langevin_step)
+
+    def step(chains: Chains) -> Chains:
+        """Returns chains a step on, with the marks' intensities in place of probabilities."""
+        z, mark, _ = chains
         here = at_time(z[..., :1])
         place_score = network.location_score(z[..., 1:], network.with_mark(here.mixed, mark), terms)
         score = torch.cat([here.score(mark).unsqueeze(-1), place_score], dim=-1)
         noise = torch.randn(z.shape, generator=generator, device=z.device)
         z = z.add(score, alpha=0.5 * step_size).add_(noise, alpha=root).clamp_(-1.0, 1.0)
-        if mark is not None:
-            mark = draw_marks(here.intensity, generator)
-    if mark is not None:
-        probability = here.mark_probability()
-    return Chains(z, mark, probability)
+        if mark is None:
+            return Chains(z, None, None)
+        return Chains(z, draw_marks(here.intensity, generator), here.intensity)
+
+    z, mark, intensity = repeated(step, chains, steps, generator, settings.cuda_graph)
+    return Chains(z, mark, None if intensity is None else mark_probability(intensity))
 
 
 def _finish(
