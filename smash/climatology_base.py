@@ -41,6 +41,8 @@ class ClimatologyBase(nn.Module):
     `hazard` (G,) on an even grid of times, `frequency` (K,) of the marks, `score` (2, P, P) and
     `cumulative` (P²,) of the locations, row by row from low y; linear between places, constant
     beyond. One pseudo-event is spread over every mark, time and place, so that none is impossible.
+
+    With `sigma_loc` 0, of a model that knows no score of locations, their tables stay empty.
     """
 
     hazard: Tensor
@@ -55,8 +57,9 @@ class ClimatologyBase(nn.Module):
         self.sigma_loc, self.reach = sigma_loc, 1 + REACH * sigma_loc
         self.register_buffer("hazard", torch.ones(len(grid)))
         self.register_buffer("frequency", torch.full((n_marks,), 1 / n_marks))
-        self.register_buffer("score", torch.zeros(2, PLACES, PLACES))
-        self.register_buffer("cumulative", torch.linspace(0, 1, PLACES**2))
+        places = PLACES if sigma_loc else 0
+        self.register_buffer("score", torch.zeros(2, places, places))
+        self.register_buffer("cumulative", torch.linspace(0, 1, places**2))
 
     def intensity(self, t: Tensor) -> Tensor:
         """Returns h(t) q_k (N, Q, K) at times t (N, Q, 1)."""
@@ -95,18 +98,19 @@ class ClimatologyBase(nn.Module):
         numbers = np.random.default_rng(0)
         rows = np.repeat(np.flatnonzero(train.is_target), POSITIONS if scaler.has_cells else 1)
         gap = 2 * scaler.scale_gap(train.gap[rows], numbers.random(len(rows))) - 1
-        places = numbers.random((len(rows), 2))
-        location = 2 * scaler.scale_location(train.location[rows], places) - 1
         n_events = int(train.is_target.sum())
         grid = self.start + self.step * np.arange(len(self.hazard), dtype=np.float64)
         if sigma_time:
             hazard = noised_hazard(gap, grid, sigma_time)
         else:
             hazard = plain_hazard(gap, grid, n_events)
-        density, score = noised_location(location, self.sigma_loc, self.reach, n_events)
         self.hazard.copy_(torch.from_numpy(hazard))
-        self.score.copy_(torch.from_numpy(score))
-        self.cumulative.copy_(torch.from_numpy(density.cumsum() / density.sum()))
+        if self.sigma_loc:
+            places = numbers.random((len(rows), 2))
+            location = 2 * scaler.scale_location(train.location[rows], places) - 1
+            density, score = noised_location(location, self.sigma_loc, self.reach, n_events)
+            self.score.copy_(torch.from_numpy(score))
+            self.cumulative.copy_(torch.from_numpy(density.cumsum() / density.sum()))
         if train.mark is not None:
             n_marks = len(self.frequency)
             counts = np.bincount(train.mark[train.is_target], minlength=n_marks) + 1 / n_marks

@@ -99,7 +99,8 @@ class Smash(nn.Module):
         base = None
         if settings.base == "climatology":
             grid = base_grid(settings.sigma_time) if law_grid is None else law_grid
-            base = ClimatologyBase(n_marks, grid, settings.sigma_loc)
+            scored = settings.location_law == "score"
+            base = ClimatologyBase(n_marks, grid, settings.sigma_loc if scored else 0.0)
         self.network = ScoreNet(settings, n_marks, base, law_grid)
 
     @classmethod
