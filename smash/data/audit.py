@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from rich.console import Group
 from rich.table import Table
 
+from smash.data.clock import SECONDS
 from smash.data.dataset import Dataset
 from smash.data.drift import drift
 from smash.data.events import EventSequences
+from smash.data.folding import looks_folded
 from smash.data.groups import Layout, joined, lay_out
 from smash.data.resolution import gap_cells, location_cell
 
@@ -31,6 +33,7 @@ SIZES = {
     "duplicates": "exact duplicates of the event before",
     "shortest": "shortest sequence (events)",
     "longest": "longest sequence (events)",
+    "half_days": "without an event from 13 h to 1 h, as without a.m. and p.m.",
     "dropped_sequences": "dropped sequences (under two events)",
 }
 """The sizes of a split, and their words."""
@@ -45,16 +48,16 @@ def audit(dataset: Dataset) -> dict[str, Any]:
     `resolution`: cells that values look rounded to. `warnings`: what reading the data said.
     """
     layouts = {split: lay_out(sequences) for split, sequences in dataset.splits()}
-    splits = dict(dataset.splits())
+    splits, unit = dict(dataset.splits()), dataset.time_unit
     return {
         "about": {
             "name": dataset.name,
             "digest": dataset.digest,
             "source": dataset.source,
-            "time_unit": dataset.time_unit,
+            "time_unit": unit,
             "location_unit": dataset.location_unit,
         },
-        "sizes": {split: _sizes(part, layouts[split]) for split, part in splits.items()},
+        "sizes": {split: _sizes(part, layouts[split], unit) for split, part in splits.items()},
         "gaps": {split: _gaps(part.targets().gap) for split, part in splits.items()},
         "marks": {split: _marks(part, dataset.mark_names) for split, part in splits.items()},
         "places": {split: _places(part, dataset.location_names) for split, part in splits.items()},
@@ -69,12 +72,13 @@ def audit(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _sizes(sequences: EventSequences, layout: Layout) -> dict[str, int]:
+def _sizes(sequences: EventSequences, layout: Layout, time_unit: str) -> dict[str, int]:
     rows, members = np.flatnonzero(sequences.is_target), np.bincount(layout.group)
     same = (np.diff(sequences.location, axis=0) == 0).all(axis=1)
     if sequences.mark is not None:
         same &= np.diff(sequences.mark) == 0
     same &= (sequences.gap == 0)[1:] & sequences.is_target[1:]
+    day = SECONDS["days"] / SECONDS[time_unit] if time_unit in SECONDS else None
     return {
         "sequences": len(sequences),
         "overlapping_windows": int(members[members > 1].sum()),
@@ -86,6 +90,7 @@ def _sizes(sequences: EventSequences, layout: Layout) -> dict[str, int]:
         "duplicates": int(same.sum()),
         "shortest": int(sequences.lengths.min()),
         "longest": int(sequences.lengths.max()),
+        "half_days": 0 if day is None else int(looks_folded(sequences, day).sum()),
         "dropped_sequences": sequences.dropped,
     }
 

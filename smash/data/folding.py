@@ -9,10 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from smash.data.events import EventSequences
 
 HOURS = 12
+FEWEST = 20
+"""Events of a sequence that say by what hours they lack how it was recorded."""
 
 
 def folded(
@@ -35,3 +38,11 @@ def folded(
         location=sequences.location[rows],
         mark=None if sequences.mark is None else sequences.mark[rows],
     )
+
+
+def looks_folded(sequences: EventSequences, day: float) -> NDArray[np.bool_]:
+    """Returns (M,) True for sequences of `FEWEST` events or more, none of them from 13 h to 1 h."""
+    hour = sequences.time / day * 2 * HOURS
+    late = (hour - 1) % (2 * HOURS) >= HOURS
+    n_late = np.bincount(sequences.sequence[late], minlength=len(sequences))
+    return (n_late == 0) & (sequences.lengths >= FEWEST)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 from test_groups import windows
 
@@ -13,6 +14,7 @@ from smash.data.audit import audit, render
 from smash.data.dataset import build_dataset
 from smash.data.drift import drift
 from smash.data.events import build_sequences
+from smash.data.folding import folded
 from smash.data.groups import lay_out
 
 
@@ -109,6 +111,15 @@ def test_exact_duplicates_are_counted_and_what_happens_again_later_is_not():
     assert result["sizes"]["train"]["duplicates"] >= events.n_events
     result = audit(build_dataset("again", twice(1e-3), coarse(2, 4), coarse(2, 5)))
     assert result["sizes"]["train"]["duplicates"] < 5
+
+
+def test_weeks_on_a_clock_of_twelve_hours_are_counted_where_the_unit_is_known():
+    plain = coarse(8, 1)
+    on_clock = folded(plain, 0.999999, 24.0, torch.Generator().manual_seed(0))
+    for unit, counted in (("hours", 8), ("days", 0), ("time units", 0)):
+        result = audit(build_dataset("clock", plain, on_clock, plain, time_unit=unit))
+        assert result["sizes"]["validation"]["half_days"] == counted
+        assert result["sizes"]["train"]["half_days"] == 0
 
 
 @pytest.mark.parametrize("marked", [True, False])

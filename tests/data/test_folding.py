@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from synthetic import random_sequences
 
 from smash.data.events import EventSequences, build_sequences
-from smash.data.folding import folded
+from smash.data.folding import folded, looks_folded
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -54,3 +54,16 @@ def test_a_share_of_the_sequences_is_folded():
         ]
     )
     assert changed.mean() == pytest.approx(0.3, abs=0.05)
+
+
+def test_folded_sequences_look_it_and_others_do_not():
+    numbers = np.random.default_rng(0)
+    time = np.sort(numbers.uniform(0, 168, (50, 60)), axis=1).ravel()
+    place = numbers.normal(size=(3000, 2))
+    before = build_sequences(time, place, None, [60] * 50, "weeks")
+    after = folded(before, 0.5, 24.0, generator())
+    changed = (after.time != before.time).reshape(50, 60).any(axis=1)
+    assert 10 < changed.sum() < 40
+    np.testing.assert_array_equal(looks_folded(after, 24.0), changed)
+    few = build_sequences(np.linspace(2, 12, 19), place[:19], None, [19], "few")
+    assert not looks_folded(few, 24.0).any()
