@@ -81,16 +81,18 @@ def main(
             raise SpecError("name a spec, such as experiments/simulated.yaml, or --resume RUN_ID")
         else:
             loaded = load_spec(spec, changes)
+        from experiments.interruption import dropped_ones_again
         from experiments.outcomes import Request, report_outcomes
         from experiments.runner import run_experiment
 
         request = Request(stage, source, resume, profile, summary, register)
-        outcomes = run_experiment(loaded, request)
-        report_outcomes(loaded, outcomes)
-        if report:
-            from reports.making import report_on
+        with dropped_ones_again():
+            outcomes = run_experiment(loaded, request)
+            report_outcomes(loaded, outcomes)
+            if report:
+                from reports.making import report_on
 
-            typer.echo(report_on(outcomes[0].run_id).html)
+                typer.echo(report_on(outcomes[0].run_id).html)
     except SmashError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)

@@ -197,6 +197,14 @@ def test_an_interrupted_and_killed_run_ends_as_if_nothing_had_happened(workshop)
         assert once.read_bytes() == again.read_bytes()
 
 
+def test_an_interruption_that_python_drops_ends_a_run_all_the_same(workshop):
+    arguments = ("tiny.yaml", "--stage", "train", "--set", "total_epochs=2000")
+    stopped = workshop.interrupt(signal.SIGINT, 1, *arguments, how="dropped")
+    assert stopped.code == 130
+    assert "interrupted" in stopped.errors
+    assert "Traceback" not in stopped.errors
+
+
 def test_resuming_a_finished_run_changes_nothing_and_a_lost_checkpoint_is_said(workshop):
     done = workshop.run("tiny.yaml", "--stage", "train", "--set", "total_epochs=1")
     folder = workshop.folder / "runs" / done.run_id

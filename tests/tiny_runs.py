@@ -83,17 +83,24 @@ class Outcome:
 
 
 STOPPED = """
-import os, signal, sys
+import os, signal, sys, weakref
 import run_experiment
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's background job
 from smash.training import Trainer
-number, epochs = int(sys.argv.pop(1)), int(sys.argv.pop(1))
+number, epochs, dropped = int(sys.argv.pop(1)), int(sys.argv.pop(1)), sys.argv.pop(1)
+class Thing: pass
+def send(*_):
+    os.kill(os.getpid(), number)
+def send_where_python_drops_it():
+    thing = Thing()
+    reference = weakref.ref(thing, send)
+    del thing
 step, before = Trainer._step, []
 def stopped(trainer, *arguments):
     done = len(trainer.result.records)
     before.append(done)
     if done - before[0] == epochs:
-        os.kill(os.getpid(), number)
+        send_where_python_drops_it() if dropped == "dropped" else send()
     return step(trainer, *arguments)
 Trainer._step = stopped
 run_experiment.app()
@@ -164,10 +171,15 @@ class Workshop:
         experiments = [e.experiment_id for e in self.client.search_experiments()]
         return {run.info.run_id for run in self.client.search_runs(experiments)}
 
-    def interrupt(self, signal_number: signal.Signals, epochs: int, *arguments: str) -> Interrupted:
-        """Returns a run stopped by a signal in the middle of the epoch after some epochs more."""
+    def interrupt(
+        self, signal_number: signal.Signals, epochs: int, *arguments: str, how: str = "heard"
+    ) -> Interrupted:
+        """Returns a run stopped by a signal in the middle of the epoch after some epochs more.
+
+        `how`: "heard" or "dropped", where Python ignores what the signal's handler raises.
+        """
         done = subprocess.run(
-            [sys.executable, "-c", STOPPED, str(int(signal_number)), str(epochs), *arguments],
+            [sys.executable, "-c", STOPPED, str(int(signal_number)), str(epochs), how, *arguments],
             cwd=self.folder,
             env=environment() | {"PYTHONPATH": str(ROOT)},
             stderr=subprocess.PIPE,
