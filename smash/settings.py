@@ -165,10 +165,10 @@ class TrainingSettings:
     `thinning_period` (raw units of time) also events in an arc of the period: a model then learns
     to tell a sequence's rates from its history (see `smash.data.thinning`). `folding` is the share
     of sequences that are shown as a clock of twelve hours records them, `folding_day` the raw units
-    of time in a day (see `smash.data.folding`). `mirror` turns these
-    axes of the plane around in half of the sequences, anew every epoch (see
-    `smash.data.mirroring`). `half_life` > 0 draws an epoch's sequences with replacement, those that
-    stand earlier by this share of them half as often (see `smash.data.recency`).
+    of time in a day (see `smash.data.folding`). `mirror` turns these axes of the plane around in
+    half of the sequences, anew every epoch (see `smash.data.mirroring`). `half_life` > 0 draws an
+    epoch's sequences with replacement, those that stand earlier by this share of them half as often
+    (see `smash.data.recency`).
     """
 
     total_epochs: Count = 150
