@@ -18,7 +18,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def main(
     spec: Annotated[
-        Path | None, typer.Argument(help="The spec, such as experiments/football.yaml.")
+        Path | None,
+        typer.Argument(
+            help="The spec, such as experiments/football.yaml, or a kept model's folder."
+        ),
     ] = None,
     overrides: Annotated[
         list[str] | None,
@@ -65,6 +68,10 @@ def main(
     from experiments.spec import load_spec
     from smash.errors import SmashError, SpecError
 
+    if spec is not None and spec.is_dir():
+        from experiments.sources import SPEC_ARTIFACT
+
+        spec, source = spec / SPEC_ARTIFACT, source or str(spec)
     changes = list(overrides or [])
     changes += [] if seed is None else [f"seed={seed}", "seeds=[]"]
     changes += [] if device is None else [f"device={device}"]

@@ -42,8 +42,11 @@ def test_spec_and_scores_are_kept_beside(finished, kept):
 
 
 def test_it_is_tested_without_training(workshop, finished, kept):
-    again = workshop.run(str(kept / "spec.yaml"), "--stage", "test", "--from", str(kept))
+    again = workshop.run(str(kept), "--stage", "test")
     assert again.test_metrics["crps_time"] == finished.test_metrics["crps_time"]
+    retrained = workshop.invoke(str(kept))
+    assert retrained.exit_code == 2
+    assert "--stage test" in retrained.stderr
 
 
 def swap_weights(folder):
