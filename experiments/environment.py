@@ -33,10 +33,17 @@ def environment_tags(device: str = "cpu", folder: Path | None = None) -> dict[st
         "threads": str(torch.get_num_threads()),
         "device": device,
         "device_name": device_name(device),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command_of(sys.argv),
     }
     tags |= {f"version_{name}": _version(name) for name in PACKAGES}
     return {f"env/{name}": value for name, value in tags.items()}
+
+
+def command_of(arguments: list[str]) -> str:
+    """Returns a command line as it would be typed in the checkout, whose files it names."""
+    program, *others = arguments
+    within = f"{Path(__file__).resolve().parents[1]}{os.sep}"
+    return " ".join([Path(program).name, *(other.removeprefix(within) for other in others)])
 
 
 def environment_text() -> str:

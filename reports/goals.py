@@ -49,7 +49,7 @@ class Goal:
 
     def shown(self, value: Value) -> str:
         spread = "" if value.sd is None else f" ± {self.factor * value.sd:.2g}"
-        return f"{self.factor * value.mean:.4g}{spread}"
+        return f"{self.factor * value.mean:.5g}{spread}"
 
 
 def goals(data: DataSet, comparisons: Mapping[str, Comparison], units: Units) -> Table | None:

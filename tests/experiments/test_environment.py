@@ -1,11 +1,12 @@
 """What a run records about where it ran: always there, never an error."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from experiments import environment
-from experiments.environment import environment_tags, environment_text, git_state
+from experiments.environment import command_of, environment_tags, environment_text, git_state
 
 
 def git(folder, *arguments):
@@ -20,6 +21,13 @@ def test_tags_are_short_texts_with_one_prefix(tmp_path):
     assert {"env/commit", "env/dirty", "env/python", "env/host", "env/device"} <= tags.keys()
     assert all(key.startswith("env/") and value for key, value in tags.items())
     assert tags["env/version_torch"].startswith("2.")
+
+
+def test_a_command_names_the_checkout_s_files_from_there():
+    root = Path(environment.__file__).resolve().parents[1]
+    spec = str(root / "experiments" / "crime.yaml")
+    said = command_of([str(root / "run_experiment.py"), spec, "--from", "/elsewhere/model"])
+    assert said == "run_experiment.py experiments/crime.yaml --from /elsewhere/model"
 
 
 def test_outside_a_checkout_the_commit_is_unknown(tmp_path):
