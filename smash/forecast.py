@@ -51,11 +51,13 @@ class ModelForecaster:
                 yield Forecast(targets, samples, block.step, block.final)
 
     def log_densities(self, sequences: EventSequences) -> LogDensities | None:
-        """Returns the log densities of gap and mark; None for a model trained by score matching."""
+        """Returns log densities, the location's if there is one; None after score matching."""
         if not self.model.law_points:
             return None
         found = log_density(self.model, sequences, self.settings.test_batch_size)
-        return LogDensities(found.gap if found.mark is None else found.gap + found.mark, None)
+        time_mark = found.gap if found.mark is None else found.gap + found.mark
+        location = found.location
+        return LogDensities(time_mark, None if location is None else time_mark + location)
 
     def work(self, sequences: EventSequences, n_samples: int) -> int:
         """Returns the number of sample steps a forecast takes, for a progress bar."""

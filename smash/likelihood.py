@@ -73,12 +73,14 @@ def survival_loss(network: ScoreNet, terms: ContextTerms, left: Tensor) -> Loss:
 class LogDensity(NamedTuple):
     """`gap` (N,) log p(gap) in raw units, `mark` (N,) log p(mark | gap), None if unmarked.
 
-    Where gaps are cells, `gap` is the log of the cell's mean density; a gap of zero has the log of
-    its probability.
+    `location` (N,) log p(location | gap, mark) in raw units; None of a model that knows its score
+    alone. Where gaps are cells, `gap` is the log of the cell's mean density; a gap of zero has the
+    log of its probability. Places on a lattice count with the density in the middle of their cells.
     """
 
     gap: Floats
     mark: Floats | None
+    location: Floats | None
 
 
 @torch.no_grad()
@@ -98,17 +100,34 @@ def log_density(model: Smash, sequences: EventSequences, batch_size: int = 32) -
     gap, start = sequences.targets().gap, 0
     gaps: list[Floats] = []
     marks: list[Tensor] = []
+    locations: list[Tensor] = []
     for batch in ScaledSequences(sequences, model.scaler, str(model.device)).batches(batch_size):
         contexts, (z, mark) = model.contexts(batch), batch.targets()
         for rows in slices(len(contexts), BLOCK_EVENTS):
-            law = time_law(model.network, model.network.terms(contexts[rows]), len(z[rows]))
+            terms = model.network.terms(contexts[rows])
+            law = time_law(model.network, terms, len(z[rows]))
             gaps.append(log_gap_density(law, gap[start : start + len(z[rows])], model.scaler))
             start += len(z[rows])
             if mark is not None:
                 log_probability = law.log_likelihood(z[rows, :1])[:, 0].log_softmax(-1)
                 marks.append(log_probability.gather(1, mark[rows, None])[:, 0])
+            if model.network.location is not None:
+                own = None if mark is None else mark[rows]
+                locations.append(log_location_density(model.network, terms, z[rows], own))
     of_mark = torch.cat(marks).double().cpu().numpy() if marks else None
-    return LogDensity(np.concatenate(gaps), of_mark)
+    of_location = torch.cat(locations).double().cpu().numpy() if locations else None
+    if of_location is not None:
+        of_location += model.scaler.log_location_slope()
+    return LogDensity(np.concatenate(gaps), of_mark, of_location)
+
+
+def log_location_density(
+    network: ScoreNet, terms: ContextTerms, z: Tensor, mark: Tensor | None
+) -> Tensor:
+    """Returns log p(x | t, k) (N,) of events z (N, 3) and marks (N,) under a location mixture."""
+    mixed = network.mixed(z[:, None, :1], terms)
+    mixed = network.with_mark(mixed, None if mark is None else mark[:, None])
+    return network.location_density(mixed, terms).log_density(z[:, None, 1:])[:, 0]
 
 
 def log_gap_density(law: TimeLaw, gap: Floats, scaler: Scaler) -> Floats:
@@ -145,9 +164,9 @@ def _location_loss(
 
     The published mean is over three coordinates; so `loss_lambda2` weighs the same here.
     """
+    if network.location is not None:
+        return -log_location_density(network, terms, z, mark).mean()
     mixed = network.mixed(z[:, None, :1], terms)
     mixed = network.with_mark(mixed, None if mark is None else mark[:, None])
-    if network.location is not None:
-        return -network.location_density(mixed, terms).log_density(z[:, None, 1:]).mean()
     score = network.location_score(z[:, None, 1:] + sigma * noise, mixed, terms)
     return 0.5 * (sigma * score + noise).square().sum(-1).mean() / 3

@@ -1,5 +1,8 @@
 """A location mixture is one law, whether it is asked for its density, its score or a draw."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from synthetic import random_sequences
@@ -8,7 +11,8 @@ from smash.data.batching import ScaledSequences
 from smash.data.events import build_sequences
 from smash.data.scaling import fit_scaler
 from smash.errors import SpecError
-from smash.likelihood import likelihood_loss
+from smash.forecast import ModelForecaster
+from smash.likelihood import likelihood_loss, log_density
 from smash.mixture_laws import LocationLaw
 from smash.model import Smash
 from smash.sampling.inverse_cdf import sample_inverse_cdf
@@ -181,6 +185,26 @@ def test_a_model_is_loaded_as_it_was_saved(tmp_path):
     for name, weight in model.state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], weight, rtol=0, atol=0)
     assert loaded.noise_scale().tolist() == [0, 0, 0]
+
+
+def test_its_density_is_one_of_raw_places():
+    """Summed over the plane it is 1, whatever the scales."""
+    events = random_sequences([20, 30])
+    model = untrained(replace(events, location=events.location * [3.0, 0.2]))
+    low, high = np.array(model.scaler.location_low), np.array(model.scaler.location_high)
+    x, y = np.linspace(low - 2 * (high - low), high + 2 * (high - low), 80).T
+    after = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    before = np.broadcast_to((low + high) / 2, after.shape)
+    place = np.stack([before, after], axis=1).reshape(-1, 2)
+    n = len(after)
+    every = build_sequences(np.tile([0.0, 0.3], n), place, np.ones(2 * n, int), [2] * n, "plane")
+    density = np.exp(log_density(model, every, batch_size=1000).location)
+    cell = (x[1] - x[0]) * (y[1] - y[0])
+    assert density.sum() * cell == pytest.approx(1, rel=0.01)
+    found = ModelForecaster(model, SAMPLING).log_densities(events)
+    np.testing.assert_allclose(
+        found.event - found.time_mark, log_density(model, events).location, rtol=1e-5
+    )
 
 
 def test_score_matching_cannot_train_a_density():

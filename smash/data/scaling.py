@@ -92,6 +92,11 @@ class Scaler:
         slope = np.full(gap.shape, np.log(2 / (self.gap_high - self.gap_low)))
         return slope - np.log(gap + self.gap_cell) if self.log_normalization else slope
 
+    def log_location_slope(self) -> float:
+        """Returns the log of what turns densities of a location's z into raw ones."""
+        widths = np.subtract(self.location_high, self.location_low)
+        return float(np.log(2 / widths).sum())
+
 
 def fit_scaler(
     splits: Sequence[EventSequences], settings: ScalingSettings, first_gaps: bool = False
