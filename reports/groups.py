@@ -2,6 +2,7 @@
 
 import re
 import string
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,6 +24,8 @@ NOT_SETTINGS = {
     "baselines",
 }
 """Keys of a spec in which runs of one setting may differ."""
+MLFLOW_INFINITY = sys.float_info.max
+"""What MLflow keeps in place of an infinite metric."""
 BASELINES = ("oracle", "climatology", "markov", "walk", "hawkes", "mixture")
 LABELLED = 2
 """Settings that differ in more keys than these are lettered rather than spelt out."""
@@ -139,6 +142,8 @@ class DataSet:
 
 
 def _value(found: Sequence[float]) -> Value:
+    if max(found) >= MLFLOW_INFINITY:
+        return Value(float("inf"))
     return Value(float(np.mean(found)), float(np.std(found, ddof=1)) if found[1:] else None)
 
 

@@ -2,9 +2,13 @@
 
 import csv
 import io
+import sys
 
+import numpy as np
 import pytest
+from made_up import run
 
+from reports.groups import by_setting
 from reports.tables import Column, Row, Table, Value, cells, to_csv, to_latex, to_markdown
 
 NAME = Column("name", "forecaster")
@@ -33,6 +37,14 @@ def test_only_rows_of_one_contest_compete_and_one_alone_wins_nothing():
     rows = [Row({"score": 1.0}, "all"), Row({"score": 2.0}, "all"), Row({"score": 0.5}, "few")]
     assert bold(table(rows)) == [["1.000"], [], []]
     assert bold(table([Row({"score": 9.0}, None), *rows])) == [[], ["1.000"], [], []]
+
+
+def test_an_infinite_score_of_one_seed_is_infinite_over_all():
+    as_kept = (2.0, sys.float_info.max)
+    seeds = [run(seed=seed, time_mark_log_loss=loss) for seed, loss in enumerate(as_kept)]
+    value = by_setting(seeds)[0].value("time_mark_log_loss")
+    assert value == Value(np.inf)
+    assert cells(table([Row({"score": value})]))[0][1].text == "∞"
 
 
 def test_a_score_that_is_not_a_number_is_said_and_never_wins():
