@@ -5,7 +5,6 @@
 """
 
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from memory import peak_megabytes
 
 from smash.data.batching import ScaledSequences
 from smash.data.events import EventSequences, build_sequences
@@ -39,7 +39,7 @@ def main(what: str, events: str) -> None:
     """Does the work and prints its cost."""
     n_events = int(events)
     sequences = simulated(n_events) if what == "sequences" else one_sequence(n_events)
-    cost: dict[str, float] = {"events": sequences.n_events, "before": megabytes()}
+    cost: dict[str, float] = {"events": sequences.n_events, "before": peak_megabytes()}
     scaler = fit_scaler([sequences], ScalingSettings())
     torch.manual_seed(0)
     model = Smash(MODEL, 3, scaler)
@@ -50,7 +50,7 @@ def main(what: str, events: str) -> None:
         cost["training"] = seconds(lambda: trainer._epoch(0))
     if what == "sequences":
         cost["forecast"] = seconds(lambda: forecast(model, sequences))
-    cost["megabytes"] = megabytes()
+    cost["megabytes"] = peak_megabytes()
     print(json.dumps(cost))  # noqa: T201
 
 
@@ -71,11 +71,6 @@ def forecast(model: Smash, sequences: EventSequences) -> None:
     """Draws every event ten times, keeping nothing."""
     for _ in ModelForecaster(model, FAST).forecast(sequences, 10, torch.Generator()):
         pass
-
-
-def megabytes() -> float:
-    """Returns the most memory this process has taken."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def seconds(work) -> float:

@@ -4,7 +4,6 @@ The step is on crime's 32 longest training sequences.
 """
 
 import os
-import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from conftest import SHAPES
+from memory import peak_megabytes
 from original_run import original_model, original_step
 
 from smash.data import load_dataset
@@ -40,7 +40,7 @@ def main(which: str) -> None:
         parts = (ours, train, train, ObjectiveSettings(), TrainingSettings())
         with tempfile.TemporaryDirectory() as root:
             Trainer(*parts, Path(root), seed=0)._step(batch, "")
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)  # noqa: T201
+    print(round(peak_megabytes()))  # noqa: T201
 
 
 if __name__ == "__main__":
