@@ -125,8 +125,7 @@ def log_location_density(
     network: ScoreNet, terms: ContextTerms, z: Tensor, mark: Tensor | None
 ) -> Tensor:
     """Returns log p(x | t, k) (N,) of events z (N, 3) and marks (N,) under a location mixture."""
-    mixed = network.mixed(z[:, None, :1], terms)
-    mixed = network.with_mark(mixed, None if mark is None else mark[:, None])
+    mixed = _mixed(network, terms, z, mark)
     return network.location_density(mixed, terms).log_density(z[:, None, 1:])[:, 0]
 
 
@@ -166,7 +165,12 @@ def _location_loss(
     """
     if network.location is not None:
         return -log_location_density(network, terms, z, mark).mean()
-    mixed = network.mixed(z[:, None, :1], terms)
-    mixed = network.with_mark(mixed, None if mark is None else mark[:, None])
+    mixed = _mixed(network, terms, z, mark)
     score = network.location_score(z[:, None, 1:] + sigma * noise, mixed, terms)
     return 0.5 * (sigma * score + noise).square().sum(-1).mean() / 3
+
+
+def _mixed(network: ScoreNet, terms: ContextTerms, z: Tensor, mark: Tensor | None) -> Tensor:
+    """Returns the share (N, 1, H) of the events' own times and marks in the location's law."""
+    mixed = network.mixed(z[:, None, :1], terms)
+    return network.with_mark(mixed, None if mark is None else mark[:, None])

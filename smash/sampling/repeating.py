@@ -39,8 +39,10 @@ def repeated(
     def advance() -> None:
         _put(places, step(places))
 
-    again = _graph_of(advance, generator) if chains.z.is_cuda else advance
-    _put(places, chains)
+    again = advance
+    if chains.z.is_cuda:
+        again = _graph_of(advance, generator)
+        _put(places, chains)  # back from where the steps that warm it up went
     for _ in range(times):
         again()
     return places
