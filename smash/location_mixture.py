@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from smash.linear import linear
 from smash.mixture_laws import LOCATION_NUMBERS, LocationLaw
 
 LEAST_SCALE = 0.01
@@ -54,7 +55,8 @@ class LocationMixture(nn.Module):
 
         `recent` (N, 1, R, 2): on the z scale.
         """
-        law = LocationLaw.of(self.out(self.hidden(mixed.relu()).relu()), LEAST_SCALE)
+        hidden = linear(mixed.relu(), self.hidden.weight, self.hidden.bias).relu()
+        law = LocationLaw.of(linear(hidden, self.out.weight, self.out.bias), LEAST_SCALE)
         return replace(law, mean=law.mean + self.follow @ recent)
 
     @torch.no_grad()

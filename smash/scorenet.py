@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from smash.climatology_base import ClimatologyBase
+from smash.linear import linear
 from smash.location_mixture import LocationMixture
 from smash.mixture_laws import LocationLaw
 from smash.settings import ModelSettings
@@ -183,7 +184,7 @@ class ScoreNet(nn.Module):
         temporal, spatial, joint, *mark = streams.split(self.cond_dim, dim=-1)
         if mark:
             temporal = temporal + mark[0]
-        joint_terms = [linear(joint) for linear in self.joint_context]
+        joint_terms = [layer(joint) for layer in self.joint_context]
         *_, time_last = self.time_trunk
         head, _ = self.intensity_head
         if self.location is None:
@@ -242,11 +243,11 @@ class ScoreNet(nn.Module):
         """Returns what depends on the time t (N, Q, 1) alone."""
         hidden, slope = self._time_hidden(t, terms)
         _, last = self.intensity_head
-        inner = F.linear(hidden, terms.head_weight, terms.head_bias).relu_()
-        inner_slope = _step(inner) * F.linear(slope, terms.head_weight)
+        inner = linear(hidden, terms.head_weight, terms.head_bias).relu_()
+        inner_slope = _step(inner) * linear(slope, terms.head_weight)
         logit = last(inner)
         factor = F.softplus(logit)
-        factor_slope = torch.sigmoid(logit) * F.linear(inner_slope, last.weight)
+        factor_slope = torch.sigmoid(logit) * linear(inner_slope, last.weight)
         mixed = torch.baddbmm(terms.mix_bias, hidden, terms.mix_time)
         if self.base is None:
             return AtTime(factor, factor_slope, mixed)
@@ -258,7 +259,7 @@ class ScoreNet(nn.Module):
         """Returns λ(t, k) (N, Q, K) at times t (N, Q, 1), without what its slope costs."""
         hidden = self._hidden(t, terms)
         _, last = self.intensity_head
-        inner = F.linear(hidden, terms.head_weight, terms.head_bias).relu_()
+        inner = linear(hidden, terms.head_weight, terms.head_bias).relu_()
         factor = F.softplus(last(inner))
         return factor if self.base is None else self.base.intensity(t) * factor
 
@@ -278,8 +279,8 @@ class ScoreNet(nn.Module):
             return self.location_density(mixed, terms).score(x)
         *trunk, _ = self.location_trunk
         hidden = x
-        for linear, term in zip(trunk, terms.location, strict=True):
-            hidden = F.linear(hidden, linear.weight).add_(term).relu_()
+        for layer, term in zip(trunk, terms.location, strict=True):
+            hidden = linear(hidden, layer.weight).add_(term).relu_()
         _, last = self.location_head
         score = last(torch.baddbmm(mixed, hidden, terms.mix_location).relu_())
         if self.base is None:
@@ -296,8 +297,8 @@ class ScoreNet(nn.Module):
         """Returns the time trunk's last hidden layer (N, Q, H)."""
         first, *rest, _ = self.time_trunk
         hidden = (t * first.weight[:, 0]).add_(terms.time[0]).relu_()
-        for linear, term in zip(rest, terms.time[1:], strict=True):
-            hidden = F.linear(hidden, linear.weight).add_(term).relu_()
+        for layer, term in zip(rest, terms.time[1:], strict=True):
+            hidden = linear(hidden, layer.weight).add_(term).relu_()
         return hidden
 
     def _time_hidden(self, t: Tensor, terms: ContextTerms) -> tuple[Tensor, Tensor]:
@@ -305,9 +306,9 @@ class ScoreNet(nn.Module):
         first, *rest, _ = self.time_trunk
         hidden = (t * first.weight[:, 0]).add_(terms.time[0]).relu_()
         slope = _step(hidden) * first.weight[:, 0]
-        for linear, term in zip(rest, terms.time[1:], strict=True):
-            hidden = F.linear(hidden, linear.weight).add_(term).relu_()
-            slope = _step(hidden) * F.linear(slope, linear.weight)
+        for layer, term in zip(rest, terms.time[1:], strict=True):
+            hidden = linear(hidden, layer.weight).add_(term).relu_()
+            slope = _step(hidden) * linear(slope, layer.weight)
         return hidden, slope
 
 
@@ -333,6 +334,6 @@ def _add_terms(
 ) -> tuple[Tensor, ...]:
     """Returns the three (N, 1, H) terms of a trunk: its own, the joint ones and its biases."""
     return tuple(
-        (linear(own) + joint + layer.bias).unsqueeze(1)
-        for linear, joint, layer in zip(linears, joint_terms, trunk, strict=False)
+        (own_map(own) + joint + layer.bias).unsqueeze(1)
+        for own_map, joint, layer in zip(linears, joint_terms, trunk, strict=False)
     )
