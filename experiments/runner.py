@@ -4,10 +4,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+from filelock import FileLock, Timeout
 
 from experiments import console, stages
 from experiments.baselines import fit_and_log
@@ -199,17 +201,16 @@ def _run_new(
     tags = tags_of(spec, request.stage, request.profile) | ({"from": source.name} if source else {})
     with store.start(f"{spec.name} seed {spec.seed}", tags, parent) as tracker:
         console.say(f"run {tracker.run_id} of {spec.name}, seed {spec.seed}")
-        folder = run_folder(tracker.run_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / SPEC_ARTIFACT).write_text(dump_spec(spec))
-        log_spec(tracker, spec, dataset)
-        log_audit(tracker, dataset)
-        return _run_stages(_prepared(spec, dataset, tracker), request, source, store)
+        with _held(tracker.run_id) as folder:
+            (folder / SPEC_ARTIFACT).write_text(dump_spec(spec))
+            log_spec(tracker, spec, dataset)
+            log_audit(tracker, dataset)
+            return _run_stages(_prepared(spec, dataset, tracker), request, source, store)
 
 
 def _run_resumed(spec: ExperimentSpec, request: Request, dataset: Dataset, store: Store) -> Outcome:
     assert request.resume
-    with store.resume(request.resume) as tracker:
+    with _held(request.resume), store.resume(request.resume) as tracker:
         tracker.set_tags({"resumed": "true", **environment_tags(spec.device)})
         return _run_stages(_prepared(spec, dataset, tracker), request, None, store)
 
@@ -286,6 +287,20 @@ def _tables(tested: Mapping[str, Tested]) -> dict[str, pd.DataFrame]:
 
 def _figures(tested: Mapping[str, Tested]) -> dict[str, dict[str, float]]:
     return {name: one.figures for name, one in tested.items()}
+
+
+@contextmanager
+def _held(run_id: str) -> Iterator[Path]:
+    """Yields the run's folder, which no other process writes to meanwhile."""
+    folder = run_folder(run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "run.lock", blocking=False):
+            yield folder
+    except Timeout:
+        raise SpecError(
+            f"run {run_id} is still going on in another process here; wait for its end, or stop it"
+        ) from None
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import torch
+from filelock import FileLock
 from tiny_runs import SCRIPT, environment
 
 HEAVY = ("torch", "mlflow", "numpy", "pandas", "matplotlib", "scipy", "pydantic")
@@ -195,6 +196,15 @@ def test_an_interrupted_and_killed_run_ends_as_if_nothing_had_happened(workshop)
             for name in (whole.run_id, run_id)
         )
         assert once.read_bytes() == again.read_bytes()
+
+
+def test_a_run_that_goes_on_elsewhere_is_not_resumed(workshop):
+    done = workshop.run("tiny.yaml", "--stage", "train", "--set", "total_epochs=1")
+    with FileLock(workshop.folder / "runs" / done.run_id / "run.lock"):
+        result = workshop.invoke("--resume", done.run_id, "--stage", "train")
+    assert result.exit_code == 2
+    assert f"run {done.run_id} is still going on" in " ".join(result.stderr.split())
+    assert workshop.client.get_run(done.run_id).info.status == "FINISHED"
 
 
 def test_an_interruption_that_python_drops_ends_a_run_all_the_same(workshop):
