@@ -38,7 +38,7 @@ test: lint  ## lint, type-check and run every test
 bench: $(STAMP)  ## compare speeds with plain ways and, if SMASH_ORIGINAL names it, the original
 	@mkdir -p .benchmarks
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-json=.benchmarks/bench.json
-	@$(BIN)/python tests/benchmarks/report.py .benchmarks docs/performance.md
+	@$(BIN)/python tests/benchmarks/report.py .benchmarks/bench.json docs/measurements docs/performance.md
 
 clean:  ## remove .venv and caches; runs and databases stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -239,9 +239,9 @@ def _labelled(groups: list[Group]) -> tuple[Group, ...]:
     named = []
     for i, (group, one) in enumerate(zip(groups, settings, strict=True)):
         own = {key: one.get(key, "–") for key in sorted(keys)}
-        words = ", ".join(f"{key.rpartition('.')[2]}={_short(v)}" for key, v in own.items())
-        label = f"SMASH {words}" if 0 < len(own) <= LABELLED else f"SMASH {_letters(i)}"
-        named.append(replace(group, label=label, settings=own))
+        words = [f"{key.rpartition('.')[2]}={_short(one[key])}" for key in own if key in one]
+        label = ", ".join(words) if 0 < len(own) <= LABELLED else _letters(i)
+        named.append(replace(group, label=f"SMASH {label}".rstrip(), settings=own))
     return tuple(named)
 
 

@@ -64,7 +64,7 @@ def test_the_page_holds_every_measurement_and_where_it_comes_from(report, tmp_pa
     (tmp_path / "quality-crime.json").write_text(json.dumps(QUALITY))
     (tmp_path / "samplers-crime.json").write_text(json.dumps(STUDY))
     page = tmp_path / "docs" / "performance.md"
-    report.main(str(tmp_path), str(page))
+    report.main(str(tmp_path / "bench.json"), str(tmp_path), str(page))
     text = page.read_text()
     assert "| langevin[table] | the original | 0.5 s | 3 s | 6.0 | ≥ 4 |" in text
     assert "| 2000 (sequences) | 0.25 |  | 480 |" in text
@@ -76,3 +76,11 @@ def test_the_page_holds_every_measurement_and_where_it_comes_from(report, tmp_pa
 def test_the_committed_page_says_where_its_figures_come_from():
     origin = r"Machine: .+, \d+ cores; commit [0-9a-f]{12}; \d{4}-\d\d-\d\d\."
     assert re.search(origin, PAGE.read_text())
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "measurements").glob("*.json")), ids=str)
+def test_the_committed_page_holds_the_kept_measurements(report, path):
+    kept = json.loads(path.read_text())
+    text = report.samplers(kept) if path.name.startswith("samplers") else report.quality([kept])
+    last = text.strip().splitlines()[-1]
+    assert last in PAGE.read_text()

@@ -1,11 +1,21 @@
-"""Where a measurement comes from."""
+"""Where a measurement comes from, and where it goes."""
 
+import json
 import subprocess
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import cpuinfo
 import torch
+
+MEASUREMENTS = Path("docs/measurements")
+"""What took long to measure and is kept, from the repository's root, where studies are run."""
+
+
+def write_study(name: str, study: dict[str, Any]) -> None:
+    """Keeps a study for `report.py`."""
+    (MEASUREMENTS / f"{name}.json").write_text(json.dumps(study, indent=1) + "\n")
 
 
 def provenance() -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Writes docs/performance.md from a folder of measurements: python report.py .benchmarks FILE.
+"""Writes docs/performance.md from measurements: python report.py BENCH.json STUDIES FILE.
 
-`bench*.json` are pytest-benchmark's; `quality-*.json` are those of `time_to_quality.py` and
-`samplers-*.json` those of `sampler_study.py`, where they were run.
+BENCH.json is pytest-benchmark's. STUDIES, the folder `docs/measurements`, holds what takes longer
+and is run by hand: `quality-*.json` of `time_to_quality.py`, `samplers-*.json` of
+`sampler_study.py`.
 """
 
 import json
@@ -11,7 +12,8 @@ from typing import Any
 
 HEAD = """# Performance
 
-Written by `make bench`; nothing here is typed by hand. Each line compares two ways of doing the
+Written by `make bench`, from what it measures and from the studies kept in `docs/measurements/`;
+nothing here is typed by hand. Each line compares two ways of doing the
 same work on the same machine, in turns, with one thread each. Seconds are the processor's, which
 other work on the machine changes less than the clock's, though it takes its share of the caches;
 of several rounds the median, for the ratio that of the rounds' ratios. The original is
@@ -63,11 +65,10 @@ the same law.
 """
 
 
-def main(source: str, target: str) -> None:
+def main(bench: str, studies: str, target: str) -> None:
     """Reads what was measured and writes the page."""
-    folder = Path(source)
-    runs = [json.loads(path.read_text()) for path in sorted(folder.glob("bench*.json"))]
-    text = comparisons(runs) + growth(runs)
+    run, folder = json.loads(Path(bench).read_text()), Path(studies)
+    text = comparisons(run) + growth(run)
     text += quality([json.loads(path.read_text()) for path in sorted(folder.glob("quality-*"))])
     for path in sorted(folder.glob("samplers-*.json")):
         text += samplers(json.loads(path.read_text()))
@@ -75,12 +76,10 @@ def main(source: str, target: str) -> None:
     Path(target).write_text(text + GPU)
 
 
-def comparisons(runs: list[dict[str, Any]]) -> str:
+def comparisons(run: dict[str, Any]) -> str:
     """Returns the head of the page and a row for each comparison."""
-    text = HEAD.format(
-        provenance="\n".join(f"- {line}" for line in dict.fromkeys(map(bench_origin, runs)))
-    )
-    for result in (result for run in runs for result in run["benchmarks"]):
+    text = HEAD.format(provenance=bench_origin(run))
+    for result in run["benchmarks"]:
         info, name = result["extra_info"], result["name"].removeprefix("test_").replace("_", " ")
         if "ratio" in info:
             asked = f"≥ {info['target']:g}" if info["target"] else ""
@@ -91,9 +90,9 @@ def comparisons(runs: list[dict[str, Any]]) -> str:
     return text
 
 
-def growth(runs: list[dict[str, Any]]) -> str:
+def growth(run: dict[str, Any]) -> str:
     """Returns the table of costs by size."""
-    results = [result for run in runs for result in run["benchmarks"]]
+    results = run["benchmarks"]
     rows = [(r["name"], cost) for r in results for cost in r["extra_info"].get("growth", [])]
     if not rows:
         return ""

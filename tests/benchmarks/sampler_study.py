@@ -4,11 +4,10 @@
 
 SPEC has the published chain beside (experiments/published/crime.yaml, with protocol=strict as test
 data choose nothing), MODEL is what `--from` takes. Draws `scores.validation_samples` for each
-event of `scores.validation_sequences` sequences. Writes `.benchmarks/samplers-NAME.json` for
+event of `scores.validation_sequences` sequences. Writes `docs/measurements/samplers-NAME.json` for
 `report.py`.
 """
 
-import json
 import sys
 import time
 from dataclasses import replace
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from provenance import provenance
+from provenance import provenance, write_study
 
 from experiments.evaluation import evaluate
 from experiments.sources import load_source, with_source
@@ -51,9 +50,7 @@ def main(name: str, path: str, source: str, *overrides: str) -> None:
         "denoising": denoising(spec, found.model, sequences),
         "location": location_chains(spec, found.model, sequences),
     }
-    folder = Path(".benchmarks")
-    folder.mkdir(exist_ok=True)
-    (folder / f"samplers-{name}.json").write_text(json.dumps(study, indent=1))
+    write_study(f"samplers-{name}", study)
 
 
 def denoising(spec: ExperimentSpec, model: Smash, sequences: EventSequences) -> list[dict]:

@@ -5,19 +5,17 @@
 The objective and everything else are the spec's with its keys changed. Matched are the CRPS of
 the gap and the energy score of the location, of `scores.validation_samples` draws on
 `scores.validation_sequences` sequences, tried every `training.eval_every` epochs; what trying
-costs is not counted. Writes `quality-NAME.json`, which `report.py` reads, and the model as
-`model-NAME` for `sampler_study.py`, both to `.benchmarks`.
+costs is not counted. Writes `docs/measurements/quality-NAME.json`, which `report.py` reads.
 """
 
 import contextlib
-import json
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import torch
-from provenance import provenance
+from provenance import provenance, write_study
 
 from experiments.evaluation import evaluate
 from experiments.spec import ExperimentSpec, load_spec
@@ -32,7 +30,6 @@ from smash.model import About, Smash
 from smash.samples import Forecaster
 from smash.training import EpochRecord, Hooks, Trainer
 
-RESULTS = Path(".benchmarks")
 GOALS = ("crps_time", "energy_location")
 
 
@@ -42,7 +39,6 @@ class Matched(Exception):
 
 def main(path: str, *overrides: str) -> None:
     """Trains until the goals are reached or the epochs are over, noting how far it came."""
-    RESULTS.mkdir(exist_ok=True)
     spec = load_spec(Path(path), list(overrides))
     dataset = load_dataset(spec.data)
     data = prepare(dataset, spec.protocol, spec.scaling)
@@ -78,13 +74,11 @@ def train(spec: ExperimentSpec, dataset: Dataset, data: PreparedData, result: di
     def after_epoch(record: EpochRecord, checkpoint: Path) -> None:
         clock["trained"] += time.process_time() - clock["since"]
         if record.validation_loss is not None:
-            trained = Smash.load(checkpoint)
-            trained.save(RESULTS / f"model-{spec.name}")
-            found = figures(spec, data, ModelForecaster(trained, spec.sampling))
+            found = figures(spec, data, ModelForecaster(Smash.load(checkpoint), spec.sampling))
             row = {"epoch": record.epoch, "seconds": clock["trained"], **found}
             result["epochs"].append(row)
             result["matched"] = all(found[name] <= result["mixture"][name] for name in GOALS)
-            (RESULTS / f"quality-{spec.name}.json").write_text(json.dumps(result, indent=1))
+            write_study(f"quality-{spec.name}", result)
             if result["matched"]:
                 raise Matched
         clock["since"] = time.process_time()

@@ -95,6 +95,12 @@ def test_models_are_told_apart_by_what_differs_and_the_best_comes_first():
     ]
 
 
+def test_what_a_model_has_no_setting_of_is_left_out_of_its_name():
+    together = run(tags={"ensemble": "a, b"}, crps_time=1.0)
+    (data,) = arrange([run(crps_time=2.0), together])
+    assert [group.label for group in data.models] == ["SMASH ensemble=2 models", "SMASH"]
+
+
 def test_perfect_forecasters_stay_below_the_critical_score_as_often_as_said():
     generator = np.random.default_rng(3)
     critical = cs_critical(200, LEVELS, generator)
