@@ -5,9 +5,10 @@
 SPEC has the published chain beside (experiments/published/crime.yaml, with protocol=strict as test
 data choose nothing), MODEL is what `--from` takes. Draws `scores.validation_samples` for each
 event of `scores.validation_sequences` sequences. Writes `docs/measurements/samplers-NAME.json` for
-`report.py`.
+`report.py`; NAME may be several words.
 """
 
+import re
 import sys
 import time
 from dataclasses import replace
@@ -50,7 +51,7 @@ def main(name: str, path: str, source: str, *overrides: str) -> None:
         "denoising": denoising(spec, found.model, sequences),
         "location": location_chains(spec, found.model, sequences),
     }
-    write_study(f"samplers-{name}", study)
+    write_study("-".join(["samplers", *re.findall(r"\w+", name)]), study)
 
 
 def denoising(spec: ExperimentSpec, model: Smash, sequences: EventSequences) -> list[dict]:
