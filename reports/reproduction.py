@@ -1,4 +1,10 @@
-"""The published figures of SMASH beside those of the runs that reproduce them."""
+"""The published figures of SMASH beside those of the runs that reproduce them.
+
+`reproduction.csv` says of figures that are far from the published ones what was found to be why.
+"""
+
+import csv
+from pathlib import Path
 
 from reports.groups import DataSet, latest
 from reports.published import SOURCE, published_columns, published_smash
@@ -31,6 +37,7 @@ def reproduction(data: DataSet, units: Units) -> Table | None:
         seeds = ", ".join(run.params.get("seed", "0") for run in ours.runs)
         notes = [f"Ours: {spec}, mean ± standard deviation over seeds ({seeds})."]
         notes += departures(ours, spec)
+        notes += _reasons(data.name, rows)
     return Table(
         f"{data.key}-reproduction",
         f"The published figures of SMASH on {data.name} and ours, under the published estimators "
@@ -47,8 +54,23 @@ def reproduction(data: DataSet, units: Units) -> Table | None:
     )
 
 
+def _reasons(dataset: str, rows: list[Row]) -> list[str]:
+    """Returns why each figure beyond `FAR` is there, or that it was not found."""
+    with Path(__file__).with_name("reproduction.csv").open(encoding="utf-8") as lines:
+        found = {(line["dataset"], line["figure"]): line["why"] for line in csv.DictReader(lines)}
+    far = [row.values for row in rows if row.values.get("far") == "beyond"]
+    return [
+        f"{values['figure']}: {found.get((dataset, str(values['key'])), 'not explained yet.')}"
+        for values in far
+    ]
+
+
 def _row(shown: Column, theirs: Value, ours: Value | None) -> Row:
-    values: dict[str, Raw] = {"figure": shown.heading, "published": _scaled(theirs, shown)}
+    values: dict[str, Raw] = {
+        "figure": shown.heading,
+        "key": shown.key,
+        "published": _scaled(theirs, shown),
+    }
     if ours is not None and theirs.sd:
         difference = (ours.mean - theirs.mean) / theirs.sd
         values |= {
