@@ -141,7 +141,7 @@ def step_picture(store: Store, data: DataSet, units: Units) -> Picture | None:
         return None
     group, series = data.models[0], {}
     for name in (name for name in BLOCK_FIGURES if f"blocks/{name}" in group.first.metrics):
-        values = store.steps(group.first, f"blocks/{name}")
+        values = store.steps(group.first.run_id, f"blocks/{name}")
         percent = FIGURES[name].unit == "percent"
         label = FIGURES[name].words, plain_label(unit_of(name, units))
         series[label] = 100 * values if percent else values
@@ -156,7 +156,7 @@ def training_picture(store: Store, data: DataSet, run: Run) -> Picture | None:
     history = store.table(run, HISTORY)
     if history is None:
         logged = {c: f"train/{c}" for c in LOSSES} | {"validation_loss": "validation/loss"}
-        known = {c: store.steps(run, m) for c, m in logged.items() if m in run.metrics}
+        known = {c: store.steps(run.run_id, m) for c, m in logged.items() if m in run.metrics}
         if "loss" not in known:
             return None
         history = pd.DataFrame(known).rename_axis("epoch").reset_index()

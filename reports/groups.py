@@ -5,10 +5,11 @@ import string
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
+from experiments.spec import ExperimentSpec, flatten
 from reports.runs import Run
 from reports.tables import Value, slug
 from reports.words import SKILLS, Units
@@ -197,9 +198,17 @@ def _dataset(name: str, digest: str, runs: Sequence[Run]) -> DataSet:
     return replace(dataset, models=_best_first(dataset))
 
 
+@cache
+def _defaults() -> dict[str, str]:
+    return flatten(ExperimentSpec())
+
+
 def settings_of(run: Run) -> dict[str, str]:
-    """Returns the keys in which runs of one model agree."""
-    settings = {k: v for k, v in run.params.items() if k not in NOT_SETTINGS}
+    """Returns the keys in which runs of one model agree.
+
+    A key that the run does not have came after it, and its default is what was done before.
+    """
+    settings = {k: v for k, v in {**_defaults(), **run.params}.items() if k not in NOT_SETTINGS}
     settings["profile"] = run.tags.get("profile", "full")
     if "ensemble" in run.tags:
         settings["ensemble"] = f"{len(run.tags['ensemble'].split(','))} models"

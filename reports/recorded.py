@@ -6,11 +6,12 @@ validation data, with all their figures, settings and comparisons. Hosts and use
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from reports.comparison import COMPARISON, Comparison, comparison_of
+from reports.epochs import Detail, detail_from, detail_of
 from reports.store import Run, Selection, Store
 from smash.errors import DataError
 from smash.files import write_json
@@ -18,6 +19,15 @@ from smash.files import write_json
 FORMAT = 1
 LEFT_OUT = ("env/host", "mlflow.user", "mlflow.source.name")
 KEPT_METRICS = ("test/", "test_recalibrated/", "validation/", "best/", "futures/")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """All recorded runs; comparisons and details by run, of those that have one."""
+
+    runs: list[Run] = field(default_factory=list)
+    comparisons: dict[str, Comparison] = field(default_factory=dict)
+    details: dict[str, Detail] = field(default_factory=dict)
 
 
 def record(store: Store, selection: Selection, folder: Path) -> list[Path]:
@@ -33,6 +43,8 @@ def record(store: Store, selection: Selection, folder: Path) -> list[Path]:
     for run in selection.runs:
         if (run.tested or run.validated) and run.status == "FINISHED" and not run.quick:
             found = {"run": asdict(_public(run)), "comparison": store.json(run, COMPARISON)}
+            if run.baseline is None and run.protocol == "original":
+                found["detail"] = asdict(detail_of(run, store))
             experiments.setdefault(run.experiment, []).append(found)
     paths = [folder / f"{name}.json" for name in experiments]
     for path, runs in zip(paths, experiments.values(), strict=True):
@@ -43,26 +55,27 @@ def record(store: Store, selection: Selection, folder: Path) -> list[Path]:
     return paths
 
 
-def read_recorded(folder: Path) -> tuple[list[Run], dict[str, Comparison]]:
-    """Returns the runs of all files in `folder`, and their comparisons by run.
+def read_recorded(folder: Path) -> Recorded:
+    """Returns what all files in `folder` hold.
 
     Raises:
         DataError: naming a file that is not a record of runs.
     """
-    runs: list[Run] = []
-    comparisons: dict[str, Comparison] = {}
+    everything = Recorded()
     for path in sorted(folder.glob("*.json")):
         for found in _recorded(path):
             try:
                 run = Run(**found["run"])
-            except (KeyError, TypeError) as error:
+                if "detail" in found:
+                    everything.details[run.run_id] = detail_from(found["detail"])
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise DataError(f"{path}: not a record of runs ({error}); record them again") from (
                     error
                 )
-            runs.append(run)
+            everything.runs.append(run)
             if (comparison := comparison_of(found.get("comparison"))) is not None:
-                comparisons[run.run_id] = comparison
-    return runs, comparisons
+                everything.comparisons[run.run_id] = comparison
+    return everything
 
 
 def _recorded(path: Path) -> Iterable[dict[str, Any]]:

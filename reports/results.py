@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from reports.published import published_datasets
 from reports.tables import Column, Row, Table, to_markdown
 from reports.words import Units
 from smash.data.published import PUBLISHED
+
+if TYPE_CHECKING:
+    from reports.recorded import Recorded
 
 RECORDS, PAGE = Path("experiments/results"), Path("docs/results.md")
 HEAD = """# Results
@@ -78,8 +81,8 @@ def page(records: Path) -> str:
     """Returns the page of results, a section a data set, as Markdown."""
     from reports.recorded import read_recorded
 
-    runs, comparisons = read_recorded(records)
-    datasets = arrange(runs)
+    found = read_recorded(records)
+    datasets = arrange(found.runs)
     recorded = {data.name for data in datasets}
     datasets += [
         DataSet(name, "", (), (), key=name) for name in published_datasets() if name not in recorded
@@ -87,22 +90,22 @@ def page(records: Path) -> str:
     parts = [HEAD]
     for data in sorted(datasets, key=lambda data: data.name):
         parts.append(f"## {data.name}\n")
-        for heading, found in sections(by_experiment(data), comparisons):
-            present = [to_markdown(table) for table in found if table is not None]
+        for heading, tables in sections(by_experiment(data), found):
+            present = [to_markdown(table) for table in tables if table is not None]
             parts += [f"### {heading}\n", *present] if present else []
     return "\n".join(parts)
 
 
-def sections(
-    data: DataSet, comparisons: Mapping[str, Comparison]
-) -> Iterator[tuple[str, list[Table | None]]]:
+def sections(data: DataSet, recorded: "Recorded") -> Iterator[tuple[str, list[Table | None]]]:
     """Yields the headings of a data set's section, each with its tables; None: not to be had."""
     from reports import score_tables
     from reports.ablations import ablations
+    from reports.epochs import epochs, without_epochs
     from reports.goals import goals
     from reports.reproduction import reproduction
 
     units = data.tagged_units or _published_units(data.name)
+    whole, data, comparisons = data, without_epochs(data), recorded.comparisons
     strict, original = data.under("strict"), data.under("original")
     yield (
         "Test data chose nothing",
@@ -117,12 +120,13 @@ def sections(
         "The published figures again",
         [
             reproduction(data, units),
+            epochs(whole, recorded.details, units),
             *scores(original, comparisons, units),
             score_tables.beside_published(data, units),
         ],
     )
     yield "What the changes are worth", [ablations(data, units)]
-    yield "Sources", [sources(data)]
+    yield "Sources", [sources(whole)]
 
 
 def scores(

@@ -143,9 +143,9 @@ class Store:
             return {}
         return {k.decode(): v.decode() for k, v in (metadata or {}).items()}
 
-    def steps(self, run: Run, metric: str) -> pd.Series:
-        """Returns a metric's values by step."""
-        history = self.client.get_metric_history(run.run_id, metric)
+    def steps(self, run_id: str, metric: str) -> pd.Series:
+        """Returns a metric's values by step, none where the store does not know the run."""
+        history = _or_none(lambda: self.client.get_metric_history(run_id, metric)) or ()
         return pd.Series({row.step: row.value for row in history}, dtype=np.float64).sort_index()
 
     def _experiments(self, names: Sequence[str], notes: list[str]) -> dict[str, str]:

@@ -49,14 +49,15 @@ def records(tmp_path_factory):
 
 def test_what_is_read_is_what_the_store_held_but_for_names_of_people_and_machines(records):
     folder, selection = records
-    runs, comparisons = read_recorded(folder)
+    read = read_recorded(folder)
+    runs = read.runs
     finished = [run for run in selection.runs if run.status == "FINISHED"]
     assert [run.run_id for run in runs] == [run.run_id for run in finished]
     for kept, held in zip(runs, finished, strict=True):
         tags = {k: v for k, v in held.tags.items() if k not in PRIVATE}
         assert kept == replace(held, tags={k: v for k, v in kept.tags.items() if k in tags})
         assert kept.tags["env/commit"] == "c0ffee00"
-    assert comparisons == {}
+    assert read.comparisons == {}
     assert not any(word in (folder / "crime.json").read_text() for word in PRIVATE.values())
 
 
@@ -94,7 +95,7 @@ def test_runs_made_elsewhere_stay_in_a_record_and_quick_ones_do_not_come_into_it
         with open_store(uri) as store:
             for _ in range(2):
                 record(store, store.select(["crime"], ()), tmp_path / "kept")
-    seeds = [run.params["seed"] for run in read_recorded(tmp_path / "kept")[0]]
+    seeds = [run.params["seed"] for run in read_recorded(tmp_path / "kept").runs]
     assert seeds == ["1", "2"]
 
 
@@ -104,7 +105,7 @@ def test_a_model_scored_on_validation_data_alone_is_recorded_and_a_trial_is_not(
     made_up.write(MlflowClient(uri), "crime", validated("crime", 2, tags={"trial": "0"}))
     with open_store(uri) as store:
         record(store, store.select(["crime"], ()), tmp_path / "kept")
-    (run,) = read_recorded(tmp_path / "kept")[0]
+    (run,) = read_recorded(tmp_path / "kept").runs
     assert run.params["seed"] == "1"
     assert not run.tested
 

@@ -1,0 +1,115 @@
+"""The published settings run by run, and what another epoch than the chosen one would have given.
+
+The kept checkpoints of a training are tested as the experiments `crime-published-epoch-30` and the
+like: `run_experiment.py experiments/published/crime.yaml --stage test --from
+runs/ID/checkpoints/epoch-00030 --set name=crime-published-epoch-30`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from reports.groups import DataSet, Group, latest
+from reports.published import ESTIMATED_ALIKE, published_columns
+from reports.runs import Run
+from reports.tables import Column, Raw, Row, Table
+from reports.words import Units
+
+if TYPE_CHECKING:
+    from reports.store import Store
+
+RUN_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What a run's figures do not hold: the losses that chose its checkpoint, and gaps of zero.
+
+    `losses` are by epoch; of the events and of the draws, `no_gap` and `no_gap_drawn` are the
+    shares whose gap is nearer to zero than to the smallest other gap of an event; None where the
+    run kept no draws.
+    """
+
+    losses: Mapping[int, float] = field(default_factory=dict)
+    no_gap: float | None = None
+    no_gap_drawn: float | None = None
+
+
+def detail_of(run: Run, store: "Store") -> Detail:
+    """Returns the detail of a run; a model that was tested alone has its training's losses."""
+    trained = RUN_ID.search(run.tags.get("from", ""))
+    history = store.steps(trained.group() if trained else run.run_id, "validation/loss")
+    losses = dict(zip(history.index.astype(int), history.astype(float), strict=True))
+    drawn = store.samples(run)
+    if drawn is None or not (drawn[0].gap > 0).any():
+        return Detail(losses)
+    targets, samples = drawn
+    least = targets.gap[targets.gap > 0].min() / 2
+    return Detail(losses, float((targets.gap < least).mean()), float((samples.gap < least).mean()))
+
+
+def detail_from(found: Mapping[str, Any]) -> Detail:
+    """Returns a detail as it was recorded; JSON makes text of epochs."""
+    losses = {int(epoch): loss for epoch, loss in found["losses"].items()}
+    return Detail(losses, found["no_gap"], found["no_gap_drawn"])
+
+
+def tested_epoch(group: Group) -> int | None:
+    """Returns the epoch of which a group tests the kept checkpoint, None for other groups."""
+    found = re.search(r"-published-epoch-(\d+)$", group.first.experiment)
+    return int(found.group(1)) if found else None
+
+
+def without_epochs(data: DataSet) -> DataSet:
+    """Returns the data set without the tests of kept epochs, which have a table of their own."""
+    return replace(data, models=tuple(g for g in data.models if tested_epoch(g) is None))
+
+
+def epochs(data: DataSet, details: Mapping[str, Detail], units: Units) -> Table | None:
+    """Returns a row a run of the published setting and a row a kept epoch; None without either."""
+    ours = latest(data.under("original").models, f"{data.name}-published")
+    kept = {epoch: g for g in data.models if (epoch := tested_epoch(g)) is not None}
+    rows = [] if ours is None else [_row(run, None, details) for run in ours.runs]
+    for epoch in sorted(kept):
+        rows += [_row(run, epoch, details) for run in kept[epoch].runs]
+    if not rows:
+        return None
+    shares = {share for d in details.values() if (share := d.no_gap) is not None}
+    observed = f" {100 * max(shares):.1f} % of the events have none." if shares else ""
+    return Table(
+        f"{data.key}-epochs",
+        f"The published setting on {data.name} run by run, under the published estimators, and "
+        "what other epochs than the chosen one would have given.",
+        [
+            Column("seed", "seed"),
+            Column("epoch", "epoch"),
+            Column("sampler", "sampler"),
+            Column("loss", "loss that chooses", decimals=4),
+            Column("no_gap", "draws without a gap (%)", factor=100, decimals=1),
+            *(replace(c, best=None) for c in published_columns(data.name, units)),
+        ],
+        rows,
+        [
+            "Loss: on the test set, as published; the epoch with the least is chosen. A draw "
+            "is without a gap if nearer to zero than to the smallest gap of an event that has "
+            f"one.{observed}"
+        ],
+    )
+
+
+def _row(run: Run, epoch: int | None, details: Mapping[str, Detail]) -> Row:
+    """Returns a run's row, of a kept epoch or, where that is None, of the chosen one."""
+    detail = details.get(run.run_id, Detail())
+    losses = detail.losses
+    chosen = min(losses, key=lambda at: losses[at]) if losses else None
+    own = chosen if epoch is None else epoch
+    known = "–" if own is None else f"{own}, chosen" if own == chosen else str(own)
+    values: dict[str, Raw] = {
+        "seed": run.params.get("seed", "0"),
+        "epoch": known,
+        "sampler": run.params.get("sampling.sampler"),
+        "loss": None if own is None else losses.get(own),
+        "no_gap": detail.no_gap_drawn,
+    }
+    return Row(values | {figure: run.figures.get(figure) for figure in ESTIMATED_ALIKE})
