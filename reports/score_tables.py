@@ -1,5 +1,6 @@
 """The tables of scores of one data set, each a row a forecaster."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from reports.comparison import Comparison, Estimate
@@ -38,14 +39,19 @@ def proper_scores(data: DataSet, units: Units) -> Table:
 
 def log_losses(data: DataSet, units: Units) -> Table | None:
     """Returns the mean −log density of events, None where no forecaster has a density."""
-    if not any(group.value(figure) for group in data.groups for figure in LOSSES):
+    known = [v.mean for group in data.groups for f in LOSSES if (v := group.value(f)) is not None]
+    if not known:
         return None
+    endless = [
+        "∞: the forecaster held an event that came for impossible, such as a gap longer than all "
+        "it was trained on; the CRPS is a score of such forecasts too."
+    ]
     return _table(
         data,
         "log-loss",
         f"Mean −log density of the events of {data.name}, of forecasters that have one.",
         [NAME, *(column(figure, units) for figure in LOSSES)],
-        [WITHIN],
+        [WITHIN, *(endless if any(map(math.isinf, known)) else [])],
     )
 
 

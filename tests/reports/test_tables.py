@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from made_up import run
 
-from reports.groups import by_setting
+from reports.groups import arrange, by_setting
+from reports.score_tables import log_losses
 from reports.tables import Column, Row, Table, Value, cells, to_csv, to_latex, to_markdown
+from reports.words import Units
 
 NAME = Column("name", "forecaster")
 LOW = Column("score", "score (s)", best="low")
@@ -45,6 +47,10 @@ def test_an_infinite_score_of_one_seed_is_infinite_over_all():
     value = by_setting(seeds)[0].value("time_mark_log_loss")
     assert value == Value(np.inf)
     assert cells(table([Row({"score": value})]))[0][1].text == "∞"
+    for losses, explained in (((2.0, 2.5), False), (as_kept, True)):
+        (data,) = arrange(run(seed=s, time_mark_log_loss=v) for s, v in enumerate(losses))
+        notes = log_losses(data, Units()).notes
+        assert any(note.startswith("∞: ") for note in notes) == explained
 
 
 def test_a_score_that_is_not_a_number_is_said_and_never_wins():
