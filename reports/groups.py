@@ -23,8 +23,13 @@ NOT_SETTINGS = {
     "deterministic",
     "description",
     "baselines",
+    "training.block_sequences",
+    "training.block_events",
+    "sampling.n_samples",
+    "sampling.block_events",
+    "sampling.test_batch_size",
 }
-"""Keys of a spec in which runs of one setting may differ."""
+"""Keys of a spec in which runs of one setting may differ: who ran, and in what portions."""
 MLFLOW_INFINITY = sys.float_info.max
 """What MLflow keeps in place of an infinite metric."""
 BASELINES = ("oracle", "climatology", "markov", "walk", "hawkes", "mixture")
