@@ -20,6 +20,8 @@ from smash.baselines import (
     fit_mixture,
 )
 from smash.data.dataset import Dataset
+from smash.data.events import EventSequences
+from smash.data.folding import with_folded
 from smash.data.protocol import PreparedData
 from smash.data.simulator import HawkesProcess, Oracle
 from smash.files import write_json
@@ -41,14 +43,18 @@ def fit_baseline(
 ) -> Forecaster:
     """Returns the baseline `name`, fitted to `data.train`.
 
-    Only the mixture looks at `data.validation`, to choose its epoch, uses `device` and calls
-    `on_epoch`; its progress is shown.
+    Only a mixture looks at `data.validation`, to choose its epoch, uses `device` and calls
+    `on_epoch`; its progress is shown. The folded one sees every training sequence twice: as it is
+    and as a clock of twelve hours records it.
 
     Raises:
         TrainingError: when a likelihood is not finite.
     """
-    if name == "mixture":
-        return _fit_mixture(spec, dataset, data, device, on_epoch)
+    if name in ("mixture", "folded_mixture"):
+        train = data.train
+        if name == "folded_mixture":
+            train = with_folded(train, spec.training.folding_day)
+        return _fit_mixture(train, spec, dataset, data, device, on_epoch)
     fits: dict[str, Callable[[], Forecaster]] = {
         "oracle": lambda: Oracle(HawkesProcess.from_settings(spec.data.simulator)),
         "climatology": lambda: Climatology.fit(data.train, dataset.n_marks),
@@ -84,10 +90,15 @@ def fit_and_log(name: str, run: Run) -> Forecaster:
 
 
 def _fit_mixture(
-    spec: ExperimentSpec, dataset: Dataset, data: PreparedData, device: str, on_epoch: OnEpoch
+    train: EventSequences,
+    spec: ExperimentSpec,
+    dataset: Dataset,
+    data: PreparedData,
+    device: str,
+    on_epoch: OnEpoch,
 ) -> Mixture:
     settings = MixtureSettings()
-    n_targets = int(data.train.is_target.sum())
+    n_targets = int(train.is_target.sum())
     with console.training_progress(n_targets, settings.epochs, 0) as bar:
 
         def after_epoch(epoch: MixtureEpoch) -> None:
@@ -96,7 +107,7 @@ def _fit_mixture(
             on_epoch(epoch)
 
         return fit_mixture(
-            data.train,
+            train,
             data.validation,
             dataset.n_marks,
             dataset.time_unit,

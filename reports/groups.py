@@ -32,7 +32,7 @@ NOT_SETTINGS = {
 """Keys of a spec in which runs of one setting may differ: who ran, and in what portions."""
 MLFLOW_INFINITY = sys.float_info.max
 """What MLflow keeps in place of an infinite metric."""
-BASELINES = ("oracle", "climatology", "markov", "walk", "hawkes", "mixture")
+BASELINES = ("oracle", "climatology", "markov", "walk", "hawkes", "mixture", "folded_mixture")
 LABELLED = 2
 """Settings that differ in more keys than these are lettered rather than spelt out."""
 

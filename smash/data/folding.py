@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from smash.data.events import EventSequences
+from smash.data.groups import joined
 
 HOURS = 12
 FEWEST = 20
@@ -27,6 +28,16 @@ def folded(
     midnight as after noon, so that folded days last from 1 h to 13 h.
     """
     tossed = torch.rand(len(sequences), generator=generator).numpy() < share
+    return _shown(sequences, tossed, day)
+
+
+def with_folded(sequences: EventSequences, day: float) -> EventSequences:
+    """Returns `sequences`, and then each again as a clock of twelve hours shows it."""
+    return joined([sequences, _shown(sequences, np.ones(len(sequences), dtype=bool), day)])
+
+
+def _shown(sequences: EventSequences, tossed: NDArray[np.bool_], day: float) -> EventSequences:
+    """Returns `sequences`, the tossed (M,) of them with the times that such a clock shows."""
     half, hour = day / 2, day / 2 / HOURS
     midnight = np.floor(sequences.time / day) * day
     shown = midnight + (sequences.time - midnight - hour) % half + hour

@@ -9,7 +9,7 @@ from experiments.spec import load_spec
 from smash.baselines import Mixture
 from smash.data import load_dataset
 
-NAMES = ("oracle", "climatology", "markov", "walk", "hawkes", "mixture")
+NAMES = ("oracle", "climatology", "markov", "walk", "hawkes", "mixture", "folded_mixture")
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,14 @@ def test_what_was_fitted_is_logged(workshop, compared, children):
     assert list(losses) == list(range(1, len(losses) + 1))
     path = workshop.artifact(children["hawkes"].info.run_id, "baseline/hawkes.json")
     assert json.loads(path.read_text())["decay"] > 0
+
+
+def test_the_folded_mixture_is_fitted_to_sequences_of_both_clocks(workshop, children):
+    def first_loss(name):
+        return workshop.history(children[name].info.run_id, "train/loss")[1]
+
+    # Twice the sequences are twice the steps of an epoch.
+    assert first_loss("folded_mixture") < first_loss("mixture")
 
 
 def test_a_baseline_of_equal_seed_has_equal_figures(workshop, compared):

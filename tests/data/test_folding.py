@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from synthetic import random_sequences
 
 from smash.data.events import EventSequences, build_sequences
-from smash.data.folding import folded, looks_folded
+from smash.data.folding import folded, looks_folded, with_folded
+from smash.data.groups import joined
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -54,6 +55,15 @@ def test_a_share_of_the_sequences_is_folded():
         ]
     )
     assert changed.mean() == pytest.approx(0.3, abs=0.05)
+
+
+def test_with_folded_shows_every_sequence_both_ways():
+    first, second = (week([2.0, 13.5, 20.0, 30.0]), week([5.0, 16.0]))
+    both = with_folded(joined([first, second]), 24.0)
+    np.testing.assert_array_equal(both.lengths, [4, 2, 4, 2])
+    plain = [2.0, 13.5, 20.0, 30.0, 5.0, 16.0]
+    np.testing.assert_allclose(both.time, [*plain, 1.5, 2.0, 8.0, 30.0, 4.0, 5.0])
+    np.testing.assert_array_equal(both.mark[6:], [1, 0, 2, 0, 1, 0])
 
 
 def test_folded_sequences_look_it_and_others_do_not():
