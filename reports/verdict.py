@@ -18,8 +18,11 @@ from smash.settings import ScoreSettings
 RIVALS = {
     "climatology": ("climatology", "climatology, which ignores history"),
     "mixture": ("the mixture", "the intensity-free mixture, what one would use instead"),
+    "folded_mixture": ("the folded mixture", "the same mixture that saw folded sequences too"),
 }
 """Baselines by name: in short, and with what they are."""
+ALWAYS = ("climatology", "mixture")
+"""Those without which it is not known whether a model earned its keep."""
 SEED = 1_299_709
 """Of the simulated calibration scores, so that a verdict repeats."""
 SCORES = {"time": "CRPS", "location": "energy score", "mark": "log loss"}
@@ -45,7 +48,8 @@ def verdict(data: DataSet, comparisons: Mapping[str, Comparison]) -> Verdict:
     if not data.models:
         return Verdict(_without_model(data))
     best = data.models[0]
-    outcomes = {name: _outcomes(data, best, name, comparisons) for name in RIVALS}
+    rivals = [name for name in RIVALS if name in ALWAYS or data.rival(name, best)]
+    outcomes = {name: _outcomes(data, best, name, comparisons) for name in rivals}
     sentences = [
         _basis(data, best),
         *(_against(name, found) for name, found in outcomes.items()),
@@ -66,8 +70,8 @@ def _without_model(data: DataSet) -> str:
 
 def _in_short(data: DataSet, group: Group, outcomes: Mapping[str, Sequence[Outcome]]) -> str:
     said = []
-    for name, (short, _) in RIVALS.items():
-        found = outcomes[name]
+    for name, found in outcomes.items():
+        short, _ = RIVALS[name]
         better = [outcome.part for outcome in found if outcome.judged == "better"]
         others = [outcome.part for outcome in found if outcome.judged != "better"]
         if better and others:

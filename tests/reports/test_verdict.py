@@ -40,6 +40,15 @@ def test_the_short_form_says_the_same():
     assert "its regions of location are calibrated" in short
 
 
+def test_a_rival_of_folded_sequences_counts_where_there_is_one():
+    rivals = [run("c", "climatology"), run("m", "mixture")]
+    assert "folded" not in said(run(crps_time=0.9), *rivals)
+    rivals.append(run("f", "folded_mixture", crps_time=0.5))
+    text = said(run(crps_time=0.9), *rivals)
+    assert "does not beat the folded mixture in time" in text.partition(".")[0]
+    assert "folded sequences too, it is worse in time (CRPS +80.0 %)" in text
+
+
 def test_a_baseline_on_other_events_is_no_baseline():
     assert "Against climatology it was not tested" in said(
         run(), run("c", "climatology", n_events=9.0)
