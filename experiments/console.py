@@ -1,5 +1,6 @@
 """What a run says on the terminal: progress of long work, warnings, tables of figures."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+SAY_EVERY = 60.0
+"""Seconds between the plain lines of long sampling."""
 console = Console(stderr=True, highlight=False)
 """Progress and notes go to standard error; tables of results to standard output."""
 
@@ -106,9 +109,27 @@ class EpochBar:
         self._progress.update(self._task, description=f"epoch {following}/{self._total}")
 
 
+class SamplingBar:
+    """A bar of sample steps; a plain line a minute where there is no terminal."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress, self._task = progress, task
+        self._said = time.monotonic()
+
+    def advance(self, steps: int) -> None:
+        """Counts sample steps."""
+        self._progress.advance(self._task, steps)
+        now = time.monotonic()
+        if console.is_terminal or now - self._said < SAY_EVERY:
+            return
+        self._said, task = now, self._progress.tasks[self._task]
+        left = "" if task.time_remaining is None else f", {task.time_remaining:.0f} s left"
+        say(f"{task.description} {task.percentage:.0f} %{left}")
+
+
 @contextmanager
-def sampling_progress(what: str, total: int) -> Iterator[Progress]:
-    """Yields a bar to be advanced by sample steps through its only task, 0."""
+def sampling_progress(what: str, total: int) -> Iterator[SamplingBar]:
+    """Yields a bar of `total` sample steps."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -118,8 +139,7 @@ def sampling_progress(what: str, total: int) -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, refresh_per_second=4) as progress:
-        progress.add_task(what, total=total)
-        yield progress
+        yield SamplingBar(progress, progress.add_task(what, total=total))
 
 
 def figures_table(title: str, columns: Mapping[str, Mapping[str, float]]) -> Table:

@@ -228,13 +228,9 @@ def _evaluate(
     work = int(sequences.is_target.sum()) * sampling.total_samples
     if isinstance(forecaster, ModelForecaster):
         work *= sampling.sampling_steps
-    with console.sampling_progress("sampling", work) as progress:
-
-        def advance(steps: int) -> None:
-            progress.advance(progress.task_ids[0], steps)
-
+    with console.sampling_progress("sampling", work) as bar:
         if isinstance(forecaster, ModelForecaster):
-            forecaster = replace(forecaster, on_steps=advance)
+            forecaster = replace(forecaster, on_steps=bar.advance)
         return evaluate(
             forecaster,
             sequences,
