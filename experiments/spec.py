@@ -173,6 +173,8 @@ def _contradictions(spec: ExperimentSpec) -> Iterator[str]:
         limit = getattr(getattr(spec, section), name)
         if value > limit:
             yield f"{key}: expected at most {limit_key} ({limit}), given {value}; set both"
+    if spec.model.periods and spec.model.time_encoding != "relative":
+        yield "model.periods: seen under model.time_encoding=relative alone; set both"
     if list(spec.scores.levels) != sorted(set(spec.scores.levels)):
         yield f"scores.levels: expected growing levels, given {given(list(spec.scores.levels))}"
     if "oracle" in spec.baselines:

@@ -277,6 +277,7 @@ def test_wrong_types_are_refused_with_the_keys_path(key):
         ("simulator.events=[5, 4]", "data.simulator.events"),
         ("seeds=[1, 1]", "seeds: expected each seed once, given [1, 1]"),
         ("ensemble=true", "ensemble: expected seeds, two or more"),
+        ("periods=[24]", "model.periods: seen under model.time_encoding=relative alone"),
         ("device=gpu", 'given "gpu" (text)'),
         ("seed=-1", "seed: expected a whole number >= 0"),
         ("protocol=strickt", "protocol: expected one of strict, original"),
