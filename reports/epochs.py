@@ -1,37 +1,41 @@
-"""The published settings run by run, and what another epoch than the chosen one would have given.
+"""The published settings run by run, along their chains, and at other epochs than the chosen ones.
 
 The kept checkpoints of a training are tested as the experiments `crime-published-epoch-30` and the
 like: `run_experiment.py experiments/published/crime.yaml --stage test --from
 runs/ID/checkpoints/epoch-00030 --set name=crime-published-epoch-30`.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from reports.groups import DataSet, Group, latest
 from reports.published import ESTIMATED_ALIKE, published_columns
 from reports.runs import Run
-from reports.tables import Column, Raw, Row, Table
+from reports.tables import Column, Raw, Row, Table, filled
 from reports.words import Units
 
 if TYPE_CHECKING:
     from reports.store import Store
 
+SHOWN_BLOCKS = 10
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
 class Detail:
-    """What a run's figures do not hold: the losses that chose its checkpoint, and gaps of zero.
+    """What a run's figures do not hold: how its checkpoint was chosen, its chain, gaps of zero.
 
-    `losses` are by epoch; of the events and of the draws, `no_gap` and `no_gap_drawn` are the
-    shares whose gap is nearer to zero than to the smallest other gap of an event; None where the
-    run kept no draws.
+    `losses` are those that choose, by epoch. `chain` has the figures under the published estimators
+    by the steps of a progressive sampler. Of the events and of the draws, `no_gap` and
+    `no_gap_drawn` are the shares whose gap is nearer to zero than to the smallest other gap of an
+    event; None where no event is without a gap or no draws were kept.
     """
 
     losses: Mapping[int, float] = field(default_factory=dict)
+    chain: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     no_gap: float | None = None
     no_gap_drawn: float | None = None
 
@@ -41,18 +45,23 @@ def detail_of(run: Run, store: "Store") -> Detail:
     trained = RUN_ID.search(run.tags.get("from", ""))
     history = store.steps(trained.group() if trained else run.run_id, "validation/loss")
     losses = dict(zip(history.index.astype(int), history.astype(float), strict=True))
+    chain: dict[int, dict[str, float]] = {}
+    for figure in ESTIMATED_ALIKE:
+        for step, value in store.steps(run.run_id, f"blocks/{figure}").items():
+            chain.setdefault(cast(int, step), {})[figure] = float(value)
     drawn = store.samples(run)
-    if drawn is None or not (drawn[0].gap > 0).any():
-        return Detail(losses)
+    if drawn is None or (drawn[0].gap > 0).all() or not drawn[0].gap.any():
+        return Detail(losses, chain)
     targets, samples = drawn
     least = targets.gap[targets.gap > 0].min() / 2
-    return Detail(losses, float((targets.gap < least).mean()), float((samples.gap < least).mean()))
+    observed, forecast = ((gap < least).mean() for gap in (targets.gap, samples.gap))
+    return Detail(losses, chain, float(observed), float(forecast))
 
 
 def detail_from(found: Mapping[str, Any]) -> Detail:
     """Returns a detail as it was recorded; JSON makes text of epochs."""
-    losses = {int(epoch): loss for epoch, loss in found["losses"].items()}
-    return Detail(losses, found["no_gap"], found["no_gap_drawn"])
+    losses, chain = ({int(n): v for n, v in found[name].items()} for name in ("losses", "chain"))
+    return Detail(losses, chain, found["no_gap"], found["no_gap_drawn"])
 
 
 def tested_epoch(group: Group) -> int | None:
@@ -75,9 +84,15 @@ def epochs(data: DataSet, details: Mapping[str, Detail], units: Units) -> Table 
         rows += [_row(run, epoch, details) for run in kept[epoch].runs]
     if not rows:
         return None
-    shares = {share for d in details.values() if (share := d.no_gap) is not None}
-    observed = f" {100 * max(shares):.1f} % of the events have none." if shares else ""
-    return Table(
+    tested = {run.run_id for run in data.tested}
+    shares = [d.no_gap for run, d in details.items() if run in tested and d.no_gap is not None]
+    notes = ["Loss: on the test set, as published; the epoch with the least is chosen."]
+    if shares:
+        notes.append(
+            "A draw is without a gap if nearer to zero than to the smallest gap of an event that "
+            f"has one. {100 * shares[0]:.1f} % of the events have none."
+        )
+    table = Table(
         f"{data.key}-epochs",
         f"The published setting on {data.name} run by run, under the published estimators, and "
         "what other epochs than the chosen one would have given.",
@@ -90,11 +105,28 @@ def epochs(data: DataSet, details: Mapping[str, Detail], units: Units) -> Table 
             *(replace(c, best=None) for c in published_columns(data.name, units)),
         ],
         rows,
+        notes,
+    )
+    return filled(table)
+
+
+def along_the_chain(data: DataSet, details: Mapping[str, Detail], units: Units) -> Table | None:
+    """Returns the figures of the first run of the published setting by steps of its chain."""
+    ours = latest(data.under("original").models, f"{data.name}-published")
+    chain = details.get(ours.first.run_id, Detail()).chain if ours else {}
+    if ours is None or len(chain) < 2:
+        return None
+    every = math.ceil(len(chain) / SHOWN_BLOCKS)
+    return Table(
+        f"{data.key}-chain",
+        f"The published chain on {data.name}, seed {ours.first.params.get('seed', '0')}, by the "
+        "steps it has made, under the published estimators.",
         [
-            "Loss: on the test set, as published; the epoch with the least is chosen. A draw "
-            "is without a gap if nearer to zero than to the smallest gap of an event that has "
-            f"one.{observed}"
+            Column("steps", "steps"),
+            *(replace(c, best=None) for c in published_columns(data.name, units)),
         ],
+        [Row({"steps": str(n), **chain[n]}, None) for n in sorted(chain)[::-1][::every][::-1]],
+        ["The last row is denoised, as published; those before it are the chain as it is."],
     )
 
 

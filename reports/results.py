@@ -100,7 +100,7 @@ def sections(data: DataSet, recorded: "Recorded") -> Iterator[tuple[str, list[Ta
     """Yields the headings of a data set's section, each with its tables; None: not to be had."""
     from reports import score_tables
     from reports.ablations import ablations
-    from reports.epochs import epochs, without_epochs
+    from reports.epochs import along_the_chain, epochs, without_epochs
     from reports.goals import goals
     from reports.reproduction import reproduction
 
@@ -121,6 +121,7 @@ def sections(data: DataSet, recorded: "Recorded") -> Iterator[tuple[str, list[Ta
         [
             reproduction(data, units),
             epochs(whole, recorded.details, units),
+            along_the_chain(data, recorded.details, units),
             *scores(original, comparisons, units),
             score_tables.beside_published(data, units),
         ],

@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from experiments.samples_file import SamplesWriter
-from reports.epochs import Detail, epochs, without_epochs
+from reports.epochs import Detail, along_the_chain, epochs, without_epochs
 from reports.groups import arrange
 from reports.recorded import read_recorded, record
 from reports.store import open_store
@@ -39,7 +39,7 @@ def test_every_run_and_every_kept_epoch_has_a_row_and_the_least_loss_is_the_chos
     runs = [of_epoch(), of_epoch(seed=2), of_epoch(40, cs_time_original=0.2), of_epoch(5)]
     losses = {5: 1.5, 30: 1.25, 40: 1.375}
     details = {
-        run.run_id: Detail(losses, 0.09, 0.0451) for run in runs if run.params["seed"] == "1"
+        run.run_id: Detail(losses, {}, 0.09, 0.0451) for run in runs if run.params["seed"] == "1"
     }
     (data,) = arrange(runs)
     table = epochs(data, details, Units("hours", "degrees"))
@@ -50,8 +50,26 @@ def test_every_run_and_every_kept_epoch_has_a_row_and_the_least_loss_is_the_chos
         ["1", "5", "langevin", "1.5000", "4.5", "14.00"],
         ["1", "40", "langevin", "1.3750", "4.5", "20.00"],
     ]
-    assert "9.0 % of the events have none" in table.notes[0]
+    assert "9.0 % of the events have none" in table.notes[1]
     assert [group.first.experiment for group in without_epochs(data).models] == ["crime-published"]
+
+
+def test_a_chain_is_shown_by_its_steps_the_last_one_always():
+    run = of_epoch()
+    chain = {100 * n: {"accuracy_original": n / 25} for n in range(1, 22)}
+    (data,) = arrange([run])
+    rows = rows_of(along_the_chain(data, {run.run_id: Detail({}, chain)}, Units("hours")))
+    assert [row[0] for row in rows] == ["300", "600", "900", "1200", "1500", "1800", "2100"]
+    assert rows[-1][-2] == "84.00"
+    assert along_the_chain(data, {}, Units()) is None
+
+
+def test_where_no_event_is_without_a_gap_the_table_says_nothing_of_such():
+    run = of_epoch()
+    (data,) = arrange([run])
+    table = epochs(data, {run.run_id: Detail({30: 1.0})}, Units())
+    assert "draws without a gap (%)" not in [column.heading for column in table.columns]
+    assert len(table.notes) == 1
 
 
 def test_without_such_runs_there_is_no_table():
@@ -76,13 +94,17 @@ def test_a_record_keeps_the_losses_of_the_training_and_the_shares_without_a_gap(
     gaps = np.array([[0.1, 0.6], [0.0, 1.0], [2.0, 3.0], [0.4, 9.0]])
     with SamplesWriter(tmp_path / "samples.parquet") as kept:
         kept.write(Forecast(targets, Samples(gaps, np.zeros((4, 2, 2)))))
+    for step, ece in ((250, 0.5), (500, 0.25)):
+        client.log_metric(tested, "blocks/ece", ece, step=step)
     client.log_artifact(tested, str(tmp_path / "samples.parquet"), "samples")
     unknown = made_up.write(client, "crime-published", of_epoch(seed=2, tags={"from": TRAINED}))
 
     with open_store(f"sqlite:///{tmp_path / 'mlflow.db'}") as store:
         record(store, store.select(["crime-published"], ()), tmp_path / "kept")
     details = read_recorded(tmp_path / "kept").details
-    assert details[tested] == Detail({10: 2.0, 20: 1.5}, 0.25, 3 / 8)
+    assert details[tested] == Detail(
+        {10: 2.0, 20: 1.5}, {250: {"ece": 0.5}, 500: {"ece": 0.25}}, 0.25, 3 / 8
+    )
     assert details[unknown] == Detail()
 
 
