@@ -117,6 +117,7 @@ def along_the_chain(data: DataSet, details: Mapping[str, Detail], units: Units) 
     if ours is None or len(chain) < 2:
         return None
     every = math.ceil(len(chain) / SHOWN_BLOCKS)
+    shown = sorted(chain)[(len(chain) - 1) % every :: every]  # the last one always
     return Table(
         f"{data.key}-chain",
         f"The published chain on {data.name}, seed {ours.first.params.get('seed', '0')}, by the "
@@ -125,7 +126,7 @@ def along_the_chain(data: DataSet, details: Mapping[str, Detail], units: Units) 
             Column("steps", "steps"),
             *(replace(c, best=None) for c in published_columns(data.name, units)),
         ],
-        [Row({"steps": str(n), **chain[n]}, None) for n in sorted(chain)[::-1][::every][::-1]],
+        [Row({"steps": str(n), **chain[n]}, None) for n in shown],
         ["The last row is denoised, as published; those before it are the chain as it is."],
     )
 
