@@ -1,7 +1,7 @@
 """The baselines a spec can name: each fitted to the run's training data, ready to forecast."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import torch
 
@@ -20,7 +20,6 @@ from smash.baselines import (
     fit_mixture,
 )
 from smash.data.dataset import Dataset
-from smash.data.events import EventSequences
 from smash.data.folding import with_folded
 from smash.data.protocol import PreparedData
 from smash.data.simulator import HawkesProcess, Oracle
@@ -51,10 +50,10 @@ def fit_baseline(
         TrainingError: when a likelihood is not finite.
     """
     if name in ("mixture", "folded_mixture"):
-        train = data.train
         if name == "folded_mixture":
-            train = with_folded(train, spec.training.folding_day)
-        return _fit_mixture(train, spec, dataset, data, device, on_epoch)
+            both = with_folded(data.train, spec.training.folding_day)
+            data = replace(data, train=both)
+        return _fit_mixture(spec, dataset, data, device, on_epoch)
     fits: dict[str, Callable[[], Forecaster]] = {
         "oracle": lambda: Oracle(HawkesProcess.from_settings(spec.data.simulator)),
         "climatology": lambda: Climatology.fit(data.train, dataset.n_marks),
@@ -90,15 +89,10 @@ def fit_and_log(name: str, run: Run) -> Forecaster:
 
 
 def _fit_mixture(
-    train: EventSequences,
-    spec: ExperimentSpec,
-    dataset: Dataset,
-    data: PreparedData,
-    device: str,
-    on_epoch: OnEpoch,
+    spec: ExperimentSpec, dataset: Dataset, data: PreparedData, device: str, on_epoch: OnEpoch
 ) -> Mixture:
     settings = MixtureSettings()
-    n_targets = int(train.is_target.sum())
+    n_targets = int(data.train.is_target.sum())
     with console.training_progress(n_targets, settings.epochs, 0) as bar:
 
         def after_epoch(epoch: MixtureEpoch) -> None:
@@ -107,7 +101,7 @@ def _fit_mixture(
             on_epoch(epoch)
 
         return fit_mixture(
-            train,
+            data.train,
             data.validation,
             dataset.n_marks,
             dataset.time_unit,

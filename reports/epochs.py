@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from reports.groups import DataSet, Group, latest
+from reports.groups import DataSet, Group, reproduced
 from reports.published import ESTIMATED_ALIKE, published_columns
 from reports.runs import Run
 from reports.tables import Column, Raw, Row, Table, filled
@@ -77,7 +77,7 @@ def without_epochs(data: DataSet) -> DataSet:
 
 def epochs(data: DataSet, details: Mapping[str, Detail], units: Units) -> Table | None:
     """Returns a row a run of the published setting and a row a kept epoch; None without either."""
-    ours = latest(data.under("original").models, f"{data.name}-published")
+    ours = reproduced(data)
     kept = {epoch: g for g in data.models if (epoch := tested_epoch(g)) is not None}
     rows = [] if ours is None else [_row(run, None, details) for run in ours.runs]
     for epoch in sorted(kept):
@@ -102,7 +102,7 @@ def epochs(data: DataSet, details: Mapping[str, Detail], units: Units) -> Table 
             Column("sampler", "sampler"),
             Column("loss", "loss that chooses", decimals=4),
             Column("no_gap", "draws without a gap (%)", factor=100, decimals=1),
-            *(replace(c, best=None) for c in published_columns(data.name, units)),
+            *_figures(data, units),
         ],
         rows,
         notes,
@@ -112,7 +112,7 @@ def epochs(data: DataSet, details: Mapping[str, Detail], units: Units) -> Table 
 
 def along_the_chain(data: DataSet, details: Mapping[str, Detail], units: Units) -> Table | None:
     """Returns the figures of the first run of the published setting by steps of its chain."""
-    ours = latest(data.under("original").models, f"{data.name}-published")
+    ours = reproduced(data)
     chain = details.get(ours.first.run_id, Detail()).chain if ours else {}
     if ours is None or len(chain) < 2:
         return None
@@ -124,11 +124,16 @@ def along_the_chain(data: DataSet, details: Mapping[str, Detail], units: Units) 
         "steps it has made, under the published estimators.",
         [
             Column("steps", "steps"),
-            *(replace(c, best=None) for c in published_columns(data.name, units)),
+            *_figures(data, units),
         ],
         [Row({"steps": str(n), **chain[n]}, None) for n in shown],
         ["The last row is denoised, as published; those before it are the chain as it is."],
     )
+
+
+def _figures(data: DataSet, units: Units) -> list[Column]:
+    """Returns the columns that compare with published ones, in which nothing is best."""
+    return [replace(c, best=None) for c in published_columns(data.name, units)]
 
 
 def _row(run: Run, epoch: int | None, details: Mapping[str, Detail]) -> Row:

@@ -171,6 +171,11 @@ def latest(groups: Iterable[Group], experiment: str) -> Group | None:
     return max(single, key=lambda group: max(run.started for run in group.runs), default=None)
 
 
+def reproduced(data: DataSet) -> Group | None:
+    """Returns the model of the published settings, `football-published` and the like."""
+    return latest(data.under("original").models, f"{data.name}-published")
+
+
 def arrange(runs: Iterable[Run]) -> list[DataSet]:
     """Returns the data sets that runs are of."""
     by_data: dict[tuple[str, str], list[Run]] = {}

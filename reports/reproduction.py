@@ -6,7 +6,7 @@
 import csv
 from pathlib import Path
 
-from reports.groups import DataSet, latest
+from reports.groups import DataSet, reproduced
 from reports.published import SOURCE, published_columns, published_smash
 from reports.shipped import departures
 from reports.tables import Column, Raw, Row, Table, Value
@@ -26,7 +26,7 @@ def reproduction(data: DataSet, units: Units) -> Table | None:
     if not theirs:
         return None
     spec = f"experiments/published/{data.name}.yaml"
-    ours = latest(data.under("original").models, f"{data.name}-published")
+    ours = reproduced(data)
     rows = []
     for shown in published_columns(data.name, units):
         found = None if ours is None else ours.value(shown.key)
