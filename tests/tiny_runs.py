@@ -24,6 +24,7 @@ from experiments.tracking import Tracker
 
 ROOT = Path(run_experiment.__file__).parent
 SCRIPT = ROOT / "run_experiment.py"
+IMPORTED_FROM = os.pathsep.join(map(str, (ROOT, ROOT / "tests")))
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -83,29 +84,23 @@ class Outcome:
 
 
 STOPPED = """
-import os, signal, sys, weakref
+import os, signal, sys
 import run_experiment
+from dropped_interruptions import interrupt_where_python_drops_it
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's background job
 from smash.training import Trainer
 number, epochs, dropped = int(sys.argv.pop(1)), int(sys.argv.pop(1)), sys.argv.pop(1)
-class Thing: pass
-def send(*_):
-    os.kill(os.getpid(), number)
-def send_where_python_drops_it():
-    thing = Thing()
-    reference = weakref.ref(thing, send)
-    del thing
 step, before = Trainer._step, []
 def stopped(trainer, *arguments):
     done = len(trainer.result.records)
     before.append(done)
     if done - before[0] == epochs:
-        send_where_python_drops_it() if dropped == "dropped" else send()
+        interrupt_where_python_drops_it() if dropped == "dropped" else os.kill(os.getpid(), number)
     return step(trainer, *arguments)
 Trainer._step = stopped
 run_experiment.app()
 """
-"""The command line, which sends itself a signal in the first batch after some epochs."""
+"""The command line, which sends itself a signal at each batch of the epoch after some epochs."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +176,7 @@ class Workshop:
         done = subprocess.run(
             [sys.executable, "-c", STOPPED, str(int(signal_number)), str(epochs), how, *arguments],
             cwd=self.folder,
-            env=environment() | {"PYTHONPATH": str(ROOT)},
+            env=environment() | {"PYTHONPATH": IMPORTED_FROM},
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,

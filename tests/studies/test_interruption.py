@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import time
-import weakref
 
 import psutil
 import pytest
+from dropped_interruptions import interrupt_where_python_drops_it
 from tiny_studies import SHARED, StudyRoom, values_of, wait_until
 
 from studies.interruption import Interruption
@@ -15,22 +15,16 @@ from studies.interruption import Interruption
 COMMAND = ("--trials", "200", "--jobs", "2", "--set", "epochs=1")
 PATIENCE = 30
 LOST = """
-import os, weakref
+from dropped_interruptions import interrupt_where_python_drops_it
 from studies import search, shown
 def interrupted(function):
     def called(*arguments, **named):
-        thing = type("Thing", (), {{}})()
-        reference = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))
-        del thing
+        interrupt_where_python_drops_it()
         return function(*arguments, **named)
     return called
 {0} = interrupted({0})
 """
 """Sends SIGINT where Python drops what it raises, at each call of a function."""
-
-
-class Thing:
-    """Something a weak reference can point to."""
 
 
 @pytest.fixture
@@ -40,18 +34,10 @@ def interruption():
     signal.signal(signal.SIGINT, before)
 
 
-def interrupt_where_exceptions_are_dropped() -> None:
-    """Sends SIGINT to this process in the callback of a weak reference, where Python drops it."""
-    thing = Thing()
-    reference = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))
-    del thing
-    assert reference() is None
-
-
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interruption_that_was_dropped_comes_at_the_next_check(interruption):
     interruption.check()
-    interrupt_where_exceptions_are_dropped()
+    interrupt_where_python_drops_it()
     with pytest.raises(KeyboardInterrupt):
         interruption.check()
 
@@ -60,7 +46,7 @@ def test_an_interruption_that_was_dropped_comes_at_the_next_check(interruption):
 def test_an_error_of_somebodys_clean_up_does_not_take_its_place(interruption):
     def clean_up() -> None:
         with interruption.checked():
-            interrupt_where_exceptions_are_dropped()
+            interrupt_where_python_drops_it()
             raise OSError("closed")
 
     with pytest.raises(KeyboardInterrupt):

@@ -23,7 +23,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from optuna.trial import FrozenTrial
-from tiny_runs import TINY, environment
+from tiny_runs import IMPORTED_FROM, TINY, environment
 from typer.testing import CliRunner
 
 import tune
@@ -152,7 +152,7 @@ class StudyRoom:
         process = subprocess.Popen(
             command,
             cwd=self.folder,
-            env=environment() | {"PYTHONPATH": str(TUNE.parent)} | variables,
+            env=environment() | {"PYTHONPATH": IMPORTED_FROM} | variables,
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
