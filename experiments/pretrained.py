@@ -25,24 +25,23 @@ def keep(run_id: str, folder: Path) -> Path:
     Raises:
         TrackingError: when there is no such run, or it has no model.
         CheckpointError: when its model is damaged.
+        OutputError: when it cannot be written, or `folder` holds anything but a kept model.
     """
     # Imported here so that --help and wrong flags answer at once.
     from experiments.server import find_run
     from experiments.sources import SPEC_ARTIFACT, fetch_model, fetch_spec
     from experiments.spec import dump_spec
-    from smash.files import replacing, write_json
-    from smash.manifest import write_manifest
-    from smash.model import DESCRIPTION, WEIGHTS, Smash
-    from smash.scores.recalibration import FILE
+    from smash.files import replacing_folder, write_json, write_text
+    from smash.manifest import MANIFEST, write_manifest
+    from smash.model import PARTS, Smash
 
     run, checkpoint = find_run(run_id), fetch_model(run_id)
     about = Smash.load(checkpoint).about
-    with replacing(folder) as beside:
-        beside.mkdir()
-        for name in (WEIGHTS, DESCRIPTION, FILE):
+    with replacing_folder(folder, (MANIFEST, *PARTS, SPEC_ARTIFACT, SCORES)) as beside:
+        for name in PARTS:
             if (checkpoint / name).exists():
                 shutil.copy(checkpoint / name, beside / name)
-        (beside / SPEC_ARTIFACT).write_text(dump_spec(fetch_spec(run_id)))
+        write_text(beside / SPEC_ARTIFACT, dump_spec(fetch_spec(run_id)))
         scores = {name: value for name, value in run.data.metrics.items() if name[:4] == "test"}
         write_json(beside / SCORES, {"run_id": run_id, "scores": dict(sorted(scores.items()))})
         write_manifest(beside, about.dataset, about.digest)
@@ -56,9 +55,10 @@ def main(
 ) -> None:
     """Keep a run's model in experiments/pretrained/NAME."""
     from smash.errors import SmashError
+    from smash.outputs import check_name
 
     try:
-        typer.echo(keep(run_id, PRETRAINED / name))
+        typer.echo(keep(run_id, PRETRAINED / check_name(name, "NAME")))
     except SmashError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)

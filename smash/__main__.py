@@ -64,11 +64,13 @@ def forecast(
     from smash.data.tables import read_table
     from smash.errors import SmashError
     from smash.forecaster import Extrapolation
+    from smash.outputs import check_files
     from smash.settings import Columns
 
     columns, errors = Columns(time, x, y, mark), Console(stderr=True, highlight=False)
     try:
         _check_formats(out, plot)
+        check_files({"--out": out, "--plot": plot, "--geojson": geojson}, (model, history))
         forecaster, events = load(model), read_table(history)
         # Said as notes below.
         warnings.simplefilter("ignore", Extrapolation)

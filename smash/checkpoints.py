@@ -1,5 +1,6 @@
 """Training checkpoints: model, optimiser and generators of an epoch, one folder each."""
 
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +9,8 @@ from typing import Any
 import torch
 
 from smash.errors import CheckpointError
-from smash.files import replacing, write_json
-from smash.model import Smash
+from smash.files import replacing_folder, write_json
+from smash.model import PARTS, Smash
 
 STATE, PROGRESS = "training.pt", "progress.json"
 
@@ -33,10 +34,11 @@ def save_checkpoint(
 ) -> Path:
     """Writes a checkpoint, whole or not at all, and returns its folder."""
     folder = checkpoint_folder(root, epoch)
-    with replacing(folder) as beside:
-        beside.mkdir()
+    with replacing_folder(folder, (*PARTS, STATE, PROGRESS)) as beside:
         model.write(beside)
-        torch.save(state, beside / STATE)
+        tensors = io.BytesIO()  # a full disk is then an OSError, which PyTorch makes something else
+        torch.save(state, tensors)
+        (beside / STATE).write_bytes(tensors.getbuffer())
         write_json(beside / PROGRESS, progress)
     return folder
 

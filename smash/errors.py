@@ -31,3 +31,7 @@ class StudyError(SmashError):
 
 class ForecastError(SmashError):
     """A forecast cannot be made: no history, an impossible horizon, or an explosive model."""
+
+
+class OutputError(SmashError):
+    """What is named for output would destroy something, or cannot be written."""

@@ -13,6 +13,8 @@ from smash.errors import CheckpointError
 from smash.files import write_json
 
 MANIFEST = "manifest.json"
+RECALIBRATION = "recalibration.json"
+"""What a saved model may have beside weights and description."""
 FORMAT = 1
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from smash.climatology_base import ClimatologyBase, base_grid
@@ -18,13 +19,15 @@ from smash.data.events import EventSequences
 from smash.data.scaling import Scaler
 from smash.encoder import Encoder
 from smash.errors import CheckpointError, SpecError
-from smash.files import replacing, write_json
-from smash.manifest import check_manifest
+from smash.files import replacing_folder, write_json
+from smash.manifest import RECALIBRATION, check_manifest
 from smash.objective import noise_scale
 from smash.scorenet import ScoreNet
 from smash.settings import ModelSettings, ObjectiveSettings
 
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
+PARTS = (DESCRIPTION, WEIGHTS, RECALIBRATION)
+"""What a saved model's folder holds."""
 FORMAT = 1
 LAW_REACH = 1.1
 """How far a rate reaches on the z scale: events somewhat beyond training's gaps have a density."""
@@ -161,15 +164,18 @@ class Smash(nn.Module):
         return batch.contexts(self.encoder(batch))
 
     def save(self, folder: Path) -> None:
-        """Writes weights (safetensors) and description (JSON) to `folder`, whole or not at all."""
-        with replacing(Path(folder)) as beside:
-            beside.mkdir()
+        """Writes weights (safetensors) and description (JSON) to `folder`, whole or not at all.
+
+        Raises:
+            OutputError: when it cannot be written, or the folder holds more than a saved model.
+        """
+        with replacing_folder(Path(folder), PARTS) as beside:
             self.write(beside)
 
     def write(self, folder: Path) -> None:
         """Writes weights and description into an existing folder."""
         weights = {name: tensor.contiguous().cpu() for name, tensor in self.state_dict().items()}
-        save_file(weights, folder / WEIGHTS)
+        (folder / WEIGHTS).write_bytes(to_bytes(weights))  # a full disk is then an OSError
         write_json(
             folder / DESCRIPTION,
             {

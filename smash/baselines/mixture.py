@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from smash.baselines.mixture_inputs import Batch, MixtureData, Pieces, Standardisation
 from smash.data.events import EventSequences
 from smash.errors import CheckpointError
-from smash.files import replacing, write_json
+from smash.files import replacing_folder, write_json
 from smash.mixture_laws import GAP_NUMBERS, LOCATION_NUMBERS, GapLaw, LocationLaw
 from smash.samples import Forecast, LogDensities, Samples
 from smash.settings import Count, Positive
@@ -218,11 +219,14 @@ class Mixture(nn.Module):
         )
 
     def save(self, folder: Path) -> None:
-        """Writes weights (safetensors) and description (JSON) to `folder`, whole or not at all."""
-        with replacing(Path(folder)) as beside:
-            beside.mkdir()
+        """Writes weights (safetensors) and description (JSON) to `folder`, whole or not at all.
+
+        Raises:
+            OutputError: when it cannot be written, or the folder holds more than a saved mixture.
+        """
+        with replacing_folder(Path(folder), (DESCRIPTION, WEIGHTS)) as beside:
             weights = {name: value.contiguous().cpu() for name, value in self.state_dict().items()}
-            save_file(weights, beside / WEIGHTS)
+            (beside / WEIGHTS).write_bytes(to_bytes(weights))
             description = {
                 "format": FORMAT,
                 "n_marks": self.n_marks,

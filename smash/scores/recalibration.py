@@ -21,6 +21,7 @@ from scipy.optimize import minimize_scalar
 from smash.data.events import Targets
 from smash.errors import CheckpointError, DataError
 from smash.files import write_json
+from smash.manifest import RECALIBRATION
 from smash.samples import Samples
 from smash.scores import marks, proper
 from smash.scores.figures import percent
@@ -28,7 +29,6 @@ from smash.settings import SamplingSettings
 
 Floats = NDArray[np.float64]
 
-FILE = "recalibration.json"
 FORMAT = 1
 KNOTS = np.linspace(0.0, 1.0, 201)
 HOTTEST = 20.0
@@ -191,8 +191,8 @@ class Recalibration:
 
     def save(self, folder: Path) -> Path:
         """Returns the file written into a model's folder."""
-        write_json(folder / FILE, self.to_json())
-        return folder / FILE
+        write_json(folder / RECALIBRATION, self.to_json())
+        return folder / RECALIBRATION
 
     @classmethod
     def load(cls, folder: Path) -> "Recalibration | None":
@@ -201,7 +201,7 @@ class Recalibration:
         Raises:
             CheckpointError: when the file is damaged.
         """
-        path = folder / FILE
+        path = folder / RECALIBRATION
         try:
             return cls.from_json(json.loads(path.read_text()))
         except FileNotFoundError:

@@ -6,10 +6,12 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import smash
+from experiments import pretrained
 from experiments.pretrained import keep
-from smash.errors import CheckpointError
+from smash.errors import CheckpointError, OutputError
 
 RECENT = pd.DataFrame({"time": [0.4, 1.1], "x": [0.1, 0.3], "y": [0.0, 0.2], "mark": [0, 2]})
 
@@ -47,6 +49,45 @@ def test_it_is_tested_without_training(workshop, finished, kept):
     retrained = workshop.invoke(str(kept))
     assert retrained.exit_code == 2
     assert "--stage test" in retrained.stderr
+
+
+def snapshot(folder):
+    """Returns all files below a folder with their contents."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../results", "../../X", "a/b", "", "two words"])
+def test_a_name_that_is_more_than_a_name_is_refused(workshop, finished, monkeypatch, name):
+    monkeypatch.chdir(workshop.folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(pretrained, "PRETRAINED", workshop.folder / "code" / "pretrained")
+    (workshop.folder / "code" / "results").mkdir(parents=True, exist_ok=True)
+    (workshop.folder / "code" / "results" / "crime.json").write_text("{}")
+    before = snapshot(workshop.folder)
+    result = CliRunner().invoke(pretrained.app, [finished.run_id, name])
+    assert result.exit_code == 2
+    assert "NAME" in result.stderr
+    assert "letters, digits" in result.stderr
+    assert snapshot(workshop.folder) == before
+
+
+def test_what_is_kept_again_replaces_a_kept_model_and_nothing_else(
+    workshop, finished, kept, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(workshop.folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    before = snapshot(tmp_path)
+    keep(finished.run_id, kept)
+    assert snapshot(tmp_path) == before
+    (kept / "notes.md").write_text("mine")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "spec.yaml").write_text("mine")
+    before = snapshot(tmp_path)
+    for folder, found in ((kept, "notes.md"), (mine, "spec.yaml")):
+        with pytest.raises(OutputError, match=f"holds {found}"):
+            keep(finished.run_id, folder)
+    assert snapshot(tmp_path) == before
 
 
 def swap_weights(folder):

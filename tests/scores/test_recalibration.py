@@ -12,10 +12,10 @@ from scipy.stats import beta
 
 from smash.data.events import Targets
 from smash.errors import CheckpointError, DataError
+from smash.manifest import RECALIBRATION
 from smash.samples import Samples
 from smash.scores import calibration_score, fair_crps, log_loss, score_events
 from smash.scores.recalibration import (
-    FILE,
     KNOTS,
     Levels,
     Recalibration,
@@ -138,10 +138,10 @@ def test_it_survives_its_file_and_damage_is_said(fitted, tmp_path):
     assert Recalibration.load(tmp_path) is None
     fitted.save(tmp_path)
     assert Recalibration.load(tmp_path) == fitted
-    content = json.loads((tmp_path / FILE).read_text())
+    content = json.loads((tmp_path / RECALIBRATION).read_text())
     content["time"]["asked"] = content["time"]["asked"][::-1]
-    (tmp_path / FILE).write_text(json.dumps(content))
-    with pytest.raises(CheckpointError, match=f"{FILE}: not a recalibration .* growing"):
+    (tmp_path / RECALIBRATION).write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match=f"{RECALIBRATION}: not a recalibration .* growing"):
         Recalibration.load(tmp_path)
     with pytest.raises(DataError, match="no event"):
         Recalibration.fit(pd.DataFrame({"pit_time": [], "region_level": []}))
