@@ -35,31 +35,22 @@ def base_grid(sigma_time: float, n_points: int = 512) -> Tensor:
     return torch.linspace(-reach, reach, n_points)
 
 
-class ClimatologyBase(nn.Module):
-    """Climatology's intensity h(t) q_k and the score of its noised locations, tabulated.
+class ClimatologyHazard(nn.Module):
+    """Climatology's intensity h(t) q_k, tabulated.
 
-    `hazard` (G,) on an even grid of times, `frequency` (K,) of the marks, `score` (2, P, P) and
-    `cumulative` (P²,) of the locations, row by row from low y; linear between places, constant
-    beyond. One pseudo-event is spread over every mark, time and place, so that none is impossible.
-
-    With `sigma_loc` 0, of a model that knows no score of locations, their tables stay empty.
+    `hazard` (G,) on an even grid of times, linear between them, constant beyond; `frequency` (K,)
+    of the marks. One pseudo-event is spread over every mark and time, so that none is impossible.
     """
 
     hazard: Tensor
     frequency: Tensor
-    score: Tensor
-    cumulative: Tensor
 
-    def __init__(self, n_marks: int, grid: Tensor, sigma_loc: float) -> None:
+    def __init__(self, n_marks: int, grid: Tensor) -> None:
         """Takes the grid (G,) of the hazard; `fit` or a checkpoint fills the tables."""
         super().__init__()
         self.start, self.step = float(grid[0]), float((grid[-1] - grid[0]) / (len(grid) - 1))
-        self.sigma_loc, self.reach = sigma_loc, 1 + REACH * sigma_loc
         self.register_buffer("hazard", torch.ones(len(grid)))
         self.register_buffer("frequency", torch.full((n_marks,), 1 / n_marks))
-        places = PLACES if sigma_loc else 0
-        self.register_buffer("score", torch.zeros(2, places, places))
-        self.register_buffer("cumulative", torch.linspace(0, 1, places**2))
 
     def intensity(self, t: Tensor) -> Tensor:
         """Returns h(t) q_k (N, Q, K) at times t (N, Q, 1)."""
@@ -73,31 +64,13 @@ class ClimatologyBase(nn.Module):
         slope = (high - low) / self.step
         return torch.lerp(low, high, share) * self.frequency, slope * self.frequency
 
-    def location_score(self, x: Tensor) -> Tensor:
-        """Returns the score (N, Q, 2) of the noised locations at x (N, Q, 2)."""
-        score = F.grid_sample(
-            self.score[None], x[None] / self.reach, padding_mode="border", align_corners=True
-        )
-        return score[0].permute(1, 2, 0)
-
-    def draw_location(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        """Returns noised locations (*shape, 2)."""
-        device = self.cumulative.device
-        place = torch.searchsorted(
-            self.cumulative, torch.rand(shape, generator=generator, device=device)
-        ).clamp_max(PLACES**2 - 1)
-        within = torch.rand((*shape, 2), generator=generator, device=device) - 0.5
-        corner = torch.stack([place % PLACES, place // PLACES], dim=-1)
-        return (corner + within) * (2 * self.reach / (PLACES - 1)) - self.reach
-
     def fit(self, train: EventSequences, scaler: Scaler, sigma_time: float) -> None:
         """Fills the tables with the law of the targets of `train`, on the z scale.
 
         With `sigma_time` 0 the hazard is the plain law's; else that of gaps with noise added.
         """
-        numbers = np.random.default_rng(0)
-        rows = np.repeat(np.flatnonzero(train.is_target), POSITIONS if scaler.has_cells else 1)
-        gap = 2 * scaler.scale_gap(train.gap[rows], numbers.random(len(rows))) - 1
+        rows, position = _positions(train, scaler)
+        gap = 2 * scaler.scale_gap(train.gap[rows], position[:, 0]) - 1
         n_events = int(train.is_target.sum())
         grid = self.start + self.step * np.arange(len(self.hazard), dtype=np.float64)
         if sigma_time:
@@ -105,12 +78,6 @@ class ClimatologyBase(nn.Module):
         else:
             hazard = plain_hazard(gap, grid, n_events)
         self.hazard.copy_(torch.from_numpy(hazard))
-        if self.sigma_loc:
-            places = numbers.random((len(rows), 2))
-            location = 2 * scaler.scale_location(train.location[rows], places) - 1
-            density, score = noised_location(location, self.sigma_loc, self.reach, n_events)
-            self.score.copy_(torch.from_numpy(score))
-            self.cumulative.copy_(torch.from_numpy(density.cumsum() / density.sum()))
         if train.mark is not None:
             n_marks = len(self.frequency)
             counts = np.bincount(train.mark[train.is_target], minlength=n_marks) + 1 / n_marks
@@ -121,6 +88,58 @@ class ClimatologyBase(nn.Module):
         position = ((t - self.start) / self.step).clamp(0, len(self.hazard) - 1)
         cell = position.long().clamp_max(len(self.hazard) - 2)
         return cell, position - cell
+
+
+class ClimatologyPlaces(nn.Module):
+    """The score of climatology's noised locations, and draws of them, tabulated.
+
+    `score` (2, P, P) and `cumulative` (P²,), row by row from low y; linear between places, constant
+    beyond. One pseudo-event is spread over every place, so that none is impossible.
+    """
+
+    score: Tensor
+    cumulative: Tensor
+
+    def __init__(self, sigma_loc: float) -> None:
+        """Takes the noise on the z scale; `fit` or a checkpoint fills the tables."""
+        super().__init__()
+        self.sigma_loc, self.reach = sigma_loc, 1 + REACH * sigma_loc
+        self.register_buffer("score", torch.zeros(2, PLACES, PLACES))
+        self.register_buffer("cumulative", torch.linspace(0, 1, PLACES**2))
+
+    def score_at(self, x: Tensor) -> Tensor:
+        """Returns the score (N, Q, 2) of the noised locations at x (N, Q, 2)."""
+        score = F.grid_sample(
+            self.score[None], x[None] / self.reach, padding_mode="border", align_corners=True
+        )
+        return score[0].permute(1, 2, 0)
+
+    def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Returns noised locations (*shape, 2)."""
+        device = self.cumulative.device
+        place = torch.searchsorted(
+            self.cumulative, torch.rand(shape, generator=generator, device=device)
+        ).clamp_max(PLACES**2 - 1)
+        within = torch.rand((*shape, 2), generator=generator, device=device) - 0.5
+        corner = torch.stack([place % PLACES, place // PLACES], dim=-1)
+        return (corner + within) * (2 * self.reach / (PLACES - 1)) - self.reach
+
+    def fit(self, train: EventSequences, scaler: Scaler) -> None:
+        """Fills the tables with the law of the targets of `train`, on the z scale."""
+        rows, position = _positions(train, scaler)
+        location = 2 * scaler.scale_location(train.location[rows], position[:, 1:]) - 1
+        n_events = int(train.is_target.sum())
+        density, score = noised_location(location, self.sigma_loc, self.reach, n_events)
+        self.score.copy_(torch.from_numpy(score))
+        self.cumulative.copy_(torch.from_numpy(density.cumsum() / density.sum()))
+
+
+def _positions(train: EventSequences, scaler: Scaler) -> tuple[NDArray[np.int64], Floats]:
+    """Returns rows (P,) of the targets of `train` and positions (P, 3) of each in its cells."""
+    numbers = np.random.default_rng(0)
+    rows = np.repeat(np.flatnonzero(train.is_target), POSITIONS if scaler.has_cells else 1)
+    gap, place = numbers.random(len(rows)), numbers.random((len(rows), 2))
+    return rows, np.column_stack([gap, place])
 
 
 def plain_hazard(gap: Floats, grid: Floats, n_events: int) -> Floats:

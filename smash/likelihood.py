@@ -21,6 +21,7 @@ from smash.data.batching import ScaledSequences
 from smash.data.events import EventSequences
 from smash.data.scaling import Scaler
 from smash.errors import SpecError
+from smash.location_head import DensityHead, Given
 from smash.model import Smash
 from smash.objective import Loss
 from smash.sampling.chains import slices
@@ -111,22 +112,17 @@ def log_density(model: Smash, sequences: EventSequences, batch_size: int = 32) -
             if mark is not None:
                 log_probability = law.log_likelihood(z[rows, :1])[:, 0].log_softmax(-1)
                 marks.append(log_probability.gather(1, mark[rows, None])[:, 0])
-            if model.network.location is not None:
+            if isinstance(model.network.location, DensityHead):
                 own = None if mark is None else mark[rows]
-                locations.append(log_location_density(model.network, terms, z[rows], own))
+                given = _given(model.network, terms, z[rows], own)
+                at_place = z[rows, None, 1:]
+                found = model.network.location.log_density(at_place, given, terms.location)
+                locations.append(found[:, 0])
     of_mark = torch.cat(marks).double().cpu().numpy() if marks else None
     of_location = torch.cat(locations).double().cpu().numpy() if locations else None
     if of_location is not None:
         of_location += model.scaler.log_location_slope()
     return LogDensity(np.concatenate(gaps), of_mark, of_location)
-
-
-def log_location_density(
-    network: ScoreNet, terms: ContextTerms, z: Tensor, mark: Tensor | None
-) -> Tensor:
-    """Returns log p(x | t, k) (N,) of events z (N, 3) and marks (N,) under a location mixture."""
-    mixed = _mixed(network, terms, z, mark)
-    return network.location_density(mixed, terms).log_density(z[:, None, 1:])[:, 0]
 
 
 def log_gap_density(law: TimeLaw, gap: Floats, scaler: Scaler) -> Floats:
@@ -159,18 +155,19 @@ def _location_loss(
     noise: Tensor,
     sigma: Tensor,
 ) -> Tensor:
-    """Returns Σ ½ σ² (s(x + σ ε) + ε / σ)² / 3, or -log p(x | t, k) of a location mixture.
+    """Returns Σ ½ σ² (s(x + σ ε) + ε / σ)² / 3, or -log p(x | t, k) of a head that knows it.
 
     The published mean is over three coordinates; so `loss_lambda2` weighs the same here.
     """
-    if network.location is not None:
-        return -log_location_density(network, terms, z, mark).mean()
-    mixed = _mixed(network, terms, z, mark)
-    score = network.location_score(z[:, None, 1:] + sigma * noise, mixed, terms)
+    given, x = _given(network, terms, z, mark), z[:, None, 1:]
+    if isinstance(network.location, DensityHead):
+        return -network.location.log_density(x, given, terms.location).mean()
+    score = network.location.score(x + sigma * noise, given, terms.location)
     return 0.5 * (sigma * score + noise).square().sum(-1).mean() / 3
 
 
-def _mixed(network: ScoreNet, terms: ContextTerms, z: Tensor, mark: Tensor | None) -> Tensor:
-    """Returns the share (N, 1, H) of the events' own times and marks in the location's law."""
-    mixed = network.mixed(z[:, None, :1], terms)
-    return network.with_mark(mixed, None if mark is None else mark[:, None])
+def _given(network: ScoreNet, terms: ContextTerms, z: Tensor, mark: Tensor | None) -> Given:
+    """Returns the times and marks, one of each event, that locations are conditioned on."""
+    time = z[:, None, :1]
+    mixed = network.mixed(time, terms)
+    return network.given(time, mixed, None if mark is None else mark[:, None])

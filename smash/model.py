@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from smash.climatology_base import ClimatologyBase, base_grid
+from smash.climatology_base import ClimatologyHazard, base_grid
 from smash.data.batching import Batch
 from smash.data.clock import Clock
 from smash.data.dataset import Dataset
@@ -20,6 +20,7 @@ from smash.data.scaling import Scaler
 from smash.encoder import Encoder
 from smash.errors import CheckpointError, SpecError
 from smash.files import replacing_folder, write_json
+from smash.location_head import DensityHead
 from smash.manifest import RECALIBRATION, check_manifest
 from smash.objective import noise_scale
 from smash.scorenet import ScoreNet
@@ -99,12 +100,11 @@ class Smash(nn.Module):
         self.about, self.law_points = about or About(), law_points
         self.encoder = Encoder(settings, n_marks)
         law_grid = torch.linspace(-LAW_REACH, LAW_REACH, law_points) if law_points else None
-        base = None
+        hazard = None
         if settings.base == "climatology":
             grid = base_grid(settings.sigma_time) if law_grid is None else law_grid
-            scored = settings.location_law == "score"
-            base = ClimatologyBase(n_marks, grid, settings.sigma_loc if scored else 0.0)
-        self.network = ScoreNet(settings, n_marks, base, law_grid)
+            hazard = ClimatologyHazard(n_marks, grid)
+        self.network = ScoreNet(settings, n_marks, hazard, law_grid)
 
     @classmethod
     def untrained(
@@ -127,19 +127,16 @@ class Smash(nn.Module):
                 f"objective.kind: likelihood, and {train.name} holds gaps of exactly 0, where a "
                 "density has no bound; set scaling.resolution to the clock's, or to auto"
             )
-        if settings.location_law == "mixture" and not likelihood:
+        if settings.location_law != "score" and not likelihood:
             raise SpecError(
-                "model.location_law: mixture is a density and trained by its likelihood; set "
-                "objective.kind to likelihood, or location_law to score"
+                f"model.location_law: {settings.location_law} is a density and trained by its "
+                "likelihood; set objective.kind to likelihood, or location_law to score"
             )
         points = objective.law_points if likelihood else 0
         model = cls(settings, n_marks, scaler, about, points)
-        if model.network.base is not None:
-            model.network.base.fit(train, scaler, float(model.noise_scale()[0]))
-        if model.network.location is not None:
-            places = 2 * scaler.scale_location(train.location) - 1
-            before = places[:-1][train.is_target[1:]]
-            model.network.location.spread_over(before, places[train.is_target])
+        if model.network.time.base is not None:
+            model.network.time.base.fit(train, scaler, float(model.noise_scale()[0]))
+        model.network.location.fit(train, scaler)
         return model
 
     @property
@@ -155,7 +152,7 @@ class Smash(nn.Module):
         sigma = noise_scale(self.settings, self.device)
         if self.law_points:
             sigma[0] = 0.0
-        if self.network.location is not None:
+        if isinstance(self.network.location, DensityHead):
             sigma[1:] = 0.0
         return sigma
 

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from smash.scorenet import EPSILON, ContextTerms, Evaluation, ScoreNet
+from smash.scorenet import ContextTerms, Evaluation, ScoreNet
 from smash.settings import ModelSettings, ObjectiveSettings
+from smash.time_branch import EPSILON
 
 
 class Loss(NamedTuple):

@@ -14,16 +14,16 @@ from smash.settings import ModelSettings
 _STREAMS = ("_temporal", "_loc", "", "_mark")
 _LSTMS = ("rnn_temporal", "rnn_spatial", "rnn", "rnn_mark")
 _NETWORK = {
-    "linears_temporal": "time_trunk",
-    "linears_spatial": "location_trunk",
-    "cond_temporal": "time_context",
-    "cond_spatial": "location_context",
-    "cond_joint": "joint_context",
-    "output_intensity": "intensity_head",
-    "output_score": "location_head",
-    "cond_all": "whole_context",
-    "linear_t": "time_mixture",
-    "linear_s": "location_mixture",
+    "linears_temporal": "time.trunk",
+    "linears_spatial": "location.trunk",
+    "cond_temporal": "time.temporal",
+    "cond_spatial": "location.spatial",
+    "cond_joint": "time.joint",
+    "output_intensity": "time.head",
+    "output_score": "location.head",
+    "cond_all": "location.whole",
+    "linear_t": "location.first_share",
+    "linear_s": "location.second_share",
 }
 
 

@@ -26,6 +26,7 @@ from smash.objective import Loss, score_matching_loss
 from smash.sampling.chains import slices
 from smash.scorenet import ScoreNet
 from smash.settings import ObjectiveSettings, TrainingSettings
+from smash.weight_names import in_order
 
 VALIDATION_SEED = 20240721
 LOSSES = {"score_matching": score_matching_loss, "likelihood": likelihood_loss}
@@ -92,8 +93,9 @@ class Trainer:
         self.average: AveragedModel | None = None
         if settings.average:
             self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.average))
+        self.parameters = in_order(model)
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True
+            self.parameters, betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True
         )
         # Two generators, so that the order of sequences does not depend on the noise drawn.
         self.order = torch.Generator().manual_seed(seed)
@@ -222,7 +224,7 @@ class Trainer:
         """Takes one optimiser step and returns the four parts of the loss (4,)."""
         self.optimizer.zero_grad()
         loss = self._loss_of(self.model, batch, self.noise, backward=True)
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_norm)
         if not (torch.isfinite(loss).all() and torch.isfinite(norm)):
             kept = latest_checkpoint(self.root)
             raise TrainingError(

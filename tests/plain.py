@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from smash.scorenet import EPSILON, Evaluation, ScoreNet
+from smash.scorenet import Evaluation, ScoreNet
+from smash.time_branch import EPSILON
 
 
 def plain_evaluation(network: ScoreNet, z: Tensor, context: Tensor) -> Evaluation:
@@ -17,25 +18,25 @@ def plain_evaluation(network: ScoreNet, z: Tensor, context: Tensor) -> Evaluatio
             temporal = temporal + mark[0]
         time, location = t, z[..., 1:]
         for i in range(3):
-            shared = network.joint_context[i](joint)
-            time = network.time_trunk[i](time) + shared + network.time_context[i](temporal)
+            shared = network.time.joint[i](joint)
+            time = network.time.trunk[i](time) + shared + network.time.temporal[i](temporal)
             location = (
-                network.location_trunk[i](location) + shared + network.location_context[i](spatial)
+                network.location.trunk[i](location) + shared + network.location.spatial[i](spatial)
             )
             time, location = F.relu(time), F.relu(location)
-        time, location = network.time_trunk[3](time), network.location_trunk[3](location)
-        first, last = network.intensity_head
+        time, location = network.time.trunk[3](time), network.location.trunk[3](location)
+        first, last = network.time.head
         intensity = F.softplus(last(F.relu(first(time))))
         slopes = [
             torch.autograd.grad(intensity[..., k].sum(), t, create_graph=True)[0]
             for k in range(network.n_marks)
         ]
-        whole = network.whole_context(context)
+        whole = network.location.whole(context)
         mixtures = []
-        for mixture in (network.time_mixture, network.location_mixture):
+        for mixture in (network.location.first_share, network.location.second_share):
             share = mixture(whole).softmax(-1)
             mixtures.append(share[..., :1] * time + share[..., 1:] * location)
-        first, last = network.location_head
+        first, last = network.location.head
         score = last(F.relu(first(torch.cat(mixtures, dim=-1))))
     return Evaluation(intensity, torch.cat(slopes, dim=-1), score)
 

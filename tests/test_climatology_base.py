@@ -9,7 +9,7 @@ from scipy.stats import norm
 from synthetic import random_sequences
 
 from smash.baselines import Climatology
-from smash.climatology_base import ClimatologyBase, base_grid, plain_hazard
+from smash.climatology_base import ClimatologyHazard, ClimatologyPlaces, base_grid, plain_hazard
 from smash.data.events import EventSequences
 from smash.data.protocol import PreparedData, prepare
 from smash.data.scaling import fit_scaler
@@ -70,9 +70,9 @@ def test_the_factor_starts_at_one_and_the_residual_at_zero_whatever_the_history(
     z = torch.rand(5, 7, 3) * 2 - 1
     with torch.no_grad():
         evaluation = network(z, network.terms(torch.randn(5, 32)))
-        expected = network.base.intensity(z[..., :1])
+        expected = network.time.base.intensity(z[..., :1])
         torch.testing.assert_close(evaluation.intensity, expected)
-        score = network.base.location_score(z[..., 1:])
+        score = network.location.base.score_at(z[..., 1:])
         torch.testing.assert_close(evaluation.location_score, score, rtol=0, atol=0)
 
 
@@ -122,8 +122,8 @@ def test_under_score_matching_it_has_the_scores_of_the_noised_data(data):
 
 
 def test_drawn_locations_have_the_noised_moments(data):
-    base = untrained(data).network.base
-    drawn = base.draw_location((40_000,), torch.Generator().manual_seed(0))
+    base = untrained(data).network.location.base
+    drawn = base.draw((40_000,), torch.Generator().manual_seed(0))
     targets = data.train.targets()
     location = 2 * data.scaler.scale_location(targets.location) - 1
     spread = np.sqrt(location.std(0) ** 2 + SETTINGS.sigma_loc**2)
@@ -134,15 +134,16 @@ def test_drawn_locations_have_the_noised_moments(data):
 def test_no_gap_mark_or_place_is_impossible():
     sequences = random_sequences([5, 5], n_marks=2)
     scaler = fit_scaler([sequences], ScalingSettings())
-    base = ClimatologyBase(4, base_grid(0.05), 0.02)
+    base, places = ClimatologyHazard(4, base_grid(0.05)), ClimatologyPlaces(0.02)
     base.fit(sequences, scaler, 0.05)
+    places.fit(sequences, scaler)
     assert (base.frequency > 0).all()
     corners = torch.tensor([[[-1.0, -1.0], [1.0, 1.0], [-3.0, 3.0]]])
-    assert torch.isfinite(base.location_score(corners)).all()
+    assert torch.isfinite(places.score_at(corners)).all()
     assert (base.hazard >= 0).all()
     assert torch.isfinite(base.hazard).all()
     # Far from the data a location is drawn towards them.
-    assert (base.location_score(corners)[0] * corners[0] < 0).all()
+    assert (places.score_at(corners)[0] * corners[0] < 0).all()
 
 
 @pytest.mark.parametrize("kind", ["likelihood", "score_matching"])
@@ -174,7 +175,7 @@ def test_without_a_base_nothing_changes(data):
 
 def test_the_hazard_of_noised_normal_gaps_is_the_normal_one():
     gap = np.random.default_rng(0).normal(0, 0.2, 20_000)
-    base = ClimatologyBase(1, base_grid(0.2), 0.1)
+    base = ClimatologyHazard(1, base_grid(0.2))
     sequences = random_sequences([len(gap) + 1], n_marks=1)
     times = np.concatenate([[0.0], np.cumsum(gap + 2)])  # scaled back below
     sequences = replace(sequences, time=times, window=np.array([[0.0, times[-1]]]))

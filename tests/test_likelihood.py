@@ -123,7 +123,7 @@ def test_times_are_drawn_from_the_law_whose_likelihood_was_maximised(tmp_path):
     settings = SamplingSettings(total_samples=4000, location_steps=1)
     context = torch.randn(1, 32, generator=generator())
     with torch.no_grad():
-        torch.nn.init.normal_(t.model.network.intensity_head[1].weight, std=0.3)
+        torch.nn.init.normal_(t.model.network.time.head[1].weight, std=0.3)
         (block,) = sample_inverse_cdf(t.model.network, context, t.sigma, settings, generator())
         law = time_law(t.model.network, t.model.network.terms(context), 1)
         compensator = law.compensator_at(block.chains.z[..., 0])[0]

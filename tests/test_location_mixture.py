@@ -88,14 +88,14 @@ def test_draws_have_the_density_that_was_trained():
         )
         z, mark = block.chains.z, block.chains.mark
         terms = model.network.terms(context)
-        mixed = model.network.with_mark(model.network.mixed(z[..., :1], terms), mark)
-        law = model.network.location_density(mixed, terms)
+        given = model.network.given(z[..., :1], model.network.mixed(z[..., :1], terms), mark)
+        law = model.network.location.law(given.mixed, *terms.location.own)
         # Were the draws of another law than `law`, its own draws would be likelier or less so.
         own = law.log_density(law.draw(generator(1)))
         drawn = law.log_density(z[..., 1:])
     spread = own.std(dim=1) * (2 / SAMPLING.total_samples) ** 0.5
     assert ((own.mean(dim=1) - drawn.mean(dim=1)).abs() < 4 * spread).all()
-    score = model.network.location_score(z[..., 1:], mixed, terms)
+    score = model.network.location.score(z[..., 1:], given, terms.location)
     torch.testing.assert_close(score, law.score(z[..., 1:]))
 
 
@@ -130,9 +130,9 @@ def test_the_folded_maps_are_the_maps_one_after_the_other():
     with torch.no_grad():
         context, time = model.contexts(batch), batch.targets()[0][:, None, :1]
         terms, hidden = network.terms(context), time
-        for layer, term in zip(network.time_trunk, terms.time, strict=False):
+        for layer, term in zip(network.time.trunk, terms.time.layers, strict=False):
             hidden = (hidden @ layer.weight.T + term).relu()
-        *_, last = network.time_trunk
+        last = network.time.last
         expected = network.location.context(context)[:, None] + network.location.time(last(hidden))
         torch.testing.assert_close(network.mixed(time, terms), expected)
 

@@ -89,7 +89,7 @@ def test_what_is_kept_is_a_moving_average_of_the_weights(tmp_path):
     update = averaging.average.update_parameters
 
     def noting(model):
-        steps.append(model.network.location_head[1].weight.detach().clone())
+        steps.append(model.network.location.head[1].weight.detach().clone())
         update(model)
 
     averaging.average.update_parameters = noting
@@ -97,10 +97,10 @@ def test_what_is_kept_is_a_moving_average_of_the_weights(tmp_path):
     expected = steps[0]
     for weight in steps[1:]:
         expected = 0.9 * expected + 0.1 * weight
-    kept = averaging.kept.network.location_head[1].weight
+    kept = averaging.kept.network.location.head[1].weight
     torch.testing.assert_close(kept, expected)
     if averaging.result.best_epoch == SETTINGS.total_epochs:
-        torch.testing.assert_close(Smash.load(folder).network.location_head[1].weight, expected)
+        torch.testing.assert_close(Smash.load(folder).network.location.head[1].weight, expected)
 
 
 KILLED = """

@@ -16,6 +16,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from smash.location_head import DensityHead, Given, LocationHead, LocationTerms
 from smash.sampling.chains import ChainBlock, Chains, draw_marks, joined, slices
 from smash.sampling.denoising import denoise
 from smash.sampling.time_law import TimeLaw
@@ -92,14 +93,15 @@ def _draw(
     if network.n_marks > 1:
         probability = at_time.mark_probability()
         mark = draw_marks(probability, generator)
-    mixed = network.with_mark(at_time.mixed, mark)
-    if network.location is not None:
-        location = network.location_density(mixed, terms).draw(generator)
+    given = network.given(time, at_time.mixed, mark)
+    head = network.location
+    if isinstance(head, DensityHead):
+        location = head.draw(given, terms.location, generator)
     else:
-        location = _walk(network, terms, mixed, float(sigma[1]), settings, generator)
+        location = _walk(head, terms.location, given, float(sigma[1]), settings, generator)
     z = denoise(
         lambda t: time_branch(t).score(mark),
-        lambda x: network.location_score(x, mixed, terms),
+        lambda x: head.score(x, given, terms.location),
         torch.cat([time, location], dim=-1),
         sigma,
         settings.denoise,
@@ -126,9 +128,9 @@ def _time_branch(
 
 
 def _walk(
-    network: ScoreNet,
-    terms: ContextTerms,
-    mixed: Tensor,
+    head: LocationHead,
+    terms: LocationTerms,
+    given: Given,
     sigma_loc: float,
     settings: SamplingSettings,
     generator: torch.Generator,
@@ -138,19 +140,21 @@ def _walk(
     With a base it starts at climatology's places, spread as they should be, and steps no further
     than the noise lets it stay stable; else it has to come from all over the box.
     """
-    shape = (*mixed.shape[:2], 2)
+    n_events, n_draws, _ = given.time.shape
 
     def noise() -> Tensor:
-        return torch.randn(shape, generator=generator, device=mixed.device)
+        shape = (n_events, n_draws, 2)
+        return torch.randn(shape, generator=generator, device=given.time.device)
 
     reach = 1.0 if settings.support == "box" else 1.0 + REACH * sigma_loc
-    if network.base is None:
+    start = head.draw_start((n_events, n_draws), generator)
+    if start is None:
         x, first = START_SPREAD * noise(), FIRST_STEP
     else:
-        x = network.base.draw_location(mixed.shape[:2], generator)
+        x = start
         first = min(FIRST_STEP, STABLE_STEP * sigma_loc**2)
     for size in step_sizes(settings.location_steps, sigma_loc, first):
-        score = network.location_score(x, mixed, terms)
+        score = head.score(x, given, terms)
         x = x.add(score, alpha=0.5 * size).add_(noise(), alpha=math.sqrt(size))
         x.clamp_(-reach, reach)
     return x

@@ -11,8 +11,9 @@ from smash.sampling.chains import ChainBlock, Chains, draw_marks, slices
 from smash.sampling.denoising import denoise
 from smash.sampling.repeating import repeated
 from smash.sampling.time_table import TimeTable
-from smash.scorenet import AtTime, ContextTerms, ScoreNet, mark_probability
+from smash.scorenet import AtTime, ContextTerms, ScoreNet
 from smash.settings import SamplingSettings
+from smash.time_branch import mark_probability
 
 
 def sample_langevin(
@@ -97,7 +98,8 @@ def _walk(
         """Returns chains a step on, with the marks' intensities in place of probabilities."""
         z, mark, _ = chains
         here = at_time(z[..., :1])
-        place_score = network.location_score(z[..., 1:], network.with_mark(here.mixed, mark), terms)
+        given = network.given(z[..., :1], here.mixed, mark)
+        place_score = network.location.score(z[..., 1:], given, terms.location)
         score = torch.cat([here.score(mark).unsqueeze(-1), place_score], dim=-1)
         noise = torch.randn(z.shape, generator=generator, device=z.device)
         z = z.add(score, alpha=0.5 * step_size).add_(noise, alpha=root).clamp_(-1.0, 1.0)
@@ -119,10 +121,11 @@ def _finish(
 ) -> Chains:
     """Returns denoised chains; for marked ones with the published further location steps."""
     z, mark, probability = chains
-    mixed = network.with_mark(network.at_time(z[..., :1], terms).mixed, mark)
+    time = z[..., :1]
+    given = network.given(time, network.at_time(time, terms).mixed, mark)
     z = denoise(
         lambda t: network.at_time(t, terms).score(mark),
-        lambda x: network.location_score(x, mixed, terms),
+        lambda x: network.location.score(x, given, terms.location),
         z,
         sigma,
         settings.denoise,
@@ -134,9 +137,9 @@ def _finish(
     probability = mark_probability(at_time.intensity)
     mark = draw_marks(probability, generator)
     step_size, root = settings.langevin_step, math.sqrt(settings.langevin_step)
-    location, mixed = z[..., 1:], network.with_mark(at_time.mixed, mark)
+    location, given = z[..., 1:], network.given(z[..., :1], at_time.mixed, mark)
     for _ in range(settings.location_steps):
-        score = network.location_score(location, mixed, terms)
+        score = network.location.score(location, given, terms.location)
         noise = torch.randn(score.shape, generator=generator, device=z.device)
         location = location + 0.5 * step_size * score + root * noise
     z = torch.cat([z[..., :1], location], dim=-1)

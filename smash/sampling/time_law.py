@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from smash.scorenet import EPSILON
+from smash.time_branch import EPSILON
 
 
 class TimeLaw:

@@ -1,9 +1,18 @@
 """A network whose law is known in closed form, to try samplers on."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
+from smash.location_head import Given
 from smash.scorenet import AtTime, Evaluation
+
+
+class Terms(NamedTuple):
+    """Nothing that a context adds."""
+
+    location: tuple = ()
 
 
 class KnownLaw:
@@ -15,24 +24,29 @@ class KnownLaw:
 
     n_marks = 2
     rates = (3.0, 1.0)
-    base = None
-    location = None
     law_grid = None
 
-    def terms(self, context: Tensor) -> Tensor:
-        return context
+    @property
+    def location(self) -> "KnownLaw":
+        return self
 
-    def __call__(self, z: Tensor, terms: Tensor, mark: Tensor | None = None) -> Evaluation:
+    def terms(self, context: Tensor) -> Terms:
+        return Terms()
+
+    def __call__(self, z: Tensor, terms: Terms, mark: Tensor | None = None) -> Evaluation:
         at_time = self.at_time(z[..., :1], terms)
-        score = self.location_score(z[..., 1:], at_time.mixed, terms)
+        score = self.score(z[..., 1:], self.given(z[..., :1], at_time.mixed, mark), ())
         return Evaluation(at_time.intensity, at_time.intensity_slope, score)
 
-    def at_time(self, t: Tensor, terms: Tensor) -> AtTime:
+    def at_time(self, t: Tensor, terms: Terms) -> AtTime:
         intensity = t.new_tensor(self.rates).expand(*t.shape[:-1], 2)
         return AtTime(intensity, torch.zeros_like(intensity), torch.zeros_like(t))
 
-    def with_mark(self, mixed: Tensor, mark: Tensor | None) -> Tensor:
-        return mixed
+    def given(self, t: Tensor, mixed: Tensor, mark: Tensor | None) -> Given:
+        return Given(t, mixed)
 
-    def location_score(self, x: Tensor, mixed: Tensor, terms: Tensor) -> Tensor:
+    def draw_start(self, shape: tuple[int, int], generator: torch.Generator) -> None:
+        return None
+
+    def score(self, x: Tensor, given: Given, terms: tuple) -> Tensor:
         return (0.1 - x) / 0.04

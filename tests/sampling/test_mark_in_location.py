@@ -5,6 +5,7 @@ import torch
 from known_law import KnownLaw
 from torch import Tensor
 
+from smash.location_head import Given
 from smash.sampling.inverse_cdf import sample_inverse_cdf
 from smash.sampling.langevin import sample_langevin
 from smash.scorenet import ScoreNet
@@ -16,16 +17,11 @@ SIGMA = torch.tensor([0.05, 0.05, 0.05])
 class MarkedPlaces(KnownLaw):
     """Locations N(±0.4, 0.1² I): on the right for mark 1, on the left for mark 0."""
 
-    def with_mark(self, mixed: Tensor, mark: Tensor) -> Tensor:
-        return mixed + (0.8 * mark - 0.4).unsqueeze(-1)
+    def given(self, t: Tensor, mixed: Tensor, mark: Tensor) -> Given:
+        return Given(t, mixed + (0.8 * mark - 0.4).unsqueeze(-1))
 
-    def location_score(self, x: Tensor, mixed: Tensor, terms: Tensor) -> Tensor:
-        return (mixed - x) / 0.01
-
-    def __call__(self, z, terms, mark=None):
-        evaluation = super().__call__(z, terms)
-        mixed = self.with_mark(torch.zeros_like(z[..., :1]), mark)
-        return evaluation._replace(location_score=self.location_score(z[..., 1:], mixed, terms))
+    def score(self, x: Tensor, given: Given, terms: tuple) -> Tensor:
+        return (given.mixed - x) / 0.01
 
 
 @pytest.mark.parametrize("denoise", ["none", "tweedie", "posterior"])
