@@ -48,8 +48,9 @@ class EventSequences:
     def gap(self) -> NDArray[np.float64]:
         """(E,) time since the previous event; since the window's start for a first event."""
         gap = np.diff(self.time, prepend=0.0)
-        first = self.offsets[:-1]
-        gap[first] = self.time[first] - self.window[:, 0]
+        occupied = self.lengths > 0
+        first = self.offsets[:-1][occupied]
+        gap[first] = self.time[first] - self.window[occupied, 0]
         return gap
 
     @cached_property
@@ -61,7 +62,7 @@ class EventSequences:
     def is_target(self) -> NDArray[np.bool_]:
         """(E,) True for all but the first event of each sequence."""
         is_target = np.ones(self.n_events, dtype=bool)
-        is_target[self.offsets[:-1]] = False
+        is_target[self.offsets[:-1][self.lengths > 0]] = False
         return is_target
 
     def select(self, indices: NDArray[np.integer] | list[int] | range) -> "EventSequences":

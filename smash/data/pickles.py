@@ -1,6 +1,7 @@
 """The original implementation's files: nested lists of events in a pickle."""
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from smash.data.unpickling import load_pickle
 from smash.errors import DataError
 
 _WIDTHS = (3, 4)
+_NUMBERS = {int, float} | {np.dtype(code).type for code in "bhilqBHILQefdg"}
 
 
 def pickle_events(path: Path) -> RawEvents:
@@ -66,16 +68,19 @@ def _event_rows(events: Any, sequence: int, path: Path) -> NDArray[np.float64]:
 
 def _rows_at_once(events: Sequence[Any]) -> NDArray[np.float64] | None:
     """Returns (L, F), or None where events are not plain lists of numbers of one length."""
-    first = events[0]
-    # NumPy goes by the first event, so deeper lists must not reach it: it would unfold them.
-    if not (_is_list(first) and len(first) in _WIDTHS) or any(map(_is_list, first)):
+    if isinstance(events, np.ndarray):
+        plain = events.dtype.kind in "iuf" and events.ndim == 2 and events.shape[1] in _WIDTHS
+        return events.astype(np.float64) if plain else None
+    width = len(events[0]) if _is_list(events[0]) else 0
+    if width not in _WIDTHS or not all(_is_list(event) and len(event) == width for event in events):
+        return None
+    # NumPy would unfold lists within, and give every field the room of the longest text.
+    if not _NUMBERS.issuperset(map(type, chain.from_iterable(events))):
         return None
     try:
-        rows = np.asarray(events)
-    except ValueError:  # events of different lengths
+        return np.array(events, dtype=np.float64)
+    except OverflowError:
         return None
-    plain = rows.dtype.kind in "iuf" and rows.ndim == 2
-    return rows.astype(np.float64) if plain else None
 
 
 def _rows_one_by_one(events: Sequence[Any], sequence: int, path: Path) -> NDArray[np.float64]:
@@ -95,17 +100,17 @@ def _rows_one_by_one(events: Sequence[Any], sequence: int, path: Path) -> NDArra
                 f"{place}: has {len(event)} fields where event 0 has {len(rows[0])}; marked and "
                 "unmarked events are mixed"
             )
-        rows.append([_number(field, f"{place}: field {k}") for k, field in enumerate(event)])
+        rows.append([_number(field, place, k) for k, field in enumerate(event)])
     return np.array(rows)
 
 
-def _number(field: Any, place: str) -> float:
+def _number(field: Any, place: str, k: int) -> float:
     if isinstance(field, int | float | np.integer | np.floating) and not isinstance(field, bool):
         try:
             return float(field)
         except OverflowError as error:
-            raise DataError(f"{place} is a number beyond all floats") from error
-    raise DataError(f"{place} is {_describe(field)}; expected a number")
+            raise DataError(f"{place}: field {k} is a number beyond all floats") from error
+    raise DataError(f"{place}: field {k} is {_describe(field)}; expected a number")
 
 
 def _common_width(sequences: list[NDArray[np.float64]], path: Path) -> int:

@@ -5,23 +5,44 @@ table, and what stands there is never NumPy's own function but a stand-in that c
 and can do no more than make an array out of bytes the file itself carries. (NumPy's own
 reconstruction trusts the file: a data type restored with false flags makes it read bytes as
 object pointers.)
+
+Nor may a small file cost much. It is read whole before it is believed about lengths. Only
+instructions that data need are obeyed. Keys are plain values: to look up a tuple of tuples of
+tuples takes time without end, or all of the interpreter's stack. What is made of bytes, over and
+over of the same ones, is counted against the size of the file.
 """
 
+import io
 import math
 import pickle
+import pickletools
 import re
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smash.data.raw import reading
 from smash.errors import DataError
+from smash.opening import regular_size
 
 _PLAIN_CODE = re.compile(r"[biuf]\d{1,2}|[SU][1-9]\d{0,5}|O8?|\?")
 _MAX_DIMENSIONS = 32
+_MAX_ARGUMENTS = 8
+_MAX_NESTING = 4
+"""Arrays of objects within each other: NumPy frees them one inside the other, on the stack."""
+_COPIES = 8
+"""How often over the bytes of a file may become arrays and bytes of their own."""
+
+_OBEYED = re.compile(
+    r"PROTO|FRAME|STOP|MARK|MEMOIZE|(BIN|LONG_BIN)?(GET|PUT)|GLOBAL|STACK_GLOBAL|REDUCE|BUILD"
+    r"|NONE|NEWTRUE|NEWFALSE|INT|BININT[12]?|LONG[14]?|FLOAT|BINFLOAT|BINPERSID"
+    r"|(SHORT_)?BINSTRING|STRING|(SHORT_)?BINBYTES8?|(SHORT_)?BINUNICODE8?|UNICODE"
+    r"|EMPTY_LIST|LIST|APPENDS?|EMPTY_TUPLE|TUPLE[123]?|EMPTY_DICT|DICT|SETITEMS?"
+)
 
 
 def load_pickle(path: str | Path) -> object:
@@ -33,83 +54,241 @@ def load_pickle(path: str | Path) -> object:
             global; nothing that the file names is imported or run.
     """
     path = Path(path)
-    with reading(path, "a pickle"), path.open("rb") as file:
-        return _RestrictedUnpickler(file, path).load()
+    size = regular_size(path, DataError)
+    with reading(path, "a pickle"):
+        with path.open("rb") as file:
+            content = file.read(size)
+        return RestrictedUnpickler(content, str(path), _ARRAYS).load()
 
 
-class _RestrictedUnpickler(pickle._Unpickler):
-    """An unpickler whose globals are the stand-ins below.
+class RestrictedUnpickler(pickle._Unpickler):
+    """An unpickler whose globals are the stand-ins of a table.
 
     It is the one written in Python: the one in C fills tens of gigabytes when a file of six bytes
     gives a large number to a memo (CPython before 3.14).
     """
 
-    def __init__(self, file: Any, path: Path):
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]]
+    # Pickle's own, which its type stubs leave out.
+    stack: list[Any]
+    memo: dict[int, Any]
+    append: Callable[[Any], None]
+    pop_mark: Callable[[], list[Any]]
+    read: Callable[[int], bytes]
+    readline: Callable[[], bytes]
+
+    def __init__(self, content: bytes, name: str, globals: Mapping[tuple[str, str], Any]):
         # latin1 is how array bytes written by Python 2 survive.
-        super().__init__(file, encoding="latin1")
-        self.path = path
+        super().__init__(io.BytesIO(content), encoding="latin1")
+        self.name, self.globals = name, globals
+        self.room = Room(_COPIES * len(content) + 4096)
 
     def find_class(self, module: str, name: str) -> Any:
-        stand_in = _STAND_INS.get((module, name))
+        stand_in = self.globals.get((module, name))
         if stand_in is None:
-            self._refuse(f"{module}.{name}")
+            self.refuse(f"{module[:80]}.{name[:80]}")
         return stand_in
 
-    def persistent_load(self, pid: Any) -> NoReturn:
-        self._refuse("a persistent id")
+    def persistent_load(self, pid: Any) -> Any:
+        self.refuse("a persistent id")
 
-    def _refuse(self, what: str) -> NoReturn:
+    def refuse(self, what: str) -> NoReturn:
+        """Raises the error that names the file and what in it is refused."""
         raise DataError(
-            f"{self.path}: refused to load {what}; a data pickle holds lists, numbers, strings "
+            f"{self.name}: refused to load {what}; a data pickle holds lists, numbers, strings "
             "and NumPy arrays only. Nothing in it was run; do not open this file otherwise"
         )
 
+    def _reduce(self) -> None:
+        arguments: Any = self.stack.pop()
+        function = self.stack[-1]
+        if type(function) is not StandIn or type(arguments) is not tuple:
+            raise pickle.UnpicklingError("a call of something that is no function")
+        if len(arguments) > _MAX_ARGUMENTS:
+            raise pickle.UnpicklingError("a call with too many arguments")
+        self.stack[-1] = function(self.room, *arguments)
 
-class _StandIn:
-    """A callable that a pickle can call but not alter (BUILD would set attributes)."""
+    def _build(self) -> None:
+        state = self.stack.pop()
+        built = self.stack[-1]
+        if not isinstance(built, Buildable):
+            raise pickle.UnpicklingError(f"state set on a {type(built).__name__}")
+        built.build(state, self.room)
+
+    def _append(self) -> None:
+        value = self.stack.pop()
+        self._last(list).append(value)
+
+    def _appends(self) -> None:
+        values = self.pop_mark()
+        self._last(list).extend(values)
+
+    def _set_item(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._last(dict).update(self._mapping([key, value]))
+
+    def _set_items(self) -> None:
+        values = self.pop_mark()
+        self._last(dict).update(self._mapping(values))
+
+    def _dict(self) -> None:
+        values = self.pop_mark()
+        self.append(self._mapping(values))
+
+    def _last(self, kind: type) -> Any:
+        """Returns what lies on top, which is to be of this kind."""
+        last = self.stack[-1]
+        if type(last) is not kind:
+            raise pickle.UnpicklingError(f"values put into what is no {kind.__name__}")
+        return last
+
+    def _mapping(self, values: list[Any]) -> dict[Any, Any]:
+        """Returns a mapping of keys and values in turn."""
+        keys = values[::2]
+        if not all(map(_is_plain_key, keys)):
+            self.refuse("a mapping whose keys are more than numbers and text")
+        return dict(zip(keys, values[1::2], strict=True))
+
+    def _put(self) -> None:
+        place = int(self.readline()[:-1])
+        if not 0 <= place < 2**32:  # as in the binary instructions
+            raise pickle.UnpicklingError("a place in the memo beyond all")
+        self.memo[place] = self.stack[-1]
+
+    def _byte_array(self) -> None:
+        """As bytes: a byte array of the length that is named would be made before it is read."""
+        [length] = struct.unpack("<Q", self.read(8))
+        content = self.read(length)
+        if len(content) < length:
+            raise pickle.UnpicklingError("bytes that are not all there")
+        self.append(content)
+
+    def _instance(self) -> None:
+        module, name = (self.readline()[:-1].decode("utf-8") for _ in range(2))
+        self.refuse(f"{module[:80]}.{name[:80]}")
+
+
+def _is_plain_key(key: Any) -> bool:
+    # Whole numbers beyond 60 bits can be chosen to share one place in a mapping.
+    return key is None or type(key) in (str, bytes, bool) or (type(key) is int and abs(key) < 2**60)
+
+
+def _refusing(instruction: str) -> Callable[[Any], None]:
+    def refuse(unpickler: RestrictedUnpickler) -> None:
+        unpickler.refuse(f"the instruction {instruction}")
+
+    return refuse
+
+
+def _dispatch() -> dict[int, Callable[[Any], None]]:
+    """Returns what each instruction does: pickle's own way, a checked one, or a refusal."""
+    usual = pickle._Unpickler.dispatch
+    table = {
+        ord(code.code): usual[ord(code.code)]
+        if _OBEYED.fullmatch(code.name)
+        else _refusing(code.name)
+        for code in pickletools.opcodes
+    }
+    return table | {
+        ord(pickle.REDUCE): RestrictedUnpickler._reduce,
+        ord(pickle.BUILD): RestrictedUnpickler._build,
+        ord(pickle.APPEND): RestrictedUnpickler._append,
+        ord(pickle.APPENDS): RestrictedUnpickler._appends,
+        ord(pickle.SETITEM): RestrictedUnpickler._set_item,
+        ord(pickle.SETITEMS): RestrictedUnpickler._set_items,
+        ord(pickle.DICT): RestrictedUnpickler._dict,
+        ord(pickle.PUT): RestrictedUnpickler._put,
+        ord(pickle.BYTEARRAY8): RestrictedUnpickler._byte_array,
+        ord(pickle.INST): RestrictedUnpickler._instance,
+    }
+
+
+RestrictedUnpickler.dispatch = _dispatch()
+
+
+class Room:
+    """How many bytes a file may still make: calls may be made of the same bytes again and again."""
+
+    def __init__(self, n_bytes: int) -> None:
+        self.left = n_bytes
+
+    def take(self, n_bytes: int) -> None:
+        """Counts bytes that are about to be made; raises when they are too many."""
+        self.left -= n_bytes
+        if self.left < 0:
+            raise pickle.UnpicklingError("it repeats its own parts to become far larger than it is")
+
+
+class StandIn:
+    """A callable that a pickle can call but not alter; it is told the room that is left."""
 
     __slots__ = ("_function",)
 
     def __init__(self, function: Callable[..., Any]):
         self._function = function
 
-    def __call__(self, *args: Any) -> Any:
-        return self._function(*args)
-
-    def __setstate__(self, state: Any) -> NoReturn:
-        raise pickle.UnpicklingError("state set on a function")
+    def __call__(self, room: Room, *arguments: Any) -> Any:
+        return self._function(room, *arguments)
 
 
-class _PlainDtype:
+class Buildable:
+    """What a pickle may give a state, once it was made."""
+
+    __slots__ = ()
+
+    def build(self, state: Any, room: Room) -> None:
+        """Takes the state; raises when it is not what it should be."""
+        raise NotImplementedError
+
+
+class _PlainDtype(Buildable):
     """Stands for numpy.dtype while a pickle is read: numbers, strings or objects, no fields."""
 
     __slots__ = ("dtype",)
 
-    def __init__(self, code: Any, *_flags: Any):
-        if not (isinstance(code, str) and _PLAIN_CODE.fullmatch(code)):
-            raise pickle.UnpicklingError(f"data type {code!r:.40} is not a plain one")
+    def __init__(self, _room: Room, code: Any, *_flags: Any):
+        if not isinstance(code, str):
+            raise pickle.UnpicklingError("data type that is not named")
+        if not _PLAIN_CODE.fullmatch(code):
+            raise pickle.UnpicklingError(f"data type {code[:40]!r} is not a plain one")
         self.dtype = np.dtype(code)
 
-    def __setstate__(self, state: Any) -> None:
+    def build(self, state: Any, room: Room) -> None:
         _version, order, *structure = state[:5]
         if structure != [None, None, None] or order not in ("<", ">", "=", "|"):
             raise pickle.UnpicklingError("data type with fields or an unknown byte order")
         self.dtype = self.dtype.newbyteorder(order)
 
 
-class _PickledArray(np.ndarray):
-    """An array that checks the state a pickle gives it before NumPy sees it."""
+class _PickledArray(np.ndarray, Buildable):
+    """An array that checks the state a pickle gives it, once, before NumPy sees it."""
 
-    def __setstate__(self, state: Any) -> None:
+    nesting = 0
+    """How many arrays of objects it is and holds within each other; 0 until it has its state."""
+
+    def build(self, state: Any, room: Room) -> None:
         _version, shape, plain, fortran, data = state
+        if self.nesting:
+            raise pickle.UnpicklingError("array with two states")
         dtype = _dtype_of(plain)
         if isinstance(data, str):
+            room.take(len(data))
             data = data.encode("latin1")
-        _check_shape(shape)
+        n_values = _n_values(shape, room)
         kind, item = (list, 1) if dtype.hasobject else (bytes, dtype.itemsize)
-        if not isinstance(data, kind) or len(data) != math.prod(shape) * item:
+        if not isinstance(data, kind) or len(data) != n_values * item:
             raise pickle.UnpicklingError("array whose data do not fill its shape")
-        super().__setstate__((1, shape, dtype, bool(fortran), data))  # type: ignore[arg-type]
+        room.take(n_values * dtype.itemsize)
+        self.nesting = _nesting(data) if isinstance(data, list) else 1
+        np.ndarray.__setstate__(self, (1, shape, dtype, bool(fortran), data))  # type: ignore[arg-type]
+
+
+def _nesting(values: list[Any]) -> int:
+    """Returns the nesting of an array of these objects; raises where it is deep or unfinished."""
+    within = [value.nesting for value in values if isinstance(value, _PickledArray)]
+    if not all(within) or max(within, default=0) >= _MAX_NESTING:
+        raise pickle.UnpicklingError("arrays nested too deeply")
+    return 1 + max(within, default=0)
 
 
 def _dtype_of(plain: Any) -> np.dtype:
@@ -125,55 +304,67 @@ def _number_dtype_of(plain: Any) -> np.dtype:
     return dtype
 
 
-def _check_shape(shape: Any) -> None:
-    whole = isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape)
-    if not whole or len(shape) > _MAX_DIMENSIONS:
+def _n_values(shape: Any, room: Room) -> int:
+    """Returns how many values an array of this shape has; raises when there is no such array."""
+    if not isinstance(shape, tuple) or len(shape) > _MAX_DIMENSIONS:
         raise pickle.UnpicklingError("array with an impossible shape")
+    if not all(type(n) is int and 0 <= n <= max(room.left, 0) for n in shape):
+        raise pickle.UnpicklingError("array with an impossible shape")
+    return math.prod(shape)
 
 
 def _array_class(*_args: Any) -> NoReturn:
     raise pickle.UnpicklingError("numpy.ndarray called directly")
 
 
-def _reconstruct(subtype: Any, *_shape_and_code: Any) -> NDArray:
+def _reconstruct(_room: Room, subtype: Any, *_shape_and_code: Any) -> NDArray:
     if subtype is not _NDARRAY:
         raise pickle.UnpicklingError("array of a class other than numpy.ndarray")
     return np.ndarray.__new__(_PickledArray, (0,), np.int8)
 
 
-def _scalar(plain: Any, data: Any) -> np.generic:
+def _scalar(_room: Room, plain: Any, data: Any) -> np.generic:
     dtype = _number_dtype_of(plain)
+    if len(data) != dtype.itemsize:
+        raise pickle.UnpicklingError("number of another size than its data type's")
     data = data.encode("latin1") if isinstance(data, str) else data
     return np.frombuffer(data, dtype, count=1)[0]
 
 
-def _from_buffer(data: Any, plain: Any, shape: Any, order: Any, axes: Any = None) -> NDArray:
-    array = np.frombuffer(data, _number_dtype_of(plain))
-    _check_shape(shape)
+def _from_buffer(
+    room: Room, data: Any, plain: Any, shape: Any, order: Any, axes: Any = None
+) -> NDArray:
+    dtype = _number_dtype_of(plain)
+    n_values = _n_values(shape, room)
+    if not isinstance(data, bytes) or len(data) != n_values * dtype.itemsize:
+        raise pickle.UnpicklingError("array whose data do not fill its shape")
+    room.take(len(data))
+    array = np.frombuffer(data, dtype)
     if order == "K" and axes is not None:
         return array.reshape(shape, order="C").transpose(axes).copy()
     return array.reshape(shape, order=order).copy()
 
 
-def _encode(text: Any, encoding: Any) -> bytes:
+def _encode(room: Room, text: Any, encoding: Any) -> bytes:
     if not isinstance(text, str) or encoding != "latin1":
         raise pickle.UnpicklingError("codec other than latin1")
+    room.take(len(text))
     return text.encode("latin1")
 
 
-def _empty_bytes() -> bytes:
+def _empty_bytes(_room: Room) -> bytes:
     return b""
 
 
-_NDARRAY = _StandIn(_array_class)
-_STAND_INS: dict[tuple[str, str], _StandIn] = {
+_NDARRAY = StandIn(_array_class)
+_ARRAYS: dict[tuple[str, str], StandIn] = {
     ("numpy", "ndarray"): _NDARRAY,
-    ("numpy", "dtype"): _StandIn(_PlainDtype),
+    ("numpy", "dtype"): StandIn(_PlainDtype),
     # How protocols before 3 write bytes.
-    ("_codecs", "encode"): _StandIn(_encode),
-    ("__builtin__", "bytes"): _StandIn(_empty_bytes),
+    ("_codecs", "encode"): StandIn(_encode),
+    ("__builtin__", "bytes"): StandIn(_empty_bytes),
 }
 for _core in ("numpy.core", "numpy._core"):  # NumPy 1 and NumPy 2
-    _STAND_INS[f"{_core}.multiarray", "_reconstruct"] = _StandIn(_reconstruct)
-    _STAND_INS[f"{_core}.multiarray", "scalar"] = _StandIn(_scalar)
-    _STAND_INS[f"{_core}.numeric", "_frombuffer"] = _StandIn(_from_buffer)
+    _ARRAYS[f"{_core}.multiarray", "_reconstruct"] = StandIn(_reconstruct)
+    _ARRAYS[f"{_core}.multiarray", "scalar"] = StandIn(_scalar)
+    _ARRAYS[f"{_core}.numeric", "_frombuffer"] = StandIn(_from_buffer)
