@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smash.data.bounds import check_text_table, plain_columns
 from smash.data.events import Place
 from smash.data.raw import RawEvents, observed_window, reading
 from smash.errors import DataError
@@ -32,14 +33,16 @@ def read_table(path: Path) -> pd.DataFrame:
         DataError: when the file is missing or cannot be read, naming it.
     """
     if path.suffix.lower() == ".csv":
+        check_text_table(path)
         with reading(path, "a CSV table"), warnings.catch_warnings():
             # pandas only warns when rows are longer than the header and cuts them off.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             # As text: which marks are numbers is for all splits to say, and pandas' own parsing
             # of numbers is not exact in all of its versions.
             return pd.read_csv(path, index_col=False, dtype=str, skipinitialspace=True)
+    columns = plain_columns(path)
     with reading(path, "a Parquet table"):
-        table = pd.read_parquet(path).reset_index(drop=True)
+        table = pd.read_parquet(path, columns=columns).reset_index(drop=True)
         return table.rename(columns=str)
 
 
