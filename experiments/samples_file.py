@@ -20,8 +20,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from smash.data.bounds import check_parquet
 from smash.data.events import Targets
-from smash.errors import DataError
+from smash.data.raw import reading
 from smash.samples import Forecast, Samples
 
 
@@ -61,17 +62,18 @@ def read_samples(path: Path | str) -> tuple[Targets, Samples]:
     Raises:
         DataError: when the file is missing or not such a file.
     """
-    try:
-        table = pq.read_table(path)
+    check_parquet(Path(path))
+    with reading(Path(path), "a file of samples"):
+        table = pq.ParquetFile(path).read()
         columns = {name: table[name].combine_chunks() for name in table.column_names}
         marked, with_marks = "mark" in columns, "sample_mark" in columns
         targets = Targets(
-            sequence=columns["sequence"].to_numpy(),
-            event=columns["event"].to_numpy(),
-            time=columns["time"].to_numpy(),
-            gap=columns["gap"].to_numpy(),
-            location=np.column_stack([columns["x"].to_numpy(), columns["y"].to_numpy()]),
-            mark=columns["mark"].to_numpy() if marked else None,
+            sequence=_column(columns["sequence"], np.int64),
+            event=_column(columns["event"], np.int64),
+            time=_column(columns["time"], np.float64),
+            gap=_column(columns["gap"], np.float64),
+            location=np.column_stack([_column(columns[name], np.float64) for name in "xy"]),
+            mark=_column(columns["mark"], np.int64) if marked else None,
         )
         location = [_matrix(columns[name]) for name in ("sample_x", "sample_y")]
         samples = Samples(
@@ -80,8 +82,8 @@ def read_samples(path: Path | str) -> tuple[Targets, Samples]:
             mark=_matrix(columns["sample_mark"]).astype(np.int64) if with_marks else None,
             mark_probability=_matrix(columns["mark_probability"]) if with_marks else None,
         )
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise DataError(f"{path}: not a file of samples: {error}") from error
+        if samples.gap.shape != samples.location.shape[:2]:
+            raise ValueError("as many draws of each thing are expected")
     return targets, samples
 
 
@@ -112,6 +114,19 @@ def _lists(values: np.ndarray, kind: type) -> pa.Array:
     return pa.ListArray.from_arrays(offsets, pa.array(values.astype(kind).ravel()))
 
 
+def _column(values: pa.Array, kind: type) -> np.ndarray:
+    """Returns (N,) numbers, none of them missing."""
+    if values.null_count or values.to_numpy(zero_copy_only=False).dtype != kind:
+        raise ValueError(f"a column of {values.type} with {values.null_count} missing")
+    return values.to_numpy(zero_copy_only=False)
+
+
 def _matrix(lists: pa.ListArray) -> np.ndarray:
-    values = lists.flatten().to_numpy()
-    return values.reshape(len(lists), -1).astype(np.float64)
+    """Returns (N, S) numbers, as many in every row."""
+    lengths = np.diff(lists.offsets.to_numpy())
+    if lists.null_count or len(set(lengths.tolist())) > 1:
+        raise ValueError("rows with different numbers of draws")
+    values = lists.flatten()
+    if values.null_count:
+        raise ValueError("draws that are missing")
+    return values.to_numpy().reshape(len(lists), -1).astype(np.float64)

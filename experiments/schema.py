@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from experiments import keys, strict_yaml
 from smash.errors import SpecError
+from smash.opening import read_text
 
 # Strict types in the sections too: pydantic hands its configuration down to plain dataclasses,
 # and checks the ones it is given as instances again.
@@ -28,10 +29,7 @@ def read_mapping(path: Path | str) -> dict[str, Any]:
     Raises:
         SpecError: when it cannot be read or holds something else.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: cannot be read ({error}); name a spec file (YAML)") from error
+    text = read_text(path, SpecError, strict_yaml.MOST_TEXT)
     mapping = strict_yaml.parse(text, str(path))
     mapping = {} if mapping is None else mapping
     if not isinstance(mapping, dict):

@@ -2,7 +2,8 @@
 
 YAML 1.1, as PyYAML reads it, turns `5e-3` into text, `1:30` into 90, `no` into false, and lets a
 key repeated further down win silently. Here the scalars are those of YAML 1.2's core schema, and
-repeated keys, aliases and tags that make anything but plain values are refused.
+repeated keys, aliases and tags that make anything but plain values are refused. So is more than a
+spec could need.
 """
 
 import re
@@ -24,6 +25,9 @@ _SCALARS = (
         list("-+.0123456789"),
     ),
 )
+MOST_TEXT = 2**18
+"""Bytes of a file; reading takes time for every value, and a spec has a few hundred of them."""
+_MOST_VALUES = 50_000
 _PLAIN = ("null", "bool", "int", "float", "str", "seq", "map")
 
 
@@ -36,7 +40,13 @@ class _Loader(yaml.SafeLoader):
         for tag in (None, *(_TAG + name for name in _PLAIN))
     }
 
+    values = 0
+
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.values += 1
+        if self.values > _MOST_VALUES:
+            mark = self.peek_event().start_mark
+            raise yaml.composer.ComposerError(None, None, "too many values for a spec", mark)
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark
             raise yaml.composer.ComposerError(None, None, "aliases are not read here", mark)

@@ -1,7 +1,6 @@
 """Training checkpoints: model, optimiser and generators of an epoch, one folder each."""
 
 import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ import torch
 from smash.errors import CheckpointError
 from smash.files import replacing_folder, write_json
 from smash.model import PARTS, Smash
+from smash.opening import read_json
+from smash.torch_files import load_tensors
 
 STATE, PROGRESS = "training.pt", "progress.json"
 
@@ -49,15 +50,37 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         CheckpointError: when it is damaged.
     """
+    advice = "remove the folder to resume from the one before it"
     try:
-        state = torch.load(folder / STATE, weights_only=True)
-        progress = json.loads((folder / PROGRESS).read_text())
-    except Exception as error:
-        raise CheckpointError(
-            f"{folder}: damaged checkpoint ({error}); remove the folder to resume from the "
-            "one before it"
-        ) from error
+        state = load_tensors(folder / STATE)
+        # A best loss is infinite before there is one.
+        progress = read_json(folder / PROGRESS, finite=False)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder}: damaged checkpoint ({error}); {advice}") from error
+    if not isinstance(state, dict) or not isinstance(progress, dict):
+        raise CheckpointError(f"{folder}: damaged checkpoint (no mapping); {advice}")
     return Checkpoint(folder, state, progress)
+
+
+def check_optimizer(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> None:
+    """Checks that an optimiser's state is one of this optimiser, whose own check is not of shapes.
+
+    Raises:
+        KeyError, TypeError, ValueError: where it is not.
+    """
+    own = optimizer.state_dict()["param_groups"]
+    for group, expected in zip(state["param_groups"], own, strict=True):
+        if group.keys() != expected.keys() or group["params"] != expected["params"]:
+            raise ValueError("an optimiser of other settings")
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for number, moments in state["state"].items():
+        for name in ("exp_avg", "exp_avg_sq"):
+            if moments[name].shape != parameters[number].shape:
+                raise ValueError(f"{name} of another shape")
+            if not torch.isfinite(moments[name]).all():
+                raise ValueError(f"{name} holds numbers that are none")
+        if moments["step"].numel() != 1 or not torch.isfinite(moments["step"]).all():
+            raise ValueError("steps that are no number")
 
 
 def latest_checkpoint(root: Path) -> Path | None:

@@ -5,12 +5,13 @@ be the one that was kept: weights that were exchanged load as well as the right 
 """
 
 import hashlib
-import json
+import os
 from pathlib import Path
 from typing import Any
 
 from smash.errors import CheckpointError
 from smash.files import write_json
+from smash.opening import read_json, regular_size
 
 MANIFEST = "manifest.json"
 RECALIBRATION = "recalibration.json"
@@ -33,13 +34,14 @@ def check_manifest(folder: Path) -> str:
             is damaged.
     """
     path = folder / MANIFEST
-    if not path.exists():
+    if not os.path.lexists(path):
         return ""
     try:
-        about = json.loads(path.read_text())
-        expected, digest = _checked(about)
+        expected, digest = _checked(read_json(path))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: damaged, or of another format ({error})") from error
+    for name in expected:
+        _check_inside(folder, name)
     found = {file.name: file_digest(file) for file in _files(folder)}
     for name in sorted(expected.keys() | found.keys()):
         if name not in found:
@@ -50,6 +52,17 @@ def check_manifest(folder: Path) -> str:
                 f"{MANIFEST} says {expected.get(name, 'nothing')[:12]}); get the folder again"
             )
     return digest
+
+
+def _check_inside(folder: Path, name: str) -> None:
+    """Checks that a name leads to a file of the folder itself."""
+    if Path(name).name != name or name in ("", ".", ".."):
+        raise CheckpointError(f"{folder / MANIFEST}: {name[:80]!r} is no file of its folder")
+    file = folder / name
+    if file.is_symlink() and folder.resolve() not in file.resolve().parents:
+        raise CheckpointError(f"{file}: leads out of the folder; get the folder again")
+    if os.path.lexists(file):
+        regular_size(file, CheckpointError)
 
 
 def file_digest(path: Path) -> str:
@@ -63,7 +76,7 @@ def file_digest(path: Path) -> str:
 
 def _files(folder: Path) -> list[Path]:
     """Returns the files of a folder but for the manifest and hidden ones."""
-    kept = (path for path in folder.iterdir() if path.is_file())
+    kept = (path for path in folder.iterdir() if path.is_file())  # no pipe or device is one
     return sorted(path for path in kept if path.name != MANIFEST and path.name[0] != ".")
 
 
@@ -72,6 +85,8 @@ def _checked(about: Any) -> tuple[dict[str, str], str]:
     if about["format"] != FORMAT:
         raise ValueError(f"format {about['format']}, not {FORMAT}")
     files, digest = about["files"], about["data"]["digest"]
-    if not isinstance(digest, str) or not all(isinstance(v, str) for v in dict(files).values()):
+    if not isinstance(files, dict) or not all(
+        isinstance(v, str) for v in (digest, *files.values())
+    ):
         raise ValueError("a hash is no text")
-    return dict(files), digest
+    return files, digest

@@ -1,13 +1,9 @@
 """The model: encoder, score network and scaling, saved and loaded together."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
@@ -17,6 +13,7 @@ from smash.data.clock import Clock
 from smash.data.dataset import Dataset
 from smash.data.events import EventSequences
 from smash.data.scaling import Scaler
+from smash.description import FORMAT, read_description
 from smash.encoder import Encoder
 from smash.errors import CheckpointError, SpecError
 from smash.files import replacing_folder, write_json
@@ -25,11 +22,11 @@ from smash.manifest import RECALIBRATION, check_manifest
 from smash.objective import noise_scale
 from smash.scorenet import ScoreNet
 from smash.settings import ModelSettings, ObjectiveSettings
+from smash.weights import no_larger_than, read_weights
 
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 PARTS = (DESCRIPTION, WEIGHTS, RECALIBRATION)
 """What a saved model's folder holds."""
-FORMAT = 1
 LAW_REACH = 1.1
 """How far a rate reaches on the z scale: events somewhat beyond training's gaps have a density."""
 
@@ -194,52 +191,13 @@ class Smash(nn.Module):
         """
         folder = Path(folder)
         kept_digest = check_manifest(folder)
-        description = _read_description(folder / DESCRIPTION)
-        try:
-            model = cls(
-                ModelSettings(**_with_tuples(description["settings"])),
-                description["n_marks"],
-                Scaler(**_with_tuples(description["scaler"])),
-                About(**_with_tuples(description["about"])),
-                # Models saved before there was a likelihood objective say nothing.
-                description.get("law_points", 0),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(
-                f"{folder / DESCRIPTION}: not a model description ({error}); "
-                "save the model again with this version"
-            ) from error
-        try:
-            model.load_state_dict(load_file(folder / WEIGHTS))
-        except FileNotFoundError as error:
-            raise CheckpointError(f"{folder / WEIGHTS}: no such file") from error
-        except (SafetensorError, RuntimeError) as error:
-            raise CheckpointError(
-                f"{folder / WEIGHTS}: damaged, or not the weights of this model: {error}"
-            ) from error
+        told = read_description(folder / DESCRIPTION, About)
+        with no_larger_than(folder / WEIGHTS):
+            model = cls(told.settings, told.n_marks, told.scaler, told.about, told.law_points)
+        model.load_state_dict(read_weights(folder / WEIGHTS, model.state_dict()))
         if kept_digest and kept_digest != model.about.digest:
             raise CheckpointError(
                 f"{folder}: the manifest is of a model of other data ({model.about.dataset}); get "
                 "the folder again"
             )
         return model.to(device).eval()
-
-
-def _read_description(path: Path) -> dict[str, Any]:
-    try:
-        description = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{path}: no such file; name a folder written by a training run"
-        ) from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path}: not readable as JSON: {error}") from error
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: not a model of format {FORMAT}")
-    return description
-
-
-def _with_tuples(fields: dict[str, Any]) -> dict[str, Any]:
-    """Returns `fields` with the tuples that JSON made lists of."""
-    tuples = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
-    return fields | tuples

@@ -10,6 +10,8 @@ from smash.data.scaling import Scaler
 from smash.errors import CheckpointError
 from smash.model import About, Smash
 from smash.settings import ModelSettings
+from smash.torch_files import load_tensors
+from smash.weights import check_finite
 
 _STREAMS = ("_temporal", "_loc", "", "_mark")
 _LSTMS = ("rnn_temporal", "rnn_spatial", "rnn", "rnn_mark")
@@ -64,17 +66,10 @@ def read_state_dict(path: Path | str) -> dict[str, Tensor]:
     Raises:
         CheckpointError: when the file is missing, damaged or holds anything but tensors.
     """
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: no such file") from error
-    except Exception as error:
-        raise CheckpointError(
-            f"{path}: not a file of plain weights, so it is not read ({type(error).__name__}); "
-            "give the state dict that the original implementation saves"
-        ) from error
+    weights = load_tensors(Path(path))
     if not isinstance(weights, dict) or not all(isinstance(v, Tensor) for v in weights.values()):
         raise CheckpointError(f"{path}: holds more than named tensors; expected a state dict")
+    check_finite(weights, Path(path))
     return weights
 
 

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from smash.checkpoints import (
+    check_optimizer,
     checkpoint_folder,
     latest_checkpoint,
     load_checkpoint,
     save_checkpoint,
 )
 from smash.data.batching import Batch, ScaledSequences
-from smash.errors import TrainingError
+from smash.errors import CheckpointError, TrainingError
 from smash.global_state import GlobalState
 from smash.likelihood import likelihood_loss, survival_loss
 from smash.model import Smash
@@ -138,11 +139,23 @@ class Trainer:
         if folder is None:
             return False
         checkpoint = load_checkpoint(folder)
-        state, progress = checkpoint.state, checkpoint.progress
         self.kept.load_state_dict(Smash.load(folder, str(self.model.device)).state_dict())
+        try:
+            self._restore(checkpoint.state, checkpoint.progress)
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{folder}: damaged, or not a checkpoint of this training "
+                f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); remove the "
+                "folder to resume from the one before it"
+            ) from error
+        return True
+
+    def _restore(self, state: dict[str, Any], progress: dict[str, Any]) -> None:
+        """Takes on what a checkpoint holds beside the model that is kept."""
         if self.average is not None:
             self.model.load_state_dict(state["weights"])
             self.average.n_averaged.copy_(state["n_averaged"])
+        check_optimizer(state["optimizer"], self.optimizer)
         self.optimizer.load_state_dict(state["optimizer"])
         self.order.set_state(state["order"])
         self.noise.set_state(state["noise"])
@@ -152,7 +165,6 @@ class Trainer:
             best_epoch=progress["best_epoch"],
             best_loss=progress["best_loss"],
         )
-        return True
 
     def learning_rate(self, epoch: int) -> float:
         """Returns the rate of epoch (from 0): linear warm-up, then linear decay, as published."""

@@ -9,25 +9,25 @@ a categorical law, a mixture of log-normals with an atom at zero, and a mixture 
 full covariances. It trains in a minute or two on a CPU and is sampled without any iteration.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from smash.baselines.mixture_inputs import Batch, MixtureData, Pieces, Standardisation
 from smash.data.events import EventSequences
+from smash.description import Marks, checked_parts
 from smash.errors import CheckpointError
 from smash.files import replacing_folder, write_json
 from smash.mixture_laws import GAP_NUMBERS, LOCATION_NUMBERS, GapLaw, LocationLaw
+from smash.opening import read_json
 from smash.samples import Forecast, LogDensities, Samples
 from smash.settings import Count, Positive
+from smash.weights import no_larger_than, read_weights
 
 WEIGHTS, DESCRIPTION, FORMAT = "mixture.safetensors", "mixture.json", 1
 
@@ -56,6 +56,14 @@ class MixtureSettings:
     least_batches: Count = 24
     clip_norm: Positive = 5.0
     forecast_events: Count = 256
+
+
+_PARTS = {
+    "format": int,
+    "n_marks": Marks,
+    "settings": MixtureSettings,
+    "standardisation": Standardisation,
+}
 
 
 class _Head(nn.Module):
@@ -243,25 +251,19 @@ class Mixture(nn.Module):
             CheckpointError: when a file is missing, damaged or of another format.
         """
         folder = Path(folder)
-        try:
-            description = json.loads((folder / DESCRIPTION).read_text())
-            if description["format"] != FORMAT:
-                raise ValueError(f"format {description['format']}, not {FORMAT}")
-            model = cls(
-                MixtureSettings(**description["settings"]),
-                description["n_marks"],
-                Standardisation.read(description["standardisation"]),
-            )
-            model.load_state_dict(load_file(folder / WEIGHTS))
-        except FileNotFoundError as error:
+        if not (folder / DESCRIPTION).exists():
             raise CheckpointError(
                 f"{folder}: no saved mixture, which is {DESCRIPTION} and {WEIGHTS}; name the "
                 "folder that one was saved in"
-            ) from error
-        except (KeyError, TypeError, ValueError, SafetensorError, RuntimeError) as error:
-            raise CheckpointError(
-                f"{folder}: damaged, or not a mixture saved by this version: {error}"
-            ) from error
+            )
+        parts = checked_parts(_PARTS, read_json(folder / DESCRIPTION), folder / DESCRIPTION)
+        if parts["format"] != FORMAT:
+            raise CheckpointError(f"{folder / DESCRIPTION}: not a mixture of format {FORMAT}")
+        if min(parts["standardisation"].location_scale + parts["standardisation"].log_gap[1:]) <= 0:
+            raise CheckpointError(f"{folder / DESCRIPTION}: standard deviations are above 0")
+        with no_larger_than(folder / WEIGHTS):
+            model = cls(parts["settings"], parts["n_marks"], parts["standardisation"])
+        model.load_state_dict(read_weights(folder / WEIGHTS, model.state_dict()))
         return model.to(device).eval()
 
 

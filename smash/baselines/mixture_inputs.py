@@ -1,7 +1,6 @@
 """What the mixture sees of events: standardised numbers, and batches of whole sequences."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -41,12 +40,6 @@ class Standardisation:
             (float(scale[0]), float(scale[1])),
             DAY.get(time_unit),
         )
-
-    @classmethod
-    def read(cls, fields: dict[str, Any]) -> "Standardisation":
-        """Returns what `dataclasses.asdict` made JSON of."""
-        pairs = {name: tuple(value) for name, value in fields.items() if name != "day"}
-        return cls(day=fields["day"], **pairs)
 
     @property
     def n_inputs(self) -> int:

@@ -46,7 +46,7 @@ class Clock:
                 f"{where(0)}: time is the timestamp {column.iloc[0]}, and the data's times are "
                 f"plain numbers of {self.unit}; give such numbers"
             )
-        since = timestamps(column, where) - pd.Timestamp(self.origin)
+        since = timestamps(column, where) - self._start()
         return np.asarray(since / pd.Timedelta(seconds=self._seconds()), dtype=np.float64)
 
     def times(self, numbers: Floats) -> Floats | pd.DatetimeIndex:
@@ -54,7 +54,7 @@ class Clock:
         if not self.origin:
             return numbers
         microseconds = np.round(np.asarray(numbers) * self._seconds() * 1e6)
-        return pd.Timestamp(self.origin) + pd.to_timedelta(microseconds, unit="us")
+        return self._start() + pd.to_timedelta(microseconds, unit="us")
 
     def duration(self, value: float | str, what: str = "horizon") -> float:
         """Returns a duration in `unit`: a number of it, or text such as `1d`, `36 hours`, `90min`.
@@ -80,6 +80,10 @@ class Clock:
                 f"with one of {', '.join(SECONDS)}, such as 1d"
             )
         return float(found.group(1)) * SECONDS[word] / self._seconds()
+
+    def _start(self) -> pd.Timestamp:
+        start = pd.Timestamp(self.origin)
+        return start.tz_localize("UTC") if start.tz is None else start.tz_convert("UTC")
 
     def _seconds(self) -> float:
         if self.unit not in SECONDS:

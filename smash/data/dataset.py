@@ -116,15 +116,17 @@ def build_dataset(
         )
     check_variation(train)
     given = tuple(about.pop("mark_names", None) or ())
-    n_marks, names = _marks(name, splits, given) if with_marks else (1, ())
+    n_marks, names = (
+        _marks(name, splits, given, len(about.get("mark_edges") or ())) if with_marks else (1, ())
+    )
     return Dataset(name, train, validation, test, n_marks, names, **about)
 
 
 def _marks(
-    name: str, splits: tuple[EventSequences, ...], given: tuple[str, ...]
+    name: str, splits: tuple[EventSequences, ...], given: tuple[str, ...], n_edges: int
 ) -> tuple[int, tuple[str, ...]]:
     """Returns the number of marks and their names: those given, else their numbers."""
-    seen = 1 + max(int(s.mark.max()) for s in splits if s.mark is not None)
+    seen = 1 + max(n_edges, *(int(s.mark.max()) for s in splits if s.mark is not None))
     if given and seen > len(given):
         raise DataError(
             f"{name}: mark {seen - 1} has no name among {', '.join(given)}; name all marks from 0 "

@@ -138,7 +138,7 @@ class RestrictedUnpickler(pickle._Unpickler):
     def _last(self, kind: type) -> Any:
         """Returns what lies on top, which is to be of this kind."""
         last = self.stack[-1]
-        if type(last) is not kind:
+        if not isinstance(last, kind):
             raise pickle.UnpicklingError(f"values put into what is no {kind.__name__}")
         return last
 

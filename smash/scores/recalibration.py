@@ -7,7 +7,7 @@ regression of the share on the level leaves it as it is: R is the ranks' empiric
 Marks get a temperature (C. Guo et al., ICML 2017): p(k)^(1/T), normalised.
 """
 
-import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from smash.data.events import Targets
 from smash.errors import CheckpointError, DataError
 from smash.files import write_json
 from smash.manifest import RECALIBRATION
+from smash.opening import read_json
 from smash.samples import Samples
 from smash.scores import marks, proper
 from smash.scores.figures import percent
@@ -176,15 +177,15 @@ class Recalibration:
         """
         try:
             if content["format"] != FORMAT:
-                raise ValueError(f"format {content['format']}")
+                raise ValueError(f"format {content['format']!r:.40}")
             heat = content["temperature"]
             return cls(
                 Levels.read(content["time"]),
                 Levels.read(content["region"]),
-                None if heat is None else float(heat),
-                int(content["n_events"]),
-                int(content["n_groups"]),
-                str(content["drawn_by"]),
+                None if heat is None else _heat(heat),
+                _count(content["n_events"]),
+                _count(content["n_groups"]),
+                _text(content["drawn_by"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"not a recalibration of format {FORMAT} ({error})") from error
@@ -202,11 +203,12 @@ class Recalibration:
             CheckpointError: when the file is damaged.
         """
         path = folder / RECALIBRATION
-        try:
-            return cls.from_json(json.loads(path.read_text()))
-        except FileNotFoundError:
+        if not os.path.lexists(path):
             return None
-        except (UnicodeDecodeError, json.JSONDecodeError, CheckpointError) as error:
+        content = read_json(path)
+        try:
+            return cls.from_json(content)
+        except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}; remove the file or test again") from error
 
 
@@ -288,9 +290,29 @@ def _heated(probability: Floats, temperature: float) -> Floats:
 
 
 def _level_list(values: Any) -> tuple[float, ...]:
-    levels = np.asarray(values, dtype=np.float64)
+    if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
+        raise ValueError("expected lists of levels")
+    levels = np.array(values, dtype=np.float64)
     if levels.shape != KNOTS.shape or not ((levels >= 0) & (levels <= 1)).all():
         raise ValueError(f"expected {len(KNOTS)} levels between 0 and 1")
     if (np.diff(levels) < 0).any():
         raise ValueError("expected growing levels")
     return tuple(levels.tolist())
+
+
+def _heat(value: Any) -> float:
+    if type(value) not in (int, float) or not 0.99 / HOTTEST <= value <= 1.01 * HOTTEST:
+        raise ValueError(f"expected a temperature from {1 / HOTTEST:g} to {HOTTEST:g}")
+    return float(value)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError("expected numbers of events and groups from 1")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected text that says how samples were drawn")
+    return value
