@@ -1,12 +1,23 @@
 #!/usr/bin/env python
 """Runs an experiment spec: trains, samples, scores, and logs everything to MLflow."""
 
+from experiments.interruption import Interruption, heeded, leave_at_once
+
+if __name__ == "__main__":
+    leave_at_once()  # first, as Ctrl-C during the imports below would show a traceback
+
 import os
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from experiments.outcomes import Profile, Request, Stage
+    from experiments.spec import ExperimentSpec
 
 # Threads that spin while they wait stall each other on a busy machine (12 x slower was seen);
 # read by OpenMP when PyTorch is imported.
@@ -29,9 +40,11 @@ def main(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The seed, instead of the spec's.")] = None,
     stage: Annotated[
-        Literal["train", "test", "time", "baselines", "all"],
-        typer.Option(help="What to do; `all` is train, then test; `baselines` trains no model."),
-    ] = "all",
+        Literal["train", "test", "time", "baselines", "all"] | None,
+        typer.Option(
+            help="What to do; `all` (the default) is train, then test; `baselines` trains no model."
+        ),
+    ] = None,
     source: Annotated[
         str | None,
         typer.Option(
@@ -41,7 +54,8 @@ def main(
         ),
     ] = None,
     resume: Annotated[
-        str | None, typer.Option(metavar="RUN_ID", help="Go on with an interrupted run.")
+        str | None,
+        typer.Option(metavar="RUN_ID", help="Go on with an interrupted run, or run of seeds."),
     ] = None,
     profile: Annotated[
         Literal["full", "quick"],
@@ -65,47 +79,64 @@ def main(
 ) -> None:
     """Train, test or time what SPEC describes, and log it to MLflow (see it with `mlflow ui`)."""
     # Imported here so that --help and wrong flags answer at once.
-    from experiments.spec import load_spec
-    from smash.errors import SmashError, SpecError
+    from smash.errors import SmashError
 
-    if spec is not None and spec.is_dir():
-        from experiments.sources import SPEC_ARTIFACT
-
-        spec, source = spec / SPEC_ARTIFACT, source or str(spec)
-    changes = list(overrides or [])
-    changes += [] if seed is None else [f"seed={seed}", "seeds=[]"]
-    changes += [] if device is None else [f"device={device}"]
+    interruption = Interruption(*heeded())
     try:
-        if resume:
-            if spec or changes or source or profile != "full":
-                raise SpecError(
-                    "--resume goes on with the run's own spec; leave out all but --stage, --summary"
-                )
-            from experiments.sources import fetch_spec
-
-            loaded = fetch_spec(resume)
-        elif spec is None:
-            raise SpecError("name a spec, such as experiments/simulated.yaml, or --resume RUN_ID")
-        else:
-            loaded = load_spec(spec, changes)
-        from experiments.interruption import dropped_ones_again
-        from experiments.outcomes import Request, report_outcomes
+        loaded, request = _read(spec, overrides or [], seed, stage, source, resume, profile, device)
+        from experiments.outcomes import report_outcomes
         from experiments.runner import run_experiment
 
-        request = Request(stage, source, resume, profile, summary, register)
-        with dropped_ones_again():
+        request = replace(request, summary=summary, register=register)
+        with interruption.heard(), interruption.checked():
             outcomes = run_experiment(loaded, request)
             report_outcomes(loaded, outcomes)
             if report:
                 from reports.making import report_on
 
                 typer.echo(report_on(outcomes[0].run_id).html)
-    except SmashError as error:
+    except (SmashError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        sys.exit(130)
+        with suppress(OSError):  # the terminal may be gone
+            typer.echo("interrupted", err=True)
+        sys.exit(interruption.code)
+
+
+def _read(
+    spec: Path | None,
+    overrides: list[str],
+    seed: int | None,
+    stage: "Stage | None",
+    source: str | None,
+    resume: str | None,
+    profile: "Profile",
+    device: str | None,
+) -> "tuple[ExperimentSpec, Request]":
+    """Returns the spec that is meant and what is asked of it."""
+    from experiments.outcomes import Request
+    from experiments.spec import load_spec
+    from smash.errors import SpecError
+
+    changes = list(overrides)
+    changes += [] if seed is None else [f"seed={seed}", "seeds=[]"]
+    changes += [] if device is None else [f"device={device}"]
+    if spec is not None and spec.is_dir():
+        from experiments.sources import SPEC_ARTIFACT
+
+        spec, source = spec / SPEC_ARTIFACT, source or str(spec)
+    if resume:
+        if spec or changes or source or profile != "full":
+            raise SpecError(
+                "--resume goes on with the run's own spec; leave out all but --stage, --summary"
+            )
+        from experiments.resuming import spec_to_resume, stage_of
+
+        return spec_to_resume(resume), Request(stage or stage_of(resume), resume=resume)
+    if spec is None:
+        raise SpecError("name a spec, such as experiments/simulated.yaml, or --resume RUN_ID")
+    return load_spec(spec, changes), Request(stage or "all", source, None, profile)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,20 @@
 #!/usr/bin/env python
 """Searches better hyperparameters: runs a study of many trials and writes the best spec."""
 
+from experiments.interruption import Interruption, heeded, leave_at_once
+
+if __name__ == "__main__":
+    leave_at_once()  # first, as Ctrl-C during the imports below would show a traceback
+
 import os
 import re
-import signal
 import sys
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-
-from studies.interruption import Interruption
 
 # Threads that spin while they wait stall each other on a busy machine (12 x slower was seen);
 # read by OpenMP when PyTorch is imported.
@@ -59,23 +62,25 @@ def main(
     # Imported here so that --help and wrong flags answer at once.
     from smash.errors import SmashError
 
-    interruption = Interruption(*_heeded())
+    interruption = Interruption(*heeded())
     try:
-        with interruption.checked():
-            changes = list(overrides or [])
-            changes += [] if trials is None else [f"budget.trials={trials}"]
-            changes += [] if timeout is None else [f"budget.hours={_hours(timeout)}"]
-            from studies.spec import load_search
+        with interruption.heard():
+            with interruption.checked():
+                changes = list(overrides or [])
+                changes += [] if trials is None else [f"budget.trials={trials}"]
+                changes += [] if timeout is None else [f"budget.hours={_hours(timeout)}"]
+                from studies.spec import load_search
 
-            search = load_search(_find_study(dataset, study), changes)
-            from studies.search import Options, run_search
-        run_search(search, Options(jobs, storage, engine, address), interruption)
-    except SmashError as error:
+                search = load_search(_find_study(dataset, study), changes)
+                from studies.search import Options, run_search
+            run_search(search, Options(jobs, storage, engine, address), interruption)
+    except (SmashError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
-        sys.exit(130 if interruption.asked else 2)
+        sys.exit(interruption.code if interruption.asked else 2)
     except KeyboardInterrupt as stopped:
-        typer.echo(str(stopped) or "interrupted", err=True)
-        sys.exit(130)
+        with suppress(OSError):  # the terminal may be gone
+            typer.echo(str(stopped) or "interrupted", err=True)
+        sys.exit(interruption.code)
 
 
 def _find_study(dataset: str | None, study: Path | None) -> Path:
@@ -103,12 +108,6 @@ def _hours(text: str) -> float:
     if not match:
         raise SpecError(f"--timeout {text}: expected a number with a unit, as 600s, 90m or 2h")
     return float(match[1]) / {"s": 3600, "m": 60, "h": 1}[match[2]]
-
-
-def _heeded() -> list[signal.Signals]:
-    """Returns the signals that interrupt a search; a script's background jobs ignore Ctrl-C."""
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    return [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGINT]
 
 
 if __name__ == "__main__":

@@ -39,12 +39,18 @@ def register(run_id: str, experiment: str, data_digest: str) -> str:
     try:
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name)
-        best = _is_best(client, name, score, data_digest)
-        version = client.create_model_version(
-            name,
-            f"{run.info.artifact_uri}/{ARTIFACT}",
-            run_id,
-            tags={SCORE: repr(score), DIGEST: data_digest},
+        best = _is_best(client, name, score, data_digest, run_id)
+        # A run that was killed as it registered, and is gone on with, has its version already.
+        before = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+        version = (
+            before[0]
+            if before
+            else client.create_model_version(
+                name,
+                f"{run.info.artifact_uri}/{ARTIFACT}",
+                run_id,
+                tags={SCORE: repr(score), DIGEST: data_digest},
+            )
         ).version
         if best:
             client.set_registered_model_alias(name, CHAMPION, version)
@@ -54,10 +60,14 @@ def register(run_id: str, experiment: str, data_digest: str) -> str:
     return f"registered as models:/{name}/{version}: {became}"
 
 
-def _is_best(client: MlflowClient, name: str, score: float, data_digest: str) -> bool:
+def _is_best(client: MlflowClient, name: str, score: float, data_digest: str, run_id: str) -> bool:
     try:
         champion = client.get_model_version_by_alias(name, CHAMPION)
     except MlflowException:
         return True  # there is none yet
     before = champion.tags
-    return before.get(DIGEST) != data_digest or score < float(before.get(SCORE, "inf"))
+    return (
+        champion.run_id == run_id
+        or before.get(DIGEST) != data_digest
+        or score < float(before.get(SCORE, "inf"))
+    )

@@ -1,13 +1,14 @@
 """Queued writes sent to MLflow, and those of an earlier run sent later."""
 
 import shutil
-from dataclasses import asdict
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput as DatasetInputEntity
-from mlflow.entities import InputTag, Metric, Param, RunTag
+from mlflow.entities import InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from requests import RequestException
 
@@ -60,9 +61,55 @@ def resend(folder: Path | str, uri: str | None = None) -> None:
     shutil.rmtree(folder)
 
 
+def left_by(folder: Path) -> list[Write]:
+    """Returns what a run's earlier process could not send but for the run's end, in order."""
+    path = folder / "writes.jsonl"
+    writes = read_writes(path) if path.exists() else []
+    return [
+        write
+        for write in writes
+        if not isinstance(write, Status)
+        and not (isinstance(write, Artifact) and not Path(write.path).exists())  # since sent
+    ]
+
+
+class Logged:
+    """The metrics that a resumed run had before; what a step has already is not logged again."""
+
+    def __init__(self, client: MlflowClient, run: Run) -> None:
+        self._client, self._run_id = client, run.info.run_id
+        self._before = set(run.data.metrics)
+        self._known: dict[str, dict[int, str]] = {}
+
+    def left_of(self, write: Write) -> Write:
+        """Returns the write without the values that their steps already have."""
+        if not isinstance(write, Metrics):
+            return write
+        values = (v for v in write.values if self._last(v[0]).get(v[3]) != _as_kept(v[1]))
+        return replace(write, values=tuple(values))
+
+    def _last(self, key: str) -> dict[int, str]:
+        """Returns what each step of a metric has, the last where it has several."""
+        if key not in self._before:
+            return {}
+        if key not in self._known:
+            history = self._client.get_metric_history(self._run_id, key)
+            rows = sorted(history, key=lambda row: row.timestamp)
+            self._known[key] = {row.step: _as_kept(row.value) for row in rows}
+        return self._known[key]
+
+
+def _as_kept(value: float) -> str:
+    """Returns a value as MLflow keeps it, equal for equal ones, NaN included."""
+    largest = sys.float_info.max
+    return repr(min(max(value, -largest), largest) if value == value else value)
+
+
 def send(client: MlflowClient, write: Write) -> None:
     """Makes one write; making it twice changes nothing."""
     match write:
+        case Metrics(_, ()):
+            pass
         case Metrics(run_id, values):
             client.log_batch(run_id, metrics=[Metric(*value) for value in values])
         case Params(run_id, entries):

@@ -80,21 +80,6 @@ def find_run(run_id: str, uri: str | None = None) -> Run:
     return _ask(lambda: client.get_run(run_id), f"{shown(uri)}: no run {run_id}")
 
 
-def metric_steps(run_id: str, metric: str, uri: str | None = None) -> set[int]:
-    """Returns the steps at which a run has logged a metric.
-
-    Raises:
-        TrackingError: when the server cannot be reached or knows no such run.
-    """
-    uri = uri or tracking_uri()
-    find_run(run_id, uri)
-    history = _ask(
-        lambda: MlflowClient(uri).get_metric_history(run_id, metric),
-        f"{shown(uri)}: run {run_id}: its {metric} cannot be read",
-    )
-    return {row.step for row in history}
-
-
 def download_artifact(run_id: str, path: str, folder: Path, uri: str | None = None) -> Path:
     """Returns where in `folder` the run's artifact `path` (a file or folder) now lies.
 

@@ -1,5 +1,6 @@
 """The stages of one run: train, test, time. Each takes the run and logs what it finds."""
 
+import json
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +13,6 @@ from experiments import console
 from experiments.evaluation import Evaluation, evaluate, scales_of
 from experiments.packaging import ARTIFACT, pack_model
 from experiments.samples_file import SamplesWriter
-from experiments.server import metric_steps
 from experiments.shown import ShownForecasts
 from experiments.sources import run_folder
 from experiments.spec import ExperimentSpec, quick_profile
@@ -22,6 +22,7 @@ from smash.data.batching import ScaledSequences
 from smash.data.dataset import Dataset
 from smash.data.events import EventSequences, spread_subset
 from smash.data.protocol import PreparedData
+from smash.files import write_json
 from smash.forecast import ModelForecaster
 from smash.model import About, Smash
 from smash.samples import Forecast, Forecaster
@@ -34,6 +35,9 @@ from smash.scores.recalibration import (
 )
 from smash.training import EpochRecord, Hooks, Trainer, TrainingResult
 
+SCORED_EVENTS = "scores/events.parquet"
+SAMPLED = "sampled.json"
+"""Scores sampled while training, by epoch, in the run's folder: no checkpoint has them."""
 SAMPLING_SEED = 104_729
 """Added to a run's seed for sampling, so that training and sampling draw apart."""
 
@@ -102,7 +106,7 @@ def train(run: Run, resume: bool = False) -> Smash:
     trainer, training = new_trainer(run, run.folder / "checkpoints"), run.spec.training
     if resume and trainer.resume():
         console.say(f"resuming after epoch {len(trainer.result.records)}")
-        _log_lost_epochs(run, trainer.result.records)
+        _log_again(run, trainer)
     elif resume:
         console.warn(f"no checkpoint in {trainer.root}: training starts from the first epoch")
     n_targets = int(run.data.train.is_target.sum())
@@ -112,8 +116,7 @@ def train(run: Run, resume: bool = False) -> Smash:
         def after_epoch(record: EpochRecord, checkpoint: Path) -> None:
             bar.epoch(record.epoch, _line(record, training.total_epochs))
             run.tracker.log_metrics(epoch_metrics(record), step=record.epoch)
-            if training.sample_every and record.epoch % training.sample_every == 0:
-                _log_sampled_scores(run, trainer.kept, record.epoch)
+            _log_sampled_scores(run, trainer.kept, record.epoch)
 
         trainer.hooks = Hooks(on_batch=bar.batch, on_epoch=after_epoch)
         result = trainer.fit()
@@ -152,12 +155,19 @@ def epoch_metrics(record: EpochRecord) -> dict[str, float]:
     return metrics
 
 
-def _log_lost_epochs(run: Run, records: list[EpochRecord]) -> None:
-    """Logs epochs that have a checkpoint but were not yet sent when the run was killed."""
-    known = metric_steps(run.tracker.run_id, "train/loss")
+def _log_again(run: Run, trainer: Trainer) -> None:
+    """Logs what epochs gave that were done, but perhaps not yet sent, when the run was killed."""
+    records = trainer.result.records
     for record in records:
-        if record.epoch not in known:
-            run.tracker.log_metrics(epoch_metrics(record), step=record.epoch)
+        run.tracker.log_metrics(epoch_metrics(record), step=record.epoch)
+    for epoch, figures in _sampled(run).items():
+        run.tracker.log_metrics(figures, step=int(epoch))
+    _log_sampled_scores(run, trainer.kept, len(records))
+
+
+def _sampled(run: Run) -> dict[str, dict[str, float]]:
+    path = run.folder / SAMPLED
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def _line(record: EpochRecord, total: int) -> str:
@@ -170,15 +180,19 @@ def _line(record: EpochRecord, total: int) -> str:
 
 
 def _log_sampled_scores(run: Run, model: Smash, epoch: int) -> None:
-    """Logs scores of a few validation sequences under the quick profile's sampling."""
+    """Logs scores of a few validation sequences under the quick profile's sampling, if asked to."""
+    every, known = run.spec.training.sample_every, _sampled(run)
+    if not every or epoch % every or str(epoch) in known:
+        return
     settings = quick_profile(run.spec).sampling
     subset = spread_subset(run.data.validation, settings.max_sequences)
     scores = replace(run.spec.scores, original=False)
     evaluation = evaluate(
         ModelForecaster(model, settings), subset, settings.total_samples, scores, run.generator()
     )
-    figures = evaluation.figures(scores)
-    run.tracker.log_metrics({f"sampled/{name}": v for name, v in figures.items()}, step=epoch)
+    figures = {f"sampled/{name}": v for name, v in evaluation.figures(scores).items()}
+    write_json(run.folder / SAMPLED, known | {str(epoch): figures})
+    run.tracker.log_metrics(figures, step=epoch)
 
 
 def test(run: Run, forecaster: Forecaster, recalibration: Recalibration | None) -> Tested:
@@ -253,7 +267,7 @@ def _log_evaluation(run: Run, evaluation: Evaluation, figures: Mapping[str, floa
             "test/scoring_seconds": evaluation.scoring_seconds,
         }
     )
-    tracker.log_table(evaluation.table, "scores/events.parquet")
+    tracker.log_table(evaluation.table, SCORED_EVENTS)
     tracker.log_figure(plots.coverage_curve(evaluation.table), "figures/coverage.png")
     tracker.log_figure(plots.coverage_error(evaluation.table, levels), "figures/coverage_error.png")
 

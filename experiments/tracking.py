@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +29,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from requests import RequestException
 
-from experiments.sending import is_final, send
+from experiments.sending import Logged, is_final, left_by, send
 from experiments.server import find_run, open_client, shown, tracking_uri
 from experiments.system_metrics import SystemMetrics
 from experiments.writer import BackgroundWriter
@@ -39,6 +40,7 @@ from experiments.writes import (
     Params,
     Status,
     Tags,
+    Write,
     save_writes,
 )
 from smash.data.dataset import Dataset
@@ -52,6 +54,10 @@ logger = logging.getLogger(__name__)
 SPOOL = Path("runs/unsent")
 DEADLINE = 120.0
 """Seconds that the end of a run, or the start of another, waits for a server that is away."""
+HASTE = 15.0
+"""Seconds that the end of an interrupted run waits: a scheduler kills what is slow to leave."""
+DONE = "done/"
+"""Begins the tags of stages that a run has finished and sent all of; a resumed run skips them."""
 MAX_PARAM, MAX_TAG, MAX_DIGEST = 6000, 8000, 36
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")
@@ -90,17 +96,44 @@ class Store:
                 self.experiment_id, run_name=name, tags=_cut_values(all_tags, MAX_TAG)
             )
         )
-        return Tracker(self, run, system_metrics)
+        try:
+            return Tracker(self, run, system_metrics)
+        except BaseException:
+            self.client.set_terminated(run.info.run_id, "KILLED")
+            raise
 
     def resume(self, run_id: str, system_metrics: bool = True) -> "Tracker":
         """Returns the tracker of an existing run, which is running again.
+
+        What its earlier process could not send is sent first; metrics that it has are not logged
+        again.
 
         Raises:
             TrackingError: when there is no such run, or the server stays away.
         """
         run = find_run(run_id, self.uri)
         self._patiently(lambda: self.client.update_run(run_id, status="RUNNING"))
-        return Tracker(self, run, system_metrics)
+        return Tracker(self, run, system_metrics, resumed=True)
+
+    def find(self, tags: Mapping[str, str]) -> list[Run]:
+        """Returns the experiment's runs with these tags, the oldest first.
+
+        Raises:
+            TrackingError: when the server stays away or refuses.
+        """
+        wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+        found: list[Run] = []
+        token: str | None = None
+        while token is None or token:
+            page = self._patiently(partial(self._search, wanted, token))
+            found += page
+            token = page.token or ""
+        return found
+
+    def _search(self, wanted: str, token: str | None) -> Any:
+        return self.client.search_runs(
+            [self.experiment_id], wanted, order_by=["attributes.start_time ASC"], page_token=token
+        )
 
     def _patiently(self, request: Callable[[], Answer]) -> Answer:
         """Returns the server's answer, asking again for `DEADLINE` seconds while it is away."""
@@ -154,14 +187,20 @@ class Tracker:
     change or delete them.
     """
 
-    def __init__(self, store: Store, run: Run, system_metrics: bool = True) -> None:
+    def __init__(
+        self, store: Store, run: Run, system_metrics: bool = True, resumed: bool = False
+    ) -> None:
         self.run_id: str = run.info.run_id
+        self.done = {t.removeprefix(DONE) for t in run.data.tags if t.startswith(DONE)}
         self._known_params = dict(run.data.params)
         self._destination = shown(store.uri)
         self._spool = store.spool / self.run_id
+        logged = Logged(store.client, run)
         self._writer = BackgroundWriter(
-            lambda write: send(store.client, write), is_final, self._destination
+            lambda write: send(store.client, logged.left_of(write)), is_final, self._destination
         )
+        for write in left_by(self._spool) if resumed else []:
+            self._writer.put(write)
         started = run.info.start_time / 1000
         self._system = SystemMetrics(self.log_metrics, started) if system_metrics else None
 
@@ -193,6 +232,11 @@ class Tracker:
         """Sets tags; values too long for MLflow are cut."""
         for chunk in _chunks(_cut_values(tags, MAX_TAG).items(), Tags.most):
             self._writer.put(Tags(self.run_id, chunk))
+
+    def mark_done(self, stage: str) -> None:
+        """Says that a stage is finished, once all that it logged has been sent."""
+        self.done.add(stage)
+        self.set_tags({DONE + stage: "true"})
 
     def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Logs metrics at a step; they are sent together with those of the next few seconds."""
@@ -267,18 +311,37 @@ class Tracker:
         Raises:
             TrackingError: when something could not be sent within `deadline` seconds, naming the
                 folder it was kept in and how to send it later.
+            KeyboardInterrupt: after the end, when it came meanwhile.
         """
-        if self._system is not None:
-            self._system.stop()
+        interrupted = False
+        try:
+            if self._system is not None:
+                self._system.stop()
+        except KeyboardInterrupt:
+            interrupted = True
         self._writer.put(Status(self.run_id, status, _milliseconds()))
         unsent = self._writer.close(deadline)
+        interrupted = interrupted or self._writer.interrupted
+        kept = self._keep(unsent)
+        if interrupted:
+            if kept:
+                logger.error("%s", kept)
+            raise KeyboardInterrupt
+        if kept:
+            raise TrackingError(kept)
+
+    def _keep(self, unsent: list[Write]) -> str:
+        """Returns where what could not be sent is kept, empty where all was sent."""
         if not unsent:
             shutil.rmtree(self._spool, ignore_errors=True)
-            return
-        save_writes(unsent, self._spool / "writes.jsonl")
-        raise TrackingError(
-            f"{self._destination}: {len(unsent)} writes of run {self.run_id} could not be sent; "
-            f"they are kept in {self._spool}. Once the server is back, send them with "
+            return ""
+        what = f"{self._destination}: {len(unsent)} writes of run {self.run_id} could not be sent"
+        try:
+            save_writes(unsent, self._spool / "writes.jsonl")
+        except OSError as error:
+            return f"{what}, nor kept in {self._spool} ({error}); --resume {self.run_id} mends it"
+        return (
+            f"{what}; they are kept in {self._spool}. Once the server is back, send them with "
             f"`python -c \"from experiments.sending import resend; resend('{self._spool}')\"`"
         )
 
@@ -294,10 +357,15 @@ class Tracker:
         if error is None:
             self.close("FINISHED")
             return
+        status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+        hasty = isinstance(error, KeyboardInterrupt | OSError)
         try:
-            self.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            self.close(status, HASTE if hasty else DEADLINE)
         except TrackingError as unsent:  # what ended the run matters more
             logger.error("%s", unsent)
+        except KeyboardInterrupt:
+            if not isinstance(error, KeyboardInterrupt):
+                raise
 
     def _staging(self) -> Path:
         self._spool.mkdir(parents=True, exist_ok=True)

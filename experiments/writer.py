@@ -16,6 +16,9 @@ LINGER = 5.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 """Seconds between attempts while the server is away; doubled each time up to the longest."""
 
+LAST = 2.0
+"""Seconds that a Ctrl-C leaves to a server that answers, so that the run's end still arrives."""
+
 SAID = 3
 """Refused writes that are said; a run deleted on the server would refuse hundreds."""
 
@@ -43,6 +46,7 @@ class BackgroundWriter:
         self._changed = threading.Condition()
         self._draining = 0
         self._closing = self._abandoned = False
+        self.interrupted = False
         self.requests, self.seconds = 0, 0.0
         self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
         self._thread.start()
@@ -66,10 +70,14 @@ class BackgroundWriter:
     def close(self, deadline: float) -> list[Write]:
         """Returns, in order, what could not be sent within `deadline` seconds; then it is over.
 
-        Ctrl-C ends the waiting, so that what is left can still be kept.
+        Ctrl-C soon ends the waiting, so that what is left can still be kept; `interrupted` says so.
         """
-        with suppress(KeyboardInterrupt):
+        try:
             self.drain(deadline)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            with suppress(KeyboardInterrupt):
+                self.drain(min(deadline, LAST))
         with self._changed:
             self._closing = self._abandoned = True
             unsent = [] if self._current is None else [self._current]

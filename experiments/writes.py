@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from smash.files import replacing
+
 
 @dataclass(frozen=True)
 class _Entries:
@@ -86,10 +88,10 @@ def split(write: Write) -> list[Write]:
 
 
 def save_writes(writes: list[Write], path: Path) -> None:
-    """Writes one JSON object a line to `path`, in order."""
+    """Writes one JSON object a line to `path`, in order, all or none."""
     lines = [json.dumps({"kind": type(write).__name__, **asdict(write)}) for write in writes]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    with replacing(path) as beside:
+        beside.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
 
 
 def read_writes(path: Path) -> list[Write]:

@@ -33,7 +33,11 @@ def checkpoint_folder(root: Path, epoch: int) -> Path:
 def save_checkpoint(
     root: Path, epoch: int, model: Smash, state: dict[str, Any], progress: dict[str, Any]
 ) -> Path:
-    """Writes a checkpoint, whole or not at all, and returns its folder."""
+    """Writes a checkpoint, whole or not at all, and returns its folder.
+
+    Raises:
+        OSError: when it cannot be written; the one before it is kept.
+    """
     folder = checkpoint_folder(root, epoch)
     with replacing_folder(folder, (*PARTS, STATE, PROGRESS)) as beside:
         model.write(beside)

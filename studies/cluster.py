@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from experiments import console
+from experiments.interruption import Interruption
 from smash.errors import StudyError
-from studies.interruption import Interruption
 from studies.local import Watch
 
 if TYPE_CHECKING:  # a task sets its environment before it imports these

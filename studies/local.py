@@ -15,8 +15,8 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from experiments import console
+from experiments.interruption import Interruption
 from smash.errors import SmashError, StudyError
-from studies.interruption import Interruption
 
 if TYPE_CHECKING:  # imported by the workers, which it takes seconds
     from studies.worker import Plan
@@ -24,6 +24,9 @@ if TYPE_CHECKING:  # imported by the workers, which it takes seconds
 POLL = 0.5
 LEAVE = 15.0
 """Seconds that workers have to give their trials back when they are asked to end."""
+
+TERMINAL = {signal.SIGINT, signal.SIGHUP}
+"""Signals that a terminal sends to all of its processes."""
 
 Watch = Callable[[], None]
 
@@ -61,14 +64,14 @@ def _start(plan: "Plan") -> _Worker:
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_work, args=(plan, there), name="trials", daemon=True)
-    # Ctrl-C reaches all processes of a terminal; workers are told by this one, when it is time.
-    # They inherit that it is blocked; if this process ignored it, one that comes now would be lost.
-    resource_tracker.ensure_running()  # its start, which would be part of theirs, unblocks it
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # Ctrl-C and a closed terminal reach all of its processes; workers are told by this one, when it
+    # is time. They inherit that these are blocked; ignored here, one that comes now would be lost.
+    resource_tracker.ensure_running()  # its start, which would be part of theirs, unblocks them
+    signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL)
     try:
         process.start()
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINAL)
     there.close()
     return _Worker(process, here)
 
@@ -109,13 +112,15 @@ def _end(workers: list[_Worker]) -> None:
 
 def _work(plan: "Plan", pipe: Connection) -> None:
     """What a worker process does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in TERMINAL:
+        signal.signal(number, signal.SIG_IGN)
     Thread(target=_leave_with_parent, args=(pipe,), daemon=True).start()
     from studies.worker import open_office, work
 
-    interruption = Interruption(signal.SIGTERM, once=True)
+    interruption = Interruption(signal.SIGTERM)
     try:
-        work(replace(open_office(plan), interruption=interruption), plan.call)
+        with interruption.heard():
+            work(replace(open_office(plan), interruption=interruption), plan.call)
     except KeyboardInterrupt:
         sys.exit(0)
     except SmashError as error:

@@ -11,11 +11,11 @@ from optuna.trial import FrozenTrial, TrialState
 from requests import RequestException
 
 from experiments import strict_yaml
+from experiments.interruption import Interruption
 from experiments.spec import dump_spec, spec_from_mapping
 from experiments.tracking import Store, Tracker
 from smash.files import replacing
 from studies.history import PUBLISHED, History, earlier_numbers, error_of
-from studies.interruption import Interruption
 from studies.plots import plots
 from studies.spec import Search
 from studies.trial import FIGURES, RUN, SPEC, STATUS, cost_of

@@ -10,6 +10,7 @@ import torch
 
 from experiments import console, strict_yaml
 from experiments.environment import environment_tags
+from experiments.interruption import Interruption
 from experiments.runner import resolve
 from experiments.server import shown, sqlite_path, tracking_uri
 from experiments.sources import RUNS
@@ -19,7 +20,6 @@ from smash.data import Dataset, load_dataset
 from smash.errors import SpecError, StudyError, TrackingError
 from studies.cluster import connect_cluster, run_on_cluster
 from studies.history import Call, error_of
-from studies.interruption import Interruption
 from studies.ledger import Ledger, enqueue
 from studies.local import run_locally
 from studies.report import log_results, mend_children
@@ -62,6 +62,7 @@ def run_search(search: Search, options: Options, interruption: Interruption) -> 
         _check_goal(search, dataset)
         if options.engine == "ray":
             connect_cluster(options.address, options.jobs)
+            interruption.listen()  # Ray has taken SIGTERM, which would end this process at once
         ledger = open_ledger(search, dataset, url)
         experiment = f"{search.base.name} studies"
         # A folder of its own: two calls may write to the study's run at once.

@@ -15,6 +15,7 @@ import torch
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import TrialState
 
+from experiments.interruption import Interruption
 from experiments.runner import resolve
 from experiments.spec import ExperimentSpec, dump_spec, flatten
 from experiments.stages import Run, epoch_metrics
@@ -26,7 +27,6 @@ from smash.errors import SmashError, StudyError, TrackingError
 from smash.training import EpochRecord
 from studies.cache import trained
 from studies.history import ERROR, PUBLISHED
-from studies.interruption import Interruption
 from studies.ledger import Ledger, patiently
 from studies.spec import Search
 

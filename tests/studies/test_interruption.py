@@ -10,7 +10,7 @@ import pytest
 from dropped_interruptions import interrupt_where_python_drops_it
 from tiny_studies import SHARED, StudyRoom, values_of, wait_until
 
-from studies.interruption import Interruption
+from experiments.interruption import Interruption
 
 COMMAND = ("--trials", "200", "--jobs", "2", "--set", "epochs=1")
 PATIENCE = 30

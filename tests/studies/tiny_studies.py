@@ -85,7 +85,6 @@ class StudyRoom:
             patch.chdir(self.folder)
             patch.delenv("MLFLOW_TRACKING_URI", raising=False)
             patch.setattr("studies.search.run_locally", _run_here)
-            patch.setattr("tune.signal.signal", lambda *_: None)
             if not plots:
                 patch.setattr("studies.report.plots", lambda *_: iter(()))
             return CliRunner().invoke(tune.app, ["--study", "study.yaml", *arguments])
