@@ -46,6 +46,7 @@ def command_of(arguments: list[str]) -> str:
     return " ".join([Path(program).name, *(other.removeprefix(within) for other in others)])
 
 
+@cache
 def environment_text() -> str:
     """Returns Python's version and every installed package with its version, one a line."""
     installed = {f"{found.name}=={found.version}" for found in distributions() if found.name}

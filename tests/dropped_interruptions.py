@@ -1,4 +1,4 @@
-"""SIGINT where Python drops the KeyboardInterrupt that it raises."""
+"""A signal where Python drops the KeyboardInterrupt that it raises."""
 
 import os
 import signal
@@ -9,9 +9,9 @@ class Thing:
     """Something a weak reference can point to."""
 
 
-def interrupt_where_python_drops_it() -> None:
-    """Sends SIGINT to this process in the callback of a weak reference."""
+def interrupt_where_python_drops_it(number: int = signal.SIGINT) -> None:
+    """Sends a signal to this process in the callback of a weak reference."""
     thing = Thing()
-    reference = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))
+    reference = weakref.ref(thing, lambda _: os.kill(os.getpid(), number))
     del thing
     assert reference() is None

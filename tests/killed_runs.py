@@ -44,6 +44,14 @@ WRITTEN = (
     "scores/comparison.json",
     "scores/estimator_audit.json",
 )
+IMPORTED_LATE = (
+    "experiments.runner",
+    "mlflow.pyfunc",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "torch._dynamo",
+    "torch.onnx",
+)
+"""What a run imports on its way, which takes longer than all the rest of a tiny one."""
 PATIENCE = 1800
 """Seconds after which a run hangs, on however busy a machine."""
 
@@ -148,7 +156,7 @@ class Room:
 def _context() -> Any:
     """Returns what makes processes, of which the first imports everything once."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["killed_runs", "experiments.runner", "run_experiment"])
+    context.set_forkserver_preload(["killed_runs", "run_experiment", *IMPORTED_LATE])
     return context
 
 
