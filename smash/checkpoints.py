@@ -36,7 +36,7 @@ def save_checkpoint(
     """Writes a checkpoint, whole or not at all, and returns its folder.
 
     Raises:
-        OSError: when it cannot be written; the one before it is kept.
+        OutputError: when it cannot be written; the one before it is kept.
     """
     folder = checkpoint_folder(root, epoch)
     with replacing_folder(folder, (*PARTS, STATE, PROGRESS)) as beside:
