@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen, MultipleOf
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
 
 from smash.errors import SpecError
 
@@ -115,7 +115,9 @@ def describe(kind: Any, plural: bool = False) -> str:
     if origin is Annotated:
         words = describe(arguments[0], plural)
         bounds = [words for words in map(_bound, arguments[1:]) if words]
-        return " ".join([words, " and ".join(bounds)]) if bounds else words
+        bounds.sort(key=lambda bound: not bound.startswith(">"))
+        reasons = [f"({reason})" for reason in map(_reason, arguments[1:]) if reason]
+        return " ".join([words, *([" and ".join(bounds)] if bounds else []), *reasons])
     if origin is Literal:
         return "one of " + ", ".join(map(str, arguments))
     if origin in (Union, types.UnionType):
@@ -137,13 +139,20 @@ def _bound(metadata: Any) -> str:
         case Gt(gt=value):
             return f"> {value:g}"
         case Le(le=value):
-            return f"<= {value}"
+            return f"<= {value:g}" if isinstance(value, float) else f"<= {value}"
         case Lt(lt=value):
             return f"< {value:g}"
         case MinLen(min_length=length):
             return f"(length >= {length})"
+        case MaxLen(max_length=length):
+            return f"(length <= {length})"
         case MultipleOf(multiple_of=value):
             return f"a multiple of {value}"
         case str():
             return metadata
     return ""
+
+
+def _reason(metadata: Any) -> str:
+    """Returns why a bound is there, as `annotated_types.doc` says it."""
+    return str(getattr(metadata, "documentation", ""))

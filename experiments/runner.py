@@ -7,12 +7,14 @@ import torch
 
 from experiments import console
 from experiments.describing import QUICK_NOTE
+from experiments.idle import idle_settings
 from experiments.outcomes import Outcome, Request, summary
 from experiments.registering import VALIDATION_SAMPLES, register
 from experiments.resuming import PARENT, as_started
 from experiments.seeds import run_seeds
 from experiments.server import find_run
 from experiments.single import Task, run_one
+from experiments.sizes import check_sizes, memory_of
 from experiments.sources import Source, load_source, with_source
 from experiments.spec import ExperimentSpec, quick_profile
 from experiments.tracking import connect
@@ -33,19 +35,21 @@ def run_experiment(spec: ExperimentSpec, request: Request) -> list[Outcome]:
     """
     request = as_started(request)
     _check(spec, request)
-    if request.profile == "quick":
-        spec = quick_profile(spec)
-        console.say(QUICK_NOTE)
     if request.register and not spec.scores.validation_samples:
         scores = replace(spec.scores, validation_samples=VALIDATION_SAMPLES)
         spec = spec.model_copy(update={"scores": scores})
+    chosen = spec
+    if request.profile == "quick":
+        spec = quick_profile(spec)
+        console.say(QUICK_NOTE)
     spec = resolve(spec)
     dataset = load_dataset(spec.data)
-    for warning in dataset.warnings:
+    for warning in (*dataset.warnings, *idle_settings(chosen, dataset.marked)):
         console.warn(warning)
     source = load_source(request.source, spec, dataset, spec.device) if request.source else None
     if source:
         spec = _adopt(spec, source)
+    check_sizes(spec, dataset, memory_of(spec.device))
     task = Task(request, dataset, connect(spec.name), source)
     if spec.seeds:
         outcomes = run_seeds(task, spec, request.resume)
@@ -109,6 +113,12 @@ def resolve(spec: ExperimentSpec) -> ExperimentSpec:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     elif device.startswith("cuda") and not torch.cuda.is_available():
         raise SpecError(f"device: {device} was asked for and PyTorch sees no GPU; use auto or cpu")
+    number = device.partition(":")[2]
+    if number and int(number) >= torch.cuda.device_count():
+        raise SpecError(
+            f"device: {device} was asked for and PyTorch sees {torch.cuda.device_count()} GPUs, "
+            "counted from 0; name one of these"
+        )
     if spec.threads:
         torch.set_num_threads(spec.threads)
     if spec.deterministic:

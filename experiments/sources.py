@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
+from experiments.contradictions import contradictions
 from experiments.server import download_artifact, download_model, find_run
 from experiments.spec import ExperimentSpec, load_spec
 from smash.data.dataset import Dataset
 from smash.data.protocol import prepare
-from smash.errors import CheckpointError, TrackingError
+from smash.errors import CheckpointError, SpecError, TrackingError
 from smash.model import DESCRIPTION, About, Smash
 from smash.original import is_original, load_original
 
@@ -121,6 +123,21 @@ def _mismatch(model: Smash, dataset: Dataset) -> str:
 
 
 def with_source(spec: ExperimentSpec, source: Source) -> ExperimentSpec:
-    """Returns the spec as it holds for a given model: its sizes, and for originals its protocol."""
-    protocol = "original" if source.original else spec.protocol
-    return spec.model_copy(update={"model": replace(source.model.settings), "protocol": protocol})
+    """Returns the spec as it holds for a given model: its sizes, and for originals its protocol.
+
+    Raises:
+        SpecError: when the spec asks of the model what it was not trained for.
+    """
+    kind: Literal["likelihood", "score_matching"] = (
+        "likelihood" if source.model.law_points else "score_matching"
+    )
+    adopted = spec.model_copy(
+        update={
+            "model": replace(source.model.settings),
+            "objective": replace(spec.objective, kind=kind),
+            "protocol": "original" if source.original else spec.protocol,
+        }
+    )
+    if problems := contradictions(adopted):
+        raise SpecError("\n  ".join([f"--from {source.name}: not with this spec", *problems]))
+    return adopted

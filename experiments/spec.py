@@ -1,25 +1,26 @@
 """Specs: the YAML files that say what a run does, their schema, and overrides of single keys.
 
 A spec's sections are the dataclasses of `smash.settings`; their bounds are checked here and
-nowhere else. Values are taken at their word: `"0.2"` is text, `true` is not 1, NaN is no number.
+nowhere else, what they ask of each other in `experiments.contradictions`. Values are taken at
+their word: `"0.2"` is text, `true` is not 1, NaN is no number.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Le, MinLen
+from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from experiments import keys, strict_yaml
-from experiments.schema import STRICT, given, put, read_mapping, validate
+from experiments.contradictions import contradictions
+from experiments.schema import STRICT, put, read_mapping, validate
 from smash.errors import SpecError
 from smash.settings import (
-    DATASETS,
     DataSettings,
     ModelSettings,
     ObjectiveSettings,
@@ -60,16 +61,16 @@ class ExperimentSpec(BaseModel):
     scores: ScoreSettings = ScoreSettings()
     baselines: tuple[Baseline, ...] = ()
     seed: Seed = 0
-    seeds: tuple[Seed, ...] = ()
+    seeds: Annotated[tuple[Seed, ...], MaxLen(1000)] = ()
     ensemble: bool = False
     device: Device = "auto"
-    threads: Annotated[int, Ge(0)] = 0
+    threads: Annotated[int, Ge(0), Le(1024)] = 0
     deterministic: bool = False
 
     @model_validator(mode="after")
     def _check_together(self) -> "ExperimentSpec":
-        if contradictions := list(_contradictions(self)):
-            raise ValueError("\n".join(contradictions))
+        if problems := contradictions(self):
+            raise ValueError("\n".join(problems))
         return self
 
 
@@ -147,7 +148,8 @@ def quick_profile(spec: ExperimentSpec) -> ExperimentSpec:
     """
     full = spec.sampling
     steps = min(QUICK_STEPS, full.sampling_steps)
-    total = min(QUICK_SAMPLES, full.total_samples)
+    # Every member of an ensemble gives its share.
+    total = min(max(QUICK_SAMPLES, len(spec.seeds)), full.total_samples)
     quick = replace(
         full,
         sampling_steps=steps,
@@ -157,64 +159,6 @@ def quick_profile(spec: ExperimentSpec) -> ExperimentSpec:
         max_sequences=min(full.max_sequences or QUICK_SEQUENCES, QUICK_SEQUENCES),
     )
     return spec.model_copy(update={"sampling": quick})
-
-
-def _contradictions(spec: ExperimentSpec) -> Iterator[str]:
-    """Yields what cannot be at once, though each value is fine by itself."""
-    yield from _data_contradictions(spec.data)
-    sampling, training = spec.sampling, spec.training
-    bounds = (
-        ("sampling.n_samples", sampling.n_samples, "sampling.total_samples"),
-        ("sampling.per_step", sampling.per_step, "sampling.sampling_steps"),
-        ("training.final_learning_rate", training.final_learning_rate, "training.learning_rate"),
-    )
-    for key, value, limit_key in bounds:
-        section, name = limit_key.split(".")
-        limit = getattr(getattr(spec, section), name)
-        if value > limit:
-            yield f"{key}: expected at most {limit_key} ({limit}), given {value}; set both"
-    if spec.model.periods and spec.model.time_encoding != "relative":
-        yield "model.periods: seen under model.time_encoding=relative alone; set both"
-    if list(spec.scores.levels) != sorted(set(spec.scores.levels)):
-        yield f"scores.levels: expected growing levels, given {given(list(spec.scores.levels))}"
-    if "oracle" in spec.baselines:
-        yield from _oracle_contradictions(spec.data)
-    if len(set(spec.seeds)) < len(spec.seeds):
-        yield f"seeds: expected each seed once, given {given(list(spec.seeds))}"
-    if spec.ensemble and len(spec.seeds) < 2:
-        yield "ensemble: expected seeds, two or more, whose models are mixed; set both"
-
-
-def _oracle_contradictions(data: DataSettings) -> Iterator[str]:
-    own_file = data.path or data.train
-    if own_file or data.name.lower() != "simulated":
-        yield f"baselines: the oracle knows simulated data alone, not {own_file or data.name}"
-    if data.marked is False:
-        yield (
-            "baselines: the oracle needs the marks that data.marked=false leaves out; "
-            "set baselines=[]"
-        )
-
-
-def _data_contradictions(data: DataSettings) -> Iterator[str]:
-    splits = {name: getattr(data, name) for name in ("train", "validation", "test")}
-    given = [f"data.{name}" for name, value in splits.items() if value is not None]
-    if given and data.path is not None:
-        yield f"data.path: given together with {', '.join(given)}; give one file or three"
-    elif given and len(given) < len(splits):
-        missing = ", ".join(f"data.{name}" for name, value in splits.items() if value is None)
-        yield f"{missing}: missing beside {', '.join(given)}; give all three splits"
-    elif not given and data.path is None and data.name.lower() not in DATASETS:
-        yield (
-            f"data.name: expected one of {', '.join(DATASETS)}, given {data.name!r}; "
-            "name one of these, or give data.path, or data.train, data.validation and data.test"
-        )
-    shortest, longest = data.simulator.events
-    if not 2 <= shortest <= longest:
-        yield (
-            "data.simulator.events: expected the fewest events a sequence (2 or more), then the "
-            f"most, given [{shortest}, {longest}]"
-        )
 
 
 def _read_override(override: str) -> tuple[str, Any]:

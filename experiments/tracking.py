@@ -44,7 +44,7 @@ from experiments.writes import (
     save_writes,
 )
 from smash.data.dataset import Dataset
-from smash.errors import TrackingError
+from smash.errors import OutputError, TrackingError
 
 if TYPE_CHECKING:  # a second that a run without figures need not wait
     from matplotlib.figure import Figure
@@ -358,7 +358,7 @@ class Tracker:
             self.close("FINISHED")
             return
         status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-        hasty = isinstance(error, KeyboardInterrupt | OSError)
+        hasty = isinstance(error, KeyboardInterrupt | OSError | OutputError)
         try:
             self.close(status, HASTE if hasty else DEADLINE)
         except TrackingError as unsent:  # what ended the run matters more

@@ -1,20 +1,37 @@
 """What a user can choose, one frozen dataclass a part; a spec is these dataclasses by name.
 
 The classes are plain: `smash` reads them as they are. Bounds are written as `annotated_types`
-so that the spec schema (`experiments.spec`) checks them without a second definition.
+so that the spec schema (`experiments.spec`) checks them without a second definition; where a
+bound is not plain from the setting's name, `doc` says why it is there. What settings ask of each
+other is in `experiments.contradictions`, what they ask of data and memory in `experiments.sizes`.
 """
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen, MultipleOf
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, MultipleOf, doc
 
 Positive = Annotated[float, Gt(0.0)]
 NonNegative = Annotated[float, Ge(0.0)]
 Fraction = Annotated[float, Ge(0.0), Lt(1.0)]
 Level = Annotated[float, Gt(0.0), Lt(1.0)]
 Count = Annotated[int, Ge(1)]
-Resolution = Positive | Literal["auto", "none"]
+Span = Annotated[float, Ge(1e-9), Le(1e15), doc("in the data's unit; choose one that fits")]
+Resolution = Span | Literal["auto", "none"]
+Width = Annotated[int, Ge(1), Le(4096), doc("memory grows with its square")]
+Epochs = Annotated[int, Ge(1), Le(1_000_000)]
+Block = Annotated[int, Ge(1), Le(65_536), doc("what is done at a time lies in memory at once")]
+Points = Annotated[int, Ge(16), Le(8192), doc("each event has a number a mark at every point")]
+Draws = Annotated[int, Le(100_000), doc("all draws of a batch of events lie in memory")]
+Steps = Annotated[int, Le(1_000_000)]
+Noise = Annotated[float, Ge(1e-3), Le(10.0), doc("the scaled values that carry it lie in [-1, 1]")]
+Weight = Annotated[float, Ge(0.0), Le(1e6)]
+
+Rate = Annotated[float, Ge(1e-6), Le(1e6)]
+Simulated = Annotated[int, Ge(1), Le(100_000)]
+
+MOST_MARKS = 1000
+"""Marks of a data set: forecasts give each a probability at every time of a grid."""
 
 DATASETS = ("earthquake", "crime", "football", "simulated")
 
@@ -38,14 +55,14 @@ class SimulatorSettings:
     """The marked self-exciting process behind `simulated` (see `smash.data.simulator`)."""
 
     n_marks: Annotated[int, Ge(1), Le(20)] = 3
-    background: Positive = 0.6
+    background: Rate = 0.6
     branching: Fraction = 0.6
-    decay: Positive = 1.5
-    spread: Positive = 0.08
-    background_spread: Positive = 0.5
-    sequences: tuple[Count, Count, Count] = (160, 40, 60)
-    events: tuple[Count, Count] = (30, 60)
-    seed: Annotated[int, Ge(0)] = 0
+    decay: Rate = 1.5
+    spread: Rate = 0.08
+    background_spread: Rate = 0.5
+    sequences: tuple[Simulated, Simulated, Simulated] = (160, 40, 60)
+    events: tuple[Simulated, Simulated] = (30, 60)
+    seed: Annotated[int, Ge(0), Le(2**63 - 1)] = 0
 
 
 @dataclass(frozen=True)
@@ -68,8 +85,8 @@ class DataSettings:
     time_unit: str | None = None
     location_unit: str | None = None
     time_origin: str | None = None
-    mark_names: tuple[str, ...] = ()
-    mark_edges: tuple[float, ...] = ()
+    mark_names: Annotated[tuple[str, ...], MaxLen(MOST_MARKS)] = ()
+    mark_edges: Annotated[tuple[float, ...], MaxLen(MOST_MARKS - 1)] = ()
     simulator: SimulatorSettings = SimulatorSettings()
 
 
@@ -84,7 +101,7 @@ class ScalingSettings:
     """
 
     log_normalization: bool = True
-    floor: Positive = 1e-4
+    floor: Annotated[float, Ge(1e-12), Le(1e12)] = 1e-4
     resolution: Resolution = "none"
     location_resolution: Resolution = "none"
 
@@ -115,24 +132,28 @@ class ModelSettings:
     published sequence is longer than the default.
     """
 
-    cond_dim: Annotated[int, Ge(4), Le(1024)] = 32
-    sigma_time: Positive = 0.2
-    sigma_loc: Positive = 0.1
-    num_units: Count = 64
-    n_layers: Annotated[int, Ge(0)] = 4
-    n_heads: Count = 4
-    d_head: Count = 16
+    cond_dim: Annotated[
+        int, Ge(4), Le(1024), MultipleOf(2), doc("times are encoded by pairs of sine and cosine")
+    ] = 32
+    sigma_time: Noise = 0.2
+    sigma_loc: Noise = 0.1
+    num_units: Width = 64
+    n_layers: Annotated[int, Ge(0), Le(64), doc("deeper encoders do not train")] = 4
+    n_heads: Annotated[int, Ge(1), Le(64), doc("each attends to all events before")] = 4
+    d_head: Annotated[int, Ge(1), Le(1024), doc("memory grows with it times n_heads")] = 16
     dropout: Fraction = 0.1
     base: Literal["none", "climatology"] = "none"
     mark_in_location: bool = False
     location_law: Literal["score", "mixture"] = "score"
     context_dropout: Fraction = 0.0
-    location_components: Count = 16
-    recent_events: Count = 1
+    location_components: Annotated[int, Ge(1), Le(1024), doc("each draw weighs them all")] = 16
+    recent_events: Annotated[int, Ge(1), Le(256), doc("each widens every context by 3")] = 1
     time_encoding: Literal["absolute", "relative"] = "absolute"
-    periods: tuple[Positive, ...] = ()
+    periods: Annotated[tuple[Span, ...], MaxLen(16)] = ()
     skip: bool = False
-    max_context: Annotated[int, Ge(2), MultipleOf(2)] = 1024
+    max_context: Annotated[
+        int, Ge(2), Le(65_536), MultipleOf(2), doc("windows overlap by half of it")
+    ] = 1024
 
 
 @dataclass(frozen=True)
@@ -145,11 +166,11 @@ class ObjectiveSettings:
     """
 
     kind: Literal["score_matching", "likelihood"] = "score_matching"
-    loss_lambda: NonNegative = 0.5
-    loss_lambda2: NonNegative = 1.0
+    loss_lambda: Weight = 0.5
+    loss_lambda2: Weight = 1.0
     smooth: Fraction = 0.0
-    n_noise: Count = 50
-    law_points: Annotated[int, Ge(16)] = 128
+    n_noise: Annotated[int, Ge(1), Le(10_000), doc("copies of each event a step")] = 50
+    law_points: Points = 128
 
 
 @dataclass(frozen=True)
@@ -171,27 +192,29 @@ class TrainingSettings:
     (see `smash.data.recency`).
     """
 
-    total_epochs: Count = 150
-    batch_size: Count = 32
-    learning_rate: Positive = 1e-3
+    total_epochs: Epochs = 150
+    batch_size: Annotated[int, Ge(1), Le(65_536), doc("a batch lies in memory at once")] = 32
+    learning_rate: Annotated[float, Gt(0.0), Le(1.0), doc("larger steps diverge")] = 1e-3
     final_learning_rate: NonNegative = 5e-5
-    warmup_epochs: Annotated[int, Ge(0)] = 5
-    clip_norm: Positive = 1.0
-    weight_decay: NonNegative = 0.01
-    eval_every: Count = 10
-    patience: Count = 50
-    checkpoint_every: Count = 10
-    sample_every: Annotated[int, Ge(0)] = 0
+    warmup_epochs: Annotated[int, Ge(0), Le(1_000_000)] = 5
+    clip_norm: Annotated[float, Ge(1e-6), Le(1e6)] = 1.0
+    weight_decay: Annotated[
+        float, Ge(0.0), Le(1.0), doc("it shrinks weights by this times learning_rate a step")
+    ] = 0.01
+    eval_every: Epochs = 10
+    patience: Epochs = 50
+    checkpoint_every: Epochs = 10
+    sample_every: Annotated[int, Ge(0), Le(1_000_000)] = 0
     average: Fraction = 0.0
     thinning: Fraction = 0.0
-    thinning_period: Positive | None = None
+    thinning_period: Span | None = None
     folding: Fraction = 0.0
-    folding_day: Positive = 24.0
+    folding_day: Span = 24.0
     mirror: Literal["none", "x", "y", "both"] = "none"
-    half_life: NonNegative = 0.0
-    block_sequences: Count = 8
-    block_events: Count = 128
-    length_pool: Count = 8
+    half_life: Annotated[float, Ge(0.0), Le(1e6)] = 0.0
+    block_sequences: Block = 8
+    block_events: Block = 128
+    length_pool: Annotated[int, Ge(1), Le(65_536)] = 8
 
 
 @dataclass(frozen=True)
@@ -214,18 +237,18 @@ class SamplingSettings:
     sampler: Literal["langevin", "inverse_cdf"] = "inverse_cdf"
     denoise: Literal["none", "tweedie", "posterior"] = "posterior"
     support: Literal["box", "noised"] = "box"
-    grid_points: Annotated[int, Ge(16)] = 256
-    langevin_step: Positive = 0.005
-    sampling_steps: Count = 2000
-    per_step: Count = 250
-    n_samples: Count = 30
-    total_samples: Annotated[int, Ge(2)] = 300
-    location_steps: Annotated[int, Ge(0)] = 60
+    grid_points: Points = 256
+    langevin_step: Annotated[float, Ge(1e-9), Le(1.0), doc("events lie in [-1, 1]")] = 0.005
+    sampling_steps: Annotated[Steps, Ge(1)] = 2000
+    per_step: Annotated[Steps, Ge(1)] = 250
+    n_samples: Annotated[Draws, Ge(1)] = 30
+    total_samples: Annotated[Draws, Ge(2)] = 300
+    location_steps: Annotated[int, Ge(0), Le(100_000)] = 60
     time_table: bool = False
     matmul_precision: Literal["highest", "high", "medium"] = "highest"
     cuda_graph: bool = False
-    test_batch_size: Count = 32
-    block_events: Count = 128
+    test_batch_size: Annotated[int, Ge(1), Le(65_536), doc("a batch lies in memory at once")] = 32
+    block_events: Block = 128
     max_sequences: Annotated[int, Ge(0)] = 0
 
 
@@ -240,10 +263,10 @@ class ScoreSettings:
     that roll along the test sequences, `futures_paths` of them each.
     """
 
-    levels: Annotated[tuple[Level, ...], MinLen(1)] = (0.5, 0.6, 0.7, 0.8, 0.9)
+    levels: Annotated[tuple[Level, ...], MinLen(1), MaxLen(99)] = (0.5, 0.6, 0.7, 0.8, 0.9)
     original: bool = True
-    validation_samples: Annotated[int, Ge(0)] = 0
+    validation_samples: Annotated[Draws, Ge(0)] = 0
     validation_sequences: Annotated[int, Ge(0)] = 0
-    recalibration_samples: Annotated[int, Ge(0)] = 100
-    futures_horizon: NonNegative = 0.0
-    futures_paths: Annotated[int, Ge(2)] = 100
+    recalibration_samples: Annotated[Draws, Ge(0)] = 100
+    futures_horizon: Annotated[float, Ge(0.0), Le(1e15)] = 0.0
+    futures_paths: Annotated[int, Ge(2), Le(10_000), doc("scores take all pairs of them")] = 100

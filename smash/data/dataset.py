@@ -11,6 +11,10 @@ import pandas as pd
 
 from smash.data.events import EventSequences, check_variation
 from smash.errors import DataError
+from smash.settings import MOST_MARKS
+
+MANY_MARKS = 50
+"""Marks above which it is looked whether most of them occur."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +108,8 @@ def build_dataset(
     than the number of `mark_names` given.
 
     Raises:
-        DataError: when marked and unmarked splits are mixed, there are more marks than names, or
-            training data do not vary.
+        DataError: when marked and unmarked splits are mixed, there are more marks than names or
+            than `MOST_MARKS`, or training data do not vary.
     """
     splits = (train, validation, test)
     with_marks = [sequences.name for sequences in splits if sequences.mark is not None]
@@ -119,6 +123,7 @@ def build_dataset(
     n_marks, names = (
         _marks(name, splits, given, len(about.get("mark_edges") or ())) if with_marks else (1, ())
     )
+    about["warnings"] = (*about.get("warnings", ()), *_unseen_marks(train, n_marks))
     return Dataset(name, train, validation, test, n_marks, names, **about)
 
 
@@ -133,4 +138,20 @@ def _marks(
             "in data.mark_names, or none"
         )
     names = given or tuple(str(k) for k in range(seen))
+    if len(names) > MOST_MARKS:
+        raise DataError(
+            f"{name}: {len(names)} marks, and each is forecast a probability; {MOST_MARKS} at "
+            "most, so name a column of kinds, or cut a number into a few"
+        )
     return len(names), names
+
+
+def _unseen_marks(train: EventSequences, n_marks: int) -> tuple[str, ...]:
+    """Returns a warning where most of many marks never occur, as where marks are identifiers."""
+    occur = 0 if train.mark is None else len(np.unique(train.mark))
+    if n_marks <= MANY_MARKS or 2 * occur > n_marks:
+        return ()
+    return (
+        f"{train.name}: {occur} of {n_marks} marks occur in the training data, and the others are "
+        "forecast all the same; if marks are identifiers, number the kinds one after another",
+    )

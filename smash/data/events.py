@@ -8,6 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smash.errors import DataError
+from smash.settings import MOST_MARKS
+
+LARGEST = 1e20
+"""Largest time or coordinate: nanoseconds since 1970 have 19 digits."""
 
 
 @dataclass(frozen=True)
@@ -217,19 +221,34 @@ class Place:
 
 
 def _check_finite(time: NDArray, location: NDArray, place: Place) -> None:
-    bad = ~np.isfinite(np.column_stack([time, location]))
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        what = ("time", "first coordinate", "second coordinate")[column]
-        value = time[row] if column == 0 else location[row, column - 1]
+    values = np.column_stack([time, location])
+    bad = ~(np.abs(values) <= LARGEST)
+    if not bad.any():
+        return
+    row, column = np.argwhere(bad)[0]
+    what = ("time", "first coordinate", "second coordinate")[column]
+    value = values[row, column]
+    if not np.isfinite(value):
         raise DataError(f"{place(row)}: {what} is {value}; give a finite number or drop the event")
+    raise DataError(
+        f"{place(row)}: {what} is {value:g}; no clock or map gives numbers beyond {LARGEST:g}, so "
+        "take another unit or drop the event"
+    )
 
 
 def _checked_marks(mark: NDArray, place: Place) -> NDArray[np.int64]:
-    wrong = ~(np.isfinite(mark) & (mark >= 0) & (mark == np.floor(mark)) & (mark < 2**31))
+    wrong = ~(np.isfinite(mark) & (mark >= 0) & (mark == np.floor(mark)))
     if wrong.any():
         row = int(np.argmax(wrong))
         raise DataError(f"{place(row)}: mark is {mark[row]}; marks are whole numbers from 0")
+    beyond = mark >= MOST_MARKS
+    if beyond.any():
+        row = int(np.argmax(beyond))
+        raise DataError(
+            f"{place(row)}: mark is {mark[row]:.0f}; marks are kinds of events, numbered from 0 to "
+            f"{MOST_MARKS - 1} at most, as each is forecast a probability. Number the kinds one "
+            "after another, or cut a number such as a magnitude into a few"
+        )
     return mark.astype(np.int64)
 
 

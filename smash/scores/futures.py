@@ -26,6 +26,8 @@ Floats = NDArray[np.float64]
 CELLS, PERIODS = 6, 4
 """Cells of the pattern to each side of the region, and periods of the horizon."""
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)
+MOST_WINDOWS = 100_000
+"""Windows of a test, each of which is many paths rolled out."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,19 @@ def rolling_windows(
             yield Window(i, _history(one, known, float(start)), happened)
 
 
+def count_windows(
+    sequences: EventSequences, horizon: float, stride: float | None = None, fewest: int = 1
+) -> float:
+    """Returns how many windows `rolling_windows` yields, which may be more than there is time for.
+
+    For sequences of `fewest` events or more.
+    """
+    first = sequences.offsets[:-1] + fewest - 1
+    begins = sequences.time[first] if fewest else sequences.window[:, 0]
+    spans = sequences.window[:, 1] - horizon + 1e-9 - begins
+    return float(np.ceil(np.maximum(spans, 0) / (stride or horizon)).sum())
+
+
 def score_futures(
     source: Source,
     sequences: EventSequences,
@@ -72,9 +87,15 @@ def score_futures(
     cells.
 
     Raises:
-        DataError: when no window fits.
+        DataError: when no window fits, or more than `MOST_WINDOWS` do.
         ForecastError: when a path has more than `max_events` events.
     """
+    n_windows = count_windows(sequences, horizon, stride)
+    if n_windows > MOST_WINDOWS:
+        raise DataError(
+            f"{sequences.name}: a horizon of {horizon:g} gives {n_windows:.3g} windows, and "
+            f"{MOST_WINDOWS} are the most; take a longer one"
+        )
     rows = []
     for window in rolling_windows(sequences, horizon, stride):
         paths = source.simulate(

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smash.data.dataset import build_dataset
 from smash.data.events import EventSequences, build_sequences, check_variation
 from smash.errors import DataError
+from smash.settings import MOST_MARKS
 
 
 def three_sequences(**changes) -> EventSequences:
@@ -42,6 +44,42 @@ def test_selected_sequences_are_those_asked_for(indices):
         one, same = selected.select([place]), events.select([index])
         for name in ("time", "location", "mark", "window"):
             np.testing.assert_array_equal(getattr(one, name), getattr(same, name))
+
+
+@pytest.mark.parametrize("lengths", [[3, 2, 4, 0], [0, 3, 2, 4, 0, 0]])
+def test_an_empty_sequence_is_dropped_and_counted_wherever_it_stands(lengths):
+    events, whole = three_sequences(lengths=lengths), three_sequences()
+    assert events.dropped == lengths.count(0)
+    np.testing.assert_array_equal(events.gap, whole.gap)
+    np.testing.assert_array_equal(events.is_target, whole.is_target)
+
+
+@pytest.mark.parametrize("mark", [MOST_MARKS, 10**6, 2**31 - 1, 2**31, 1e300])
+def test_a_mark_beyond_the_most_is_refused_where_it_stands(mark):
+    marks = np.array([0, 2, 1, 0, 0, mark, 1, 2, 0], dtype=float)
+    with pytest.raises(DataError, match=r"events\.csv, sequence 2, event 0: mark is \d+; marks"):
+        three_sequences(mark=marks)
+
+
+@pytest.mark.parametrize(("part", "value"), [("time", 1e300), ("location", -1e30)])
+def test_numbers_that_no_clock_or_map_gives_are_refused_where_they_stand(part, value):
+    fields = {"time": three_sequences().time.copy(), "location": np.arange(18.0).reshape(9, 2)}
+    fields[part][8] = value
+    with pytest.raises(DataError, match=r"sequence 2, event 3: .* no clock or map"):
+        three_sequences(**fields)
+
+
+def test_marks_of_which_most_never_occur_are_warned_of():
+    events = three_sequences(mark=np.array([0, 2, 1, 0, 0, 900, 1, 2, 0]))
+    (warning,) = build_dataset("few", events, events, events).warnings
+    assert "4 of 901 marks occur" in warning
+    assert build_dataset("dense", *[three_sequences()] * 3).warnings == ()
+
+
+def test_there_are_no_more_names_of_marks_than_marks():
+    names = tuple(map(str, range(MOST_MARKS + 1)))
+    with pytest.raises(DataError, match=f"{MOST_MARKS} at most"):
+        build_dataset("many", *[three_sequences()] * 3, mark_names=names)
 
 
 def test_observation_starts_at_zero_and_ends_with_the_last_event():

@@ -263,12 +263,12 @@ def test_wrong_types_are_refused_with_the_keys_path(key):
 @pytest.mark.parametrize(
     ("override", "line"),
     [
-        ("sigma_time=0", "model.sigma_time: expected a number > 0, given 0"),
+        ("learning_rate=0", "training.learning_rate: expected a number > 0 and <= 1"),
         ("dropout=1", "model.dropout: expected a number >= 0 and < 1, given 1"),
-        ("cond_dim=2", "model.cond_dim: expected a whole number >= 4 and <= 1024, given 2"),
+        ("cond_dim=2", "model.cond_dim: expected a whole number >= 4 and <= 1024 and a multiple"),
         ("levels=[0.5, 1]", "scores.levels[1]: expected a number > 0 and < 1, given 1"),
         ("levels=[0.9, 0.5]", "scores.levels: expected growing levels, given [0.9, 0.5]"),
-        ("sequences=[1, 2]", "expected a list of 3 whole numbers >= 1, given [1, 2]"),
+        ("sequences=[1, 2]", "expected a list of 3 whole numbers >= 1 and <= 100000, given [1"),
         ("n_samples=301", "sampling.n_samples: expected at most sampling.total_samples (300)"),
         ("per_step=2001", "sampling.per_step: expected at most sampling.sampling_steps (2000)"),
         ("learning_rate=1e-5", "training.final_learning_rate: expected at most"),

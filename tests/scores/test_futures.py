@@ -11,7 +11,12 @@ from smash.baselines.hawkes_source import HawkesSource
 from smash.data.events import build_sequences
 from smash.data.process import HawkesProcess
 from smash.errors import DataError
-from smash.scores.futures import rolling_windows, score_futures, summarise_futures
+from smash.scores.futures import (
+    count_windows,
+    rolling_windows,
+    score_futures,
+    summarise_futures,
+)
 from smash.settings import SimulatorSettings
 
 PROCESS = HawkesProcess.from_settings(SimulatorSettings(n_marks=2))
@@ -64,3 +69,16 @@ def test_windows_roll_through_the_sequence_and_count_each_event_once(sequences):
 def test_no_window_fits_into_sequences_that_are_too_short(sequences):
     with pytest.raises(DataError, match="shorter horizon"):
         score_futures(HawkesSource.exact(PROCESS), sequences, 1e6, torch.Generator())
+
+
+@pytest.mark.parametrize("horizon", [0.7, 3.0, HORIZON, 1e6])
+@pytest.mark.parametrize("stride", [None, 1.3])
+def test_windows_are_counted_as_they_come(sequences, horizon, stride):
+    windows = list(rolling_windows(sequences, horizon, stride))
+    assert count_windows(sequences, horizon, stride) == len(windows)
+
+
+@pytest.mark.parametrize("horizon", [1e-9, 1e-300])
+def test_more_windows_than_there_is_time_for_are_refused_before_any(sequences, horizon):
+    with pytest.raises(DataError, match="take a longer one"):
+        score_futures(HawkesSource.exact(PROCESS), sequences, horizon, torch.Generator())
