@@ -39,6 +39,8 @@ def log_spec(tracker: Tracker, spec: ExperimentSpec, dataset: Dataset) -> None:
     tracker.log_text(environment_text(), "environment.txt")
     tracker.log_dataset(dataset)
     tracker.log_text(dataset.summary().to_csv(), "data/summary.csv")
+    shared = [pair for pair in dataset.shared if pair.distinct_targets]
+    in_train = sum(p.share for p in shared if (p.first, p.second) == ("train", "test"))
     tracker.set_tags(
         {
             "data/published": str(dataset.published).lower(),
@@ -46,7 +48,9 @@ def log_spec(tracker: Tracker, spec: ExperimentSpec, dataset: Dataset) -> None:
             "data/location_unit": dataset.location_unit,
             "data/location_name_x": dataset.location_names[0],
             "data/location_name_y": dataset.location_names[1],
-            "data/warnings": "; ".join(dataset.warnings) or "none",
+            "data/warnings": "; ".join(dataset.notices) or "none",
+            "data/shared_events": "; ".join(map(str, shared)) or "none",
+            "data/test_in_train": f"{in_train:.6g}",
         }
     )
 

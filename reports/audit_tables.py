@@ -6,20 +6,21 @@ from typing import Any
 from reports.groups import DataSet
 from reports.tables import Column, Row, Table, Value, decimals_for
 from reports.words import Units
-from smash.data.audit import SIZES
+from smash.data.audit import SIZES, row_counts
 
 CHANCE = "_chance"
 """Ends the names of distances that chance stays below (`smash.data.drift`)."""
 
 
 def audit_tables(data: DataSet, audit: Mapping[str, Any], units: Units) -> list[Table]:
-    """Returns sizes, gaps, marks, drift and shared events, resolution; each a table.
+    """Returns rows, sizes, gaps, marks, drift and shared events, resolution; each a table.
 
     Raises:
         KeyError, TypeError, StopIteration, AttributeError: when this is not such an audit.
     """
     marks = [_marks(data, audit["marks"])] if any(audit["marks"].values()) else []
     return [
+        *([_rows(data, audit["rows"])] if "rows" in audit else []),  # not in older audits
         _sizes(data, audit["sizes"]),
         _gaps(data, audit["gaps"], units),
         *marks,
@@ -34,6 +35,13 @@ def mark_names(audit: Any) -> list[str]:
         return list(audit["marks"]["train"])
     except (KeyError, TypeError):
         return []
+
+
+def _rows(data: DataSet, counts: Mapping[str, Any]) -> Table:
+    rows = [Row({"what": what, "rows": number}) for what, number in row_counts(counts)]
+    columns = [Column("what", "what"), Column("rows", "rows", decimals=0)]
+    caption = f"Rows of {data.name}: those read are those kept and those left out."
+    return Table(f"{data.key}-rows", caption, columns, rows)
 
 
 def _sizes(data: DataSet, sizes: Mapping[str, Any]) -> Table:

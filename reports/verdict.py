@@ -23,6 +23,8 @@ RIVALS = {
 """Baselines by name: in short, and with what they are."""
 ALWAYS = ("climatology", "mixture")
 """Those without which it is not known whether a model earned its keep."""
+IN_TRAIN = "data/test_in_train"
+"""The tag of runs with the share of test targets that stand in the training data."""
 SEED = 1_299_709
 """Of the simulated calibration scores, so that a verdict repeats."""
 SCORES = {"time": "CRPS", "location": "energy score", "mark": "log loss"}
@@ -52,12 +54,15 @@ def verdict(data: DataSet, comparisons: Mapping[str, Comparison]) -> Verdict:
     outcomes = {name: _outcomes(data, best, name, comparisons) for name in rivals}
     sentences = [
         _basis(data, best),
+        _seen_in_training(best),
         *(_against(name, found) for name, found in outcomes.items()),
         _tested(best, comparisons),
         _calibration(best),
     ]
     quick = "This was the quick profile, few samples and events: no result. "
     short = (quick if best.quick else "") + _in_short(data, best, outcomes)
+    if share := in_train(best):
+        short += f" But {_percent(share)} of its test targets stand in the training data."
     return Verdict(short, " ".join(filter(None, sentences)))
 
 
@@ -95,6 +100,33 @@ def _basis(data: DataSet, group: Group) -> str:
     best = f"the best of {len(data.models)} models; " if len(data.models) > 1 else ""
     text = f"{best}{of}; {seeds}; protocol {group.first.protocol}."
     return text[0].upper() + text[1:]
+
+
+def in_train(group: Group) -> float:
+    """Returns the share of test targets that stand in the training data; 0 where none is known."""
+    shares = []
+    for run in group.runs:
+        try:
+            shares.append(float(run.tags.get(IN_TRAIN, 0)))
+        except ValueError:  # a tag that somebody changed
+            continue
+    return max([share for share in shares if np.isfinite(share)], default=0.0)
+
+
+def _seen_in_training(group: Group) -> str:
+    """Returns what shared events mean for the figures; nothing where test events are new."""
+    share = in_train(group)
+    if not share:
+        return ""
+    return (
+        f"{_percent(share)} of the test targets stand in the training data too, so the figures say "
+        "in part what was learnt by heart, not what is foreseen; split the data so that they share "
+        "no event."
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def _outcomes(

@@ -134,7 +134,7 @@ def _check(search: Search, options: Options, url: str) -> None:
 def _check_goal(search: Search, dataset: Dataset) -> None:
     if not dataset.marked and (wrong := [f for f in search.figures if f in MARK_FIGURES]):
         raise SpecError(f"goal.figures: {dataset.name} has no marks, so there is no {wrong[0]}")
-    for warning in dataset.warnings:
+    for warning in dataset.notices:
         console.warn(warning)
 
 

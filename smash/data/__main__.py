@@ -45,12 +45,24 @@ def check(
     location_unit: Annotated[
         str | None, typer.Option(help="Unit of locations, such as km; degrees for lon and lat.")
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="random|time|DATES", help="How to split; DATES such as 2016-01-01,2017-01-01."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of a random split; 0 by default.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the data; by default FOLDER's.")] = None,
 ) -> None:
     """Check TABLE, cut it into windows, and write FOLDER/events.parquet and FOLDER/spec.yaml.
 
-    The first windows train, later ones validate, the last ones test, so that the future never
-    trains the past.
+    The past trains, what comes later validates, the latest tests: no event of training comes after
+    the first of validation, and none of validation after the first of the test; sequences that go
+    on over such a date are cut there. DATES say where validation and test begin. Sequences with
+    clocks of their own, numbers that start near 0 in each, are dealt at random instead. Every row
+    is kept or counted with the reason.
     """
     # Imported here so that --help and wrong flags answer at once.
     from rich.console import Console
@@ -62,14 +74,21 @@ def check(
     try:
         columns = Columns(time, x, y, mark, sequence)
         dataset, notes = _prepare(
-            table, out, columns, _edges(edges), (window, stride), (time_unit, location_unit), name
+            table,
+            out,
+            columns,
+            _edges(edges),
+            (window, stride),
+            (split, seed),
+            (time_unit, location_unit),
+            name,
         )
     except SmashError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
     console = Console(highlight=False)
     console.print(render(audit(dataset)))
-    for note in (*notes, *dataset.warnings):
+    for note in (*notes, *dataset.notices):
         console.print(f"note: {note}", markup=False, soft_wrap=True)
     console.print(f"next: python run_experiment.py {out / 'spec.yaml'}", markup=False)
 
@@ -80,6 +99,7 @@ def _prepare(
     columns: Any,
     edges: tuple[float, ...],
     spans: tuple[str | None, str | None],
+    splitting: tuple[str | None, int | None],
     units: tuple[str | None, str | None],
     name: str | None,
 ) -> tuple[Any, tuple[str, ...]]:
@@ -90,6 +110,7 @@ def _prepare(
     from smash.data.catalogue import load_dataset
     from smash.data.own import read_catalogue
     from smash.data.suggestion import spec_text, suggest
+    from smash.data.tally import write_windows
     from smash.data.windows import WINDOW_COLUMNS, cut_windows, window_table
     from smash.settings import DataSettings
 
@@ -98,7 +119,7 @@ def _prepare(
         None if span is None else catalogue.clock.duration(span, what)
         for span, what in zip(spans, ("--window", "--stride"), strict=True)
     )
-    windows = cut_windows(catalogue, length, stride)
+    windows = cut_windows(catalogue, length, stride, *splitting)
     mark = None if catalogue.mark is None else WINDOW_COLUMNS.mark
     named = replace(WINDOW_COLUMNS, x=columns.x, y=columns.y, mark=mark)
     path = out / "events.parquet"
@@ -115,12 +136,13 @@ def _prepare(
     # Both files are moved in once all is well; whatever else lies in the folder stays.
     with tempfile.TemporaryDirectory(dir=out, prefix=".check-") as scratch:
         written, spec = Path(scratch) / path.name, Path(scratch) / "spec.yaml"
-        window_table(catalogue, windows, named).to_parquet(written, index=False)
+        write_windows(window_table(catalogue, windows, named), windows.tally, written)
         dataset = load_dataset(replace(settings, path=str(written)))
         spec.write_text(spec_text(dataset, path, named, settings, suggest(dataset)))
         written.replace(path)
         spec.replace(out / spec.name)
-    return replace(dataset, source=str(path)), catalogue.notes
+    notes = (*catalogue.notes, *windows.tally.notes(), f"split {windows.tally.split}")
+    return replace(dataset, source=str(path)), notes
 
 
 def _edges(text: str | None) -> tuple[float, ...]:

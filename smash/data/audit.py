@@ -5,7 +5,7 @@ are of one law, which values repeat because clocks and maps are coarse.
 """
 
 from collections.abc import Mapping
-from itertools import combinations
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,9 @@ from smash.data.dataset import Dataset
 from smash.data.drift import drift
 from smash.data.events import EventSequences
 from smash.data.folding import looks_folded
-from smash.data.groups import Layout, joined, lay_out
+from smash.data.groups import Layout, lay_out
 from smash.data.resolution import gap_cells, location_cell
+from smash.data.tally import Tally
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 SIZES = {
@@ -35,6 +36,7 @@ SIZES = {
     "longest": "longest sequence (events)",
     "half_days": "without an event from 13 h to 1 h, as without a.m. and p.m.",
     "dropped_sequences": "dropped sequences (under two events)",
+    "dropped_events": "events in these",
 }
 """The sizes of a split, and their words."""
 
@@ -43,9 +45,10 @@ def audit(dataset: Dataset) -> dict[str, Any]:
     """Returns what is known of a data set in sections, ready for JSON; raw units.
 
     `about`: names, units, digest. By split: `sizes`, with groups of overlapping windows, distinct
-    targets and exact duplicates; `gaps`; `marks`, the share of each; `places`. `shared`: distinct
-    targets that two splits both hold. `drift`: distances of validation and test from training.
-    `resolution`: cells that values look rounded to. `warnings`: what reading the data said.
+    targets and exact duplicates; `gaps`; `marks`, the share of each; `places`. `rows`: what became
+    of those that were read. `shared`: targets that two splits both hold. `drift`: distances of
+    validation and test from training. `resolution`: cells that values look rounded to. `warnings`:
+    what reading the data said, and that splits share events.
     """
     layouts = {split: lay_out(sequences) for split, sequences in dataset.splits()}
     splits, unit = dict(dataset.splits()), dataset.time_unit
@@ -56,19 +59,28 @@ def audit(dataset: Dataset) -> dict[str, Any]:
             "source": dataset.source,
             "time_unit": unit,
             "location_unit": dataset.location_unit,
+            "split": dataset.rows.split,
         },
+        "rows": _rows(dataset.rows),
         "sizes": {split: _sizes(part, layouts[split], unit) for split, part in splits.items()},
         "gaps": {split: _gaps(part.targets().gap) for split, part in splits.items()},
         "marks": {split: _marks(part, dataset.mark_names) for split, part in splits.items()},
         "places": {split: _places(part, dataset.location_names) for split, part in splits.items()},
-        "shared": _shared(dataset),
+        "shared": [
+            {
+                "splits": f"{pair.first} and {pair.second}",
+                "distinct_targets": pair.distinct_targets,
+                "share": pair.share,
+            }
+            for pair in dataset.shared
+        ],
         "drift": {
             split: drift(dataset.train, part, (layouts["train"], layouts[split]))
             for split, part in splits.items()
             if split != "train"
         },
         "resolution": _resolution(dataset.train, dataset.location_names),
-        "warnings": list(dataset.warnings),
+        "warnings": list(dataset.notices),
     }
 
 
@@ -92,6 +104,7 @@ def _sizes(sequences: EventSequences, layout: Layout, time_unit: str) -> dict[st
         "longest": int(sequences.lengths.max()),
         "half_days": 0 if day is None else int(looks_folded(sequences, day).sum()),
         "dropped_sequences": sequences.dropped,
+        "dropped_events": sequences.dropped_events,
     }
 
 
@@ -121,19 +134,11 @@ def _places(sequences: EventSequences, names: tuple[str, str]) -> dict[str, floa
     return {f"{end}_{names[i]}": float(ends[end][i]) for i in (0, 1) for end in ends}
 
 
-def _shared(dataset: Dataset) -> list[dict[str, Any]]:
-    splits = dict(dataset.splits())
-    everything = joined(list(splits.values()))
-    events = lay_out(everything).event
-    ends = np.cumsum([part.n_events for part in splits.values()])[:-1]
-    held = {
-        split: np.unique(numbers[part.is_target])
-        for (split, part), numbers in zip(splits.items(), np.split(events, ends), strict=True)
+def _rows(tally: Tally) -> dict[str, Any]:
+    counts = asdict(tally)
+    return {key: counts[key] for key in ("read", "kept", "repeated")} | {
+        "left_out": list(counts["left_out"])
     }
-    return [
-        {"splits": f"{a} and {b}", "distinct_targets": len(np.intersect1d(held[a], held[b]))}
-        for a, b in combinations(splits, 2)
-    ]
 
 
 def _resolution(train: EventSequences, names: tuple[str, str]) -> dict[str, Any]:
@@ -147,7 +152,7 @@ def _resolution(train: EventSequences, names: tuple[str, str]) -> dict[str, Any]
 def render(found: Mapping[str, Any]) -> Group:
     """Returns an audit as tables for the terminal, a column a split."""
     marks = [_marks_table(found)] if found["marks"]["train"] else []
-    return Group(_sizes_table(found), *marks, _notes_table(found))
+    return Group(_rows_table(found["rows"]), _sizes_table(found), *marks, _notes_table(found))
 
 
 def _sizes_table(found: Mapping[str, Any]) -> Table:
@@ -162,6 +167,25 @@ def _sizes_table(found: Mapping[str, Any]) -> Table:
         words = f"{key[1:]} % quantile" if key.startswith("q") else key.replace("_", " ")
         table.add_row(f"gap, {words} ({unit})", *(f"{gap[key]:.4g}" for gap in gaps))
     return table
+
+
+def _rows_table(rows: Mapping[str, Any]) -> Table:
+    table = Table(title="rows", title_justify="left")
+    table.add_column("what")
+    table.add_column("rows", justify="right")
+    for what, number in row_counts(rows):
+        table.add_row(what, str(number))
+    return table
+
+
+def row_counts(rows: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Returns in words and numbers what became of the rows of an audit; they add up."""
+    return [
+        ("read", rows["read"]),
+        ("kept", rows["kept"]),
+        *((f"left out: {part['parts']} {part['what']}", part["rows"]) for part in rows["left_out"]),
+        *([("repeated, as windows overlap", rows["repeated"])] if rows["repeated"] else []),
+    ]
 
 
 def _marks_table(found: Mapping[str, Any]) -> Table:
@@ -181,7 +205,9 @@ def _notes_table(found: Mapping[str, Any]) -> Table:
                 chance = f"{distances[what]:.3f} (chance: below {distances[f'{what}_chance']:.3f})"
                 table.add_row(f"{what}: distance of {split} from train", chance)
     for pair in found["shared"]:
-        table.add_row(f"distinct targets in both {pair['splits']}", str(pair["distinct_targets"]))
+        second = f"{100 * pair['share']:.1f} % of {pair['splits'].split()[-1]}"
+        number = f"{pair['distinct_targets']} ({second})" if pair["distinct_targets"] else "0"
+        table.add_row(f"distinct targets in both {pair['splits']}", number)
     time_unit, length = found["about"]["time_unit"], found["about"]["location_unit"]
     cells = dict(found["resolution"])
     lattice = "every gap a multiple" if cells.pop("gap_lattice") else "shorter gaps are ties"

@@ -1,6 +1,7 @@
 """Data sets by name: the published three, the simulated one, and the user's own files."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from smash.data.dataset import Dataset, build_dataset
 from smash.data.events import EventSequences
 from smash.data.published import PUBLISHED, Published, find_files
 from smash.data.readers import read_splits, read_table_splits
+from smash.data.tally import Tally, read_tally
 from smash.errors import DataError
 from smash.settings import DATASETS, DataSettings
 
@@ -28,7 +30,8 @@ def load_dataset(settings: DataSettings) -> Dataset:
     """
     dataset = _find_dataset(settings)
     dropped = tuple(
-        f"{events.name}: {events.dropped} sequences of fewer than two events were dropped"
+        f"{events.name}: {events.dropped} sequences of fewer than two events were dropped, "
+        f"{events.dropped_events} rows in all"
         for _, events in dataset.splits()
         if events.dropped
     )
@@ -108,6 +111,7 @@ def _own_dataset(settings: DataSettings) -> Dataset:
             )
         splits, mark_names = read_splits(given, settings.columns, settings.marked)
     source = settings.path or given["train"]
+    tally = read_tally(Path(settings.path)) if settings.path else None
     return build_dataset(
         _own_name(settings, Path(source)),
         **splits,
@@ -118,7 +122,13 @@ def _own_dataset(settings: DataSettings) -> Dataset:
         time_origin=settings.time_origin or "",
         mark_edges=settings.mark_edges,
         source=str(source),
+        tally=tally if tally and _agrees(tally, splits) else None,
     )
+
+
+def _agrees(tally: Tally, splits: Mapping[str, EventSequences]) -> bool:
+    """Returns whether a table is as it was when its rows were counted."""
+    return tally.kept + tally.repeated == sum(part.n_events for part in splits.values())
 
 
 def _own_name(settings: DataSettings, source: Path) -> str:

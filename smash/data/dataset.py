@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from smash.data.events import EventSequences, check_variation
+from smash.data.sharing import Shared, shared_targets
+from smash.data.tally import LeftOut, Tally
 from smash.errors import DataError
 from smash.settings import MOST_MARKS
 
@@ -23,8 +25,9 @@ class Dataset:
 
     `n_marks` is K (1 for unmarked data). `time_origin` is the timestamp (ISO 8601, UTC) that times
     count from, empty where they are plain numbers; `mark_edges` (K - 1,) are the values at which a
-    number such as a magnitude was cut into marks, empty where it was not. `warnings` are said and
-    tagged by whoever runs it; `published` is True when every file has its published checksum.
+    number such as a magnitude was cut into marks, empty where it was not. `warnings` are what
+    reading the data said (`notices`: all that is to be said); `published` is True when every file
+    has its published checksum. `tally` says what became of the table that windows were cut from.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Dataset:
     source: str = ""
     published: bool = False
     warnings: tuple[str, ...] = ()
+    tally: Tally | None = None
 
     @property
     def marked(self) -> bool:
@@ -50,6 +54,37 @@ class Dataset:
         yield "train", self.train
         yield "validation", self.validation
         yield "test", self.test
+
+    @cached_property
+    def shared(self) -> tuple[Shared, ...]:
+        """What every two splits share; takes a second on large data."""
+        return shared_targets(dict(self.splits()))
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """`warnings`, and what splits share; said and tagged by whoever runs the data."""
+        return (*self.warnings, *filter(None, [self._sharing()]))
+
+    def _sharing(self) -> str:
+        shared = [pair for pair in self.shared if pair.distinct_targets]
+        if not shared:
+            return ""
+        if any((pair.first, pair.second) == ("train", "test") for pair in shared):
+            effect = "scores on the test are those of events known from training"
+        else:
+            effect = "what is chosen by one is not independent of the other"
+        return f"events shared between splits: {'; '.join(map(str, shared))}: {effect}"
+
+    @cached_property
+    def rows(self) -> Tally:
+        """What became of the rows that were read: `tally`, or what loading the splits dropped."""
+        if self.tally is not None:
+            return self.tally
+        kept = sum(part.n_events for _, part in self.splits())
+        sequences = sum(part.dropped for _, part in self.splits())
+        rows = sum(part.dropped_events for _, part in self.splits())
+        short = LeftOut("sequences of fewer than two events", sequences, rows)
+        return Tally(kept + rows, kept, (short,) if sequences else ())
 
     @cached_property
     def digest(self) -> str:

@@ -20,7 +20,8 @@ class EventSequences:
 
     `time` (E,) never decreases within a sequence; `location` is (E, 2); `mark` (E,) counts from 0
     and is None for unmarked data. Sequence i holds the rows `offsets[i]:offsets[i + 1]`, observed
-    over `window[i]` = (start, end). `name` stands in error messages.
+    over `window[i]` = (start, end). `name` stands in error messages. `dropped` sequences with
+    `dropped_events` in all were too short to be kept.
     """
 
     time: NDArray[np.float64]
@@ -30,6 +31,7 @@ class EventSequences:
     window: NDArray[np.float64]
     name: str = "events"
     dropped: int = field(default=0, compare=False)
+    dropped_events: int = field(default=0, compare=False)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -52,9 +54,8 @@ class EventSequences:
     def gap(self) -> NDArray[np.float64]:
         """(E,) time since the previous event; since the window's start for a first event."""
         gap = np.diff(self.time, prepend=0.0)
-        occupied = self.lengths > 0
-        first = self.offsets[:-1][occupied]
-        gap[first] = self.time[first] - self.window[occupied, 0]
+        first = self._first
+        gap[first] = self.time[first] - self.window[self.lengths > 0, 0]
         return gap
 
     @cached_property
@@ -66,8 +67,13 @@ class EventSequences:
     def is_target(self) -> NDArray[np.bool_]:
         """(E,) True for all but the first event of each sequence."""
         is_target = np.ones(self.n_events, dtype=bool)
-        is_target[self.offsets[:-1][self.lengths > 0]] = False
+        is_target[self._first] = False
         return is_target
+
+    @property
+    def _first(self) -> NDArray[np.int64]:
+        """The first events, one a sequence; an empty sequence has none."""
+        return self.offsets[:-1][self.lengths > 0]
 
     def select(self, indices: NDArray[np.integer] | list[int] | range) -> "EventSequences":
         """Returns the sequences `indices`, in that order."""
@@ -176,7 +182,8 @@ def build_sequences(
             "check the split and the sequence column"
         )
     if len(keep) < len(lengths):
-        sequences = replace(sequences.select(keep), dropped=len(lengths) - len(keep))
+        dropped = len(lengths) - len(keep), int(lengths.sum() - lengths[keep].sum())
+        sequences = replace(sequences.select(keep), dropped=dropped[0], dropped_events=dropped[1])
     return sequences
 
 

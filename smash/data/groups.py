@@ -3,11 +3,14 @@
 Overlapping windows hold the same events at times that count from starts of their own. So events
 are recognised by what does not depend on a start: two sequences overlap where three consecutive
 events agree in both gaps, all locations and all marks, both gaps being positive. Single events
-will not do: where clocks and places are coarse, unrelated ones agree by chance.
+will not do: where clocks and places are coarse, unrelated ones agree by chance. Sequences too short
+to have such a run are the same where they are equal as a whole and chance would hardly make them
+so.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +24,8 @@ Floats = NDArray[np.float64]
 
 TICK = 1e-9
 """Times that differ by less than this share of the longest window are equal."""
+CHANCE = 0.05
+"""A short sequence is a copy of another where chance gives fewer equal ones than this."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def joined(parts: Sequence[EventSequences]) -> EventSequences:
 
 
 def _offsets(sequences: EventSequences, tick: float) -> dict[tuple[int, int], float]:
-    """Returns how much later one window starts than another, for pairs that share a run.
+    """Returns how much later one window starts than another, for pairs that share events.
 
     Of the sequences that share a run, neighbours suffice: they connect the others.
     """
@@ -105,12 +110,47 @@ def _offsets(sequences: EventSequences, tick: float) -> dict[tuple[int, int], fl
     earlier, later = rows[:-1][same], rows[1:][same]
     offset: dict[tuple[int, int], float] = {}
     time, sequence = sequences.relative_time, sequences.sequence
-    for a, b in zip(earlier, later, strict=True):
+    short = np.setdiff1d(np.flatnonzero(sequences.lengths), sequence[last])
+    copies = _copies(sequences, short, ticks, places)
+    for a, b in np.concatenate([np.stack([earlier, later], axis=1), copies]):
         one, other = int(sequence[a]), int(sequence[b])
         if one != other:
             offset[one, other] = float(time[a] - time[b])
             offset[other, one] = float(time[b] - time[a])
     return offset
+
+
+def _copies(
+    sequences: EventSequences, short: Integers, ticks: Floats, places: Integers
+) -> Integers:
+    """Returns (P, 2) first events of those of the sequences `short` that are copies, in pairs.
+
+    `ticks` (E,) are the gaps, `places` (E,) the numbers of locations with marks. How often chance
+    makes a sequence is told from how often its gaps and places occur among the different ones.
+    """
+    equal: dict[bytes, list[int]] = {}
+    bounds = sequences.offsets
+    for i in short:
+        rows = slice(bounds[i], bounds[i + 1])
+        equal.setdefault(ticks[rows][1:].tobytes() + places[rows].tobytes(), []).append(i)
+    if len(equal) == len(short):
+        return np.empty((0, 2), dtype=np.int64)
+    firsts = np.array([members[0] for members in equal.values()])
+    events = np.flatnonzero(np.isin(sequences.sequence, firsts))
+    rarity = np.zeros(sequences.n_events)
+    rarity[events] = _log_share(places[events])
+    events = events[sequences.is_target[events]]
+    rarity[events] += _log_share(ticks[events])
+    by_chance = np.log(len(short)) + np.bincount(sequences.sequence, rarity, len(sequences))
+    several = (members for members in equal.values() if by_chance[members[0]] < np.log(CHANCE))
+    copies = [pair for members in several for pair in pairwise(members)]
+    return bounds[np.array(copies, dtype=np.int64).reshape(-1, 2)]
+
+
+def _log_share(values: NDArray) -> Floats:
+    """Returns (E,) the logarithms of the shares of values that are the same."""
+    _, number, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.log(counts[number] / len(values))
 
 
 def _axes(n: int, offset: dict[tuple[int, int], float]) -> tuple[Integers, Floats]:

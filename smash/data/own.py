@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from smash.data.clock import SECONDS, Clock, is_timestamp, timestamps
 from smash.data.events import Place
 from smash.data.tables import find_column, read_table, to_numbers
+from smash.data.tally import LeftOut
 from smash.errors import DataError
 from smash.settings import Columns
 
@@ -27,7 +28,7 @@ class Catalogue:
     """Events in order of time, as numbers: `time` (E,), `location` (E, 2), `mark` (E,) or None.
 
     `sequence` (E,) numbers the file's own sequences, and is None for one long catalogue. `notes`
-    say what was done to the table.
+    say what was done to the table; `left_out` counts rows of it that are no events here.
     """
 
     time: Floats
@@ -39,6 +40,7 @@ class Catalogue:
     mark_names: tuple[str, ...] = ()
     mark_edges: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     def __len__(self) -> int:
         return len(self.time)

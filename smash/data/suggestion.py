@@ -1,6 +1,7 @@
 """A spec for one's own data, its hyperparameters in proportion to what the data are like."""
 
 import json
+import textwrap
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from smash.data.dataset import Dataset
 from smash.data.resolution import gap_cells, location_cell
+from smash.data.tally import Tally
 from smash.settings import Columns, DataSettings
 
 NOISE_SHARE = 0.25
@@ -77,6 +79,7 @@ def spec_text(
     return f"""\
 # Written by `python -m smash.data check`. Training data: {train.n_events} events in \
 {len(train)} windows.
+{_comment(dataset.rows)}\
 name: {json.dumps(settings.name)}
 data:
   name: {json.dumps(settings.name)}
@@ -109,6 +112,13 @@ sampling:
   location_steps: 60
 baselines: [climatology]
 """
+
+
+def _comment(rows: Tally) -> str:
+    """Returns how the data were split and what was left out, as comments of YAML."""
+    said = [f"Split {rows.split}.", *(f"{note}." for note in rows.notes())]
+    lines = (line for text in said for line in textwrap.wrap(" ".join(text.split()), 96))
+    return "".join(f"# {line}\n" for line in lines)
 
 
 def _noise(spread: float) -> float:

@@ -1,21 +1,21 @@
-"""A catalogue cut into windows, and these split so that the future never trains the past."""
+"""A catalogue or sequences cut into windows, each for training, validation or the test."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smash.data.cutting import Cut, cut_catalogue, cut_sequences
 from smash.data.own import Catalogue
+from smash.data.splitting import SPLITS, date_words, parse_split
+from smash.data.tally import Tally, count, with_left_out
 from smash.errors import DataError
 from smash.settings import Columns
 
 Floats = NDArray[np.float64]
 
-SHARES = (0.7, 0.15)
-"""Shares of the windows for training and validation; the rest is for the test."""
 FEWEST_WINDOWS = 10
-
 
 WINDOW_COLUMNS = Columns(
     mark="mark",
@@ -29,48 +29,73 @@ WINDOW_COLUMNS = Columns(
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows over a catalogue: `rows` of their events, `bounds` (W, 2), `split` of each (W,)."""
+    """Windows over a catalogue: `rows` of their events, `bounds` (W, 2), `split` of each (W,).
+
+    `tally` says what became of the catalogue's rows, and how the windows were split.
+    """
 
     rows: list[NDArray[np.int64]]
     bounds: Floats
     split: NDArray[np.str_]
+    tally: Tally
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
 def cut_windows(
-    catalogue: Catalogue, length: float | None = None, stride: float | None = None
+    catalogue: Catalogue,
+    length: float | None = None,
+    stride: float | None = None,
+    split: str | None = None,
+    seed: int | None = None,
 ) -> Windows:
     """Returns windows with two events or more, in order of time, and their splits.
 
     One long catalogue is cut every `stride` (by default the length, so that windows share no
     events; half the length has every event twice) into windows of `length` (by default with room
-    for `default_length` events). A catalogue of sequences keeps them, in the order of their first
-    events. The first 70 % of the windows train, the next 15 % validate; windows that reach into
-    the time of the next split are left out, so that no event is in two splits.
+    for `default_length` events), the last one ending with the last event. A catalogue of sequences
+    keeps them, each observed from its first to its last event.
+
+    `split`, by default what suits the data:
+
+    - `time`, for a catalogue: the first 70 % of the windows train, the next 15 % validate; windows
+      that reach into the next split are left out. For sequences on one clock: dates before which
+      70 % and 85 % of the events lie. A sequence that goes on over a date is cut there, so that no
+      event of training comes after one of validation, nor one of validation after one of the test.
+    - two dates, such as `2016-01-01,2017-01-01`: validation begins at the first, the test at the
+      second; windows and sequences are cut there.
+    - `random`, for sequences with clocks of their own: dealt by `seed` (by default 0).
 
     Raises:
-        DataError: when there are too few windows.
+        DataError: when there are too few windows, or `split` does not suit the data.
     """
+    asked = None if split is None else parse_split(split, catalogue.clock)
     if catalogue.sequence is None:
-        rows, bounds = _slide(catalogue, length or default_length(catalogue), stride)
+        length = length or default_length(catalogue)
+        cut, how = cut_catalogue(catalogue, length, stride, asked, seed)
+    elif length is None and stride is None:
+        cut, how = cut_sequences(catalogue, asked, seed)
     else:
-        rows, bounds = _by_sequence(catalogue)
-    full = [i for i, of_window in enumerate(rows) if len(of_window) >= 2]
-    rows, bounds = [rows[i] for i in full], bounds[full]
-    if len(rows) < FEWEST_WINDOWS:
         raise DataError(
-            f"{len(rows)} windows with two events or more, and {FEWEST_WINDOWS} are needed to "
-            "train, choose and test; take shorter windows (--window), or more data"
+            "--window and --stride cut one long catalogue, and --sequence keeps the table's own "
+            "sequences; leave --sequence out, or both of the others"
         )
-    split = _split(bounds, shared_clock=catalogue.sequence is None)
-    kept = np.flatnonzero(split != "")
-    return Windows([rows[i] for i in kept], bounds[kept], split[kept])
+    _check_enough(cut, catalogue)
+    tally = with_left_out(count(len(catalogue), cut.rows, cut.left_out), catalogue.left_out)
+    bounds = np.array(cut.bounds, dtype=np.float64)
+    return Windows(cut.rows, bounds, np.array(cut.split), replace(tally, split=how))
 
 
 def default_length(catalogue: Catalogue) -> float:
-    """Returns a round length of windows: 10 to 200 events each, 20 windows where there are few."""
+    """Returns a round length of windows: 10 to 200 events each, 20 windows where there are few.
+
+    Raises:
+        DataError: when all events have one time.
+    """
+    if np.ptp(catalogue.time) == 0:
+        when = date_words(catalogue.time[0], catalogue.clock)
+        raise DataError(f"all {len(catalogue)} events have the time {when}; check the time column")
     events = np.clip(len(catalogue) / 20, 10, 200)
     length = events * np.ptp(catalogue.time) / len(catalogue)
     scale = 10 ** np.floor(np.log10(length))
@@ -97,36 +122,21 @@ def window_table(
     return pd.DataFrame(values)
 
 
-def _slide(
-    catalogue: Catalogue, length: float, stride: float | None
-) -> tuple[list[NDArray[np.int64]], Floats]:
-    stride = stride or length
-    if not 0 < stride <= length:
-        raise DataError(f"a stride of {stride:g} leaves out events between windows of {length:g}")
-    begin, end = catalogue.time[0], catalogue.time[-1]
-    starts = begin + stride * np.arange(max(1, int(np.floor((end - begin - length) / stride)) + 1))
-    bounds = np.stack([starts, starts + length], axis=1)
-    edges = np.searchsorted(catalogue.time, bounds)
-    return [np.arange(low, high) for low, high in edges], bounds
+def _check_enough(cut: Cut, catalogue: Catalogue) -> None:
+    begin, end = (date_words(float(t), catalogue.clock) for t in _span(catalogue))
+    if len(cut.rows) < FEWEST_WINDOWS:
+        raise DataError(
+            f"{len(cut.rows)} windows with two events or more, and {FEWEST_WINDOWS} are needed to "
+            "train, choose and test; take shorter windows (--window), or more data. The events go "
+            f"from {begin} to {end}: are the first and the last time right?"
+        )
+    for name in SPLITS:
+        if name not in cut.split:
+            raise DataError(
+                f"no window with two events or more is left for {name}; the events go from "
+                f"{begin} to {end}: split them at other dates (--split), or take shorter windows"
+            )
 
 
-def _by_sequence(catalogue: Catalogue) -> tuple[list[NDArray[np.int64]], Floats]:
-    assert catalogue.sequence is not None
-    ends = np.flatnonzero(np.diff(catalogue.sequence)) + 1
-    rows = np.split(np.arange(len(catalogue)), ends)
-    rows.sort(key=lambda of_sequence: catalogue.time[of_sequence[0]])
-    bounds = np.array([[catalogue.time[r[0]], catalogue.time[r[-1]]] for r in rows])
-    return rows, bounds
-
-
-def _split(bounds: Floats, shared_clock: bool) -> NDArray[np.str_]:
-    """Returns (W,) train, validation or test; empty for windows that reach into the next split."""
-    n_windows = len(bounds)
-    first = [int(np.ceil(sum(SHARES[: i + 1]) * n_windows)) for i in range(2)]
-    split = np.full(n_windows, "train", dtype="<U10")
-    for start, name in zip(first, ("validation", "test"), strict=True):
-        if shared_clock:
-            earlier = np.arange(n_windows) < start
-            split[earlier & (bounds[:, 1] > bounds[start, 0] + 1e-9)] = ""
-        split[start:] = name
-    return split
+def _span(catalogue: Catalogue) -> tuple[float, float]:
+    return float(catalogue.time.min()), float(catalogue.time.max())

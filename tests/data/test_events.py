@@ -160,3 +160,13 @@ def test_what_never_varies_is_refused(change, what):
     with pytest.raises(DataError, match=rf"events\.csv: the {what}.* for every event"):
         check_variation(three_sequences(**change))
     check_variation(three_sequences())
+
+
+@pytest.mark.parametrize("lengths", [[3, 0], [0, 3], [0, 0, 3, 0, 0], [3, 1]])
+def test_empty_and_single_sequences_are_dropped_with_their_events_wherever_they_stand(lengths):
+    n = sum(lengths)
+    time = np.concatenate([np.arange(length) for length in lengths])
+    events = build_sequences(time, np.ones((n, 2)), None, lengths, "some")
+    assert events.time.tolist() == [0, 1, 2]
+    assert events.dropped == len(lengths) - 1
+    assert events.dropped_events == n - 3

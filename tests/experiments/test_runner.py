@@ -207,9 +207,9 @@ def test_without_marks_nothing_is_said_of_marks(workshop):
     assert not [name for name in samples if "mark" in name]
 
 
-def test_an_own_table_with_raw_gaps_runs(workshop):
-    write_own_table(workshop.folder / "own.csv")
-    overrides = {
+OWN_TABLE = [
+    part
+    for key, value in {
         "data.name": "own",
         "data.path": "own.csv",
         "columns.sequence": "who",
@@ -218,15 +218,40 @@ def test_an_own_table_with_raw_gaps_runs(workshop):
         "time_unit": "weeks",
         "log_normalization": "false",
         "total_epochs": "1",
-    }
-    arguments = [part for key, value in overrides.items() for part in ("--set", f"{key}={value}")]
-    own = workshop.run("tiny.yaml", *arguments)
+    }.items()
+    for part in ("--set", f"{key}={value}")
+]
+
+
+def test_an_own_table_with_raw_gaps_runs(workshop):
+    write_own_table(workshop.folder / "own.csv")
+    own = workshop.run("tiny.yaml", *OWN_TABLE)
     assert own.tags["dataset"] == "own"
     assert own.params["scaling.log_normalization"] == "false"
     assert own.figures["n_events"] == 8
     model = Smash.load(workshop.artifact(own.run_id, "checkpoints/best"))
     assert model.about.mark_names == ("calm", "wild")
     assert model.about.time_unit == "weeks"
+
+
+def test_a_test_that_stands_in_training_is_said_and_tagged(workshop):
+    path = workshop.folder / "own.csv"
+    write_own_table(path)
+    assert workshop.run("tiny.yaml", *OWN_TABLE).tags["data/test_in_train"] == "0"
+    table = pd.read_csv(path)
+    parts = [table[table["part"] == part] for part in ("train", "val")]
+    pd.concat([*parts, parts[0].assign(part="test")]).to_csv(path, index=False)
+    done = workshop.invoke("tiny.yaml", *OWN_TABLE, "--stage", "train", "--summary", "leak.json")
+    said = "100 % of the test targets stand in train too (8 distinct)"
+    assert said in " ".join(done.output.split())
+    (found,) = json.loads((workshop.folder / "leak.json").read_text())["runs"]
+    tags = workshop.client.get_run(found["run_id"]).data.tags
+    assert tags["data/test_in_train"] == "1"
+    assert tags["data/shared_events"] == said
+    assert said in tags["data/warnings"]
+    audit = json.loads(workshop.artifact(found["run_id"], "data/audit.json").read_text())
+    assert [pair["share"] for pair in audit["shared"]] == [0, 1, 0]
+    assert audit["rows"] == {"read": 30, "kept": 30, "repeated": 0, "left_out": []}
 
 
 def write_own_table(path):

@@ -83,6 +83,16 @@ def test_the_quick_profile_is_no_result():
     assert "no result" not in said(run())
 
 
+def test_test_events_that_stand_in_training_are_told_with_their_share():
+    mine = run(crps_time=0.9, tags={"data/test_in_train": "0.125"})
+    text = said(mine, run("c", "climatology"))
+    assert "But 12.5 % of its test targets stand in the training data." in text
+    assert "the figures say in part what was learnt by heart" in text
+    for tag in ("0", "nan", "none"):
+        assert "training data" not in said(run(tags={"data/test_in_train": tag}))
+    assert "training data" not in said(run())
+
+
 def test_seeds_are_pooled_and_repeats_are_not():
     (data,) = arrange([run(seed=1, crps_time=1.0), run(seed=2, crps_time=2.0)])
     (group,) = data.models
