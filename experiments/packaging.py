@@ -84,7 +84,7 @@ def example(model: Smash) -> pd.DataFrame:
     """Returns a history of two events in the middle of the model's range."""
     scaler = model.scaler
     gap = float(scaler.unscale_gap(np.array([0.5]))[0])
-    x, y = scaler.unscale_location(np.array([[0.5, 0.5]]))[0]
+    x, y = model.about.geography.written(scaler.unscale_location(np.array([[0.5, 0.5]])))[0]
     times, names = model.about.clock.times(gap * np.array([1.0, 2.0])), model.about.mark_names
     time = [t.isoformat() if isinstance(t, pd.Timestamp) else float(t) for t in times]
     events = {"sequence": [0, 0], "time": time, "x": [x, x], "y": [y, y]}

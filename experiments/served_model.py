@@ -55,10 +55,11 @@ class NextEvent(PythonModel):
         """Returns a row a sequence: gap quantiles, mean location, mark probabilities.
 
         `model_input` has a row an event, in order of time within its `sequence`: `time` (a number,
-        or a timestamp where the training data had these), `x`, `y` and, for a marked model,
-        `mark`, by name or number. `gap_…` count from the last event; `gap_low_90` and
-        `gap_high_90` hold 90 % of the samples between them; with the parameter `recalibrated` of
-        1 they and the probabilities are corrected by validation data.
+        or a timestamp where the training data had these), `x`, `y` (longitude and latitude where
+        the training data had these) and, for a marked model, `mark`, by name or number. `gap_…`
+        count from the last event; `gap_low_90` and `gap_high_90` hold 90 % of the samples between
+        them; with the parameter `recalibrated` of 1 they and the probabilities are corrected by
+        validation data.
 
         Raises:
             MlflowException: with the reason, for a request that cannot be answered.
@@ -184,7 +185,8 @@ def _summary(samples: Samples, histories: list[History], model: Smash) -> pd.Dat
     times = model.about.clock.times(last + columns["gap_median"])
     stamps = isinstance(times, pd.DatetimeIndex)
     columns["time_median"] = np.array([t.isoformat() for t in times]) if stamps else times
-    columns["x_mean"], columns["y_mean"] = samples.location.mean(axis=1).T
+    places = model.about.geography.written(samples.location.mean(axis=1))
+    columns["x_mean"], columns["y_mean"] = places.T
     if samples.mark_probability is not None:
         names = mark_names(model.about, model.n_marks)
         for name, probability in zip(names, samples.mark_probability.T, strict=True):

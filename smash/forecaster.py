@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from smash.data.geography import wrapped
 from smash.errors import ForecastError
 from smash.futures import Futures
 from smash.histories import COLUMNS, History, Time, read_history
@@ -46,7 +47,7 @@ class Source(Protocol):
 
     @property
     def region(self) -> NDArray[np.float64]:
-        """(2, 2) least and greatest coordinates of the training data."""
+        """(2, 2) least and greatest coordinates of the training data, on their plane."""
         ...
 
     def draw(self, history: History, n_samples: int, generator: torch.Generator) -> Samples:
@@ -184,10 +185,14 @@ class EventForecaster:
         outside = ((location < low) | (location > high)).any(axis=1)
         notes = []
         if outside.any():
+            geography = self.about.geography
+            box = geography.box(np.stack([low, high]))
+            (west, south), (east, north) = wrapped(box) if geography.geographic else box
+            first = np.round(geography.written(location[outside][0]), 9)
             notes.append(
                 f"{outside.sum()} of {len(history)} events lie outside of the region of the "
-                f"training data ({low[0]:g} to {high[0]:g}, {low[1]:g} to {high[1]:g}), the first "
-                f"at {tuple(location[outside][0].tolist())}: the forecast extrapolates"
+                f"training data ({west:g} to {east:g}, {south:g} to {north:g}), the first "
+                f"at {tuple(first.tolist())}: the forecast extrapolates"
             )
         longest, reach = self.about.window_length, history.now + horizon - history.start
         if longest is not None and reach > longest * (1 + 1e-9):

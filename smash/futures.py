@@ -1,12 +1,13 @@
 """What many futures of one history say: how many events, where, and when the next of a mark."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smash.data.geography import TURN, Geography
 from smash.errors import ForecastError
 from smash.histories import History
 from smash.model import About
@@ -20,7 +21,8 @@ Floats = NDArray[np.float64]
 class RateMap:
     """Events expected in each cell until the horizon.
 
-    `x` (X + 1,) and `y` (Y + 1,) are the cells' edges in raw units, `mean` (Y, X) the mean over
+    `x` (X + 1,) and `y` (Y + 1,) are the cells' edges (of places in degrees: where longitudes reach
+    beyond 180 the map crosses the date line), `mean` (Y, X) the mean over
     the paths, `quantiles` (Y, X) each by level.
     """
 
@@ -46,8 +48,8 @@ class Arrival:
 class Futures:
     """Paths of events after `history`, with names and units.
 
-    `region` (2, 2): least and greatest coordinates of the training data. `warnings` name what was
-    extrapolated.
+    Paths, history and `region` (2, 2), the least and greatest coordinates of the training data, lie
+    on the plane of the data's geography. `warnings` name what was extrapolated.
     """
 
     paths: Paths
@@ -62,14 +64,24 @@ class Futures:
         """(P,) events of each path until the horizon."""
         return self.paths.counts
 
+    @property
+    def extent(self) -> Floats:
+        """(2, 2) least and greatest coordinates of the region, in degrees where these are known."""
+        return self.about.geography.box(self.region)
+
+    @property
+    def mapped_paths(self) -> Paths:
+        """The paths with places in degrees, where these are known; longitudes have no seam."""
+        return replace(self.paths, location=self.about.geography.degrees(self.paths.location))
+
     def table(self) -> pd.DataFrame:
         """Returns a row an event: `path`, `time`, `x`, `y` and, of marked ones, `mark`."""
-        paths = self.paths
+        paths, places = self.paths, self.about.geography.written(self.paths.location)
         columns = {
             "path": paths.path,
             "time": self.about.clock.times(paths.time),
-            "x": paths.location[:, 0],
-            "y": paths.location[:, 1],
+            "x": places[:, 0],
+            "y": places[:, 1],
         }
         if paths.mark is not None:
             names = np.array(mark_names(self.about, self.n_marks), dtype=object)
@@ -87,10 +99,13 @@ class Futures:
         quantiles: Sequence[float] = (0.05, 0.5, 0.95),
         region: Floats | None = None,
     ) -> RateMap:
-        """Returns the map over `region` (by default the training data's), `cells` to a side."""
-        low, high = self.region if region is None else region
+        """Returns the map over `region` (by default the training data's), `cells` to a side.
+
+        The region is (2, 2) least and greatest coordinates, of longitudes the western end first.
+        """
+        low, high = self.extent if region is None else _eastward(region, self.about.geography)
         x, y = (np.linspace(low[i], high[i], cells + 1) for i in (0, 1))
-        counts = cell_counts(self.paths, x, y)
+        counts = cell_counts(self.mapped_paths, x, y)
         levels = {level: np.quantile(counts, level, axis=0) for level in quantiles}
         return RateMap(x, y, counts.mean(axis=0), levels)
 
@@ -118,6 +133,15 @@ class Futures:
     def _moment(self, time: float) -> Moment:
         moment = self.about.clock.times(np.array([time]))[0]
         return moment if isinstance(moment, pd.Timestamp) else float(moment)
+
+
+def _eastward(region: Floats, geography: Geography) -> Floats:
+    """Returns a region whose longitudes run east from that of its first corner without a seam."""
+    region = np.array(region, dtype=np.float64)
+    if geography.geographic:
+        region[:, 0] = geography.degrees(geography.plane(region))[:, 0]
+        region[1, 0] += TURN * (region[1, 0] < region[0, 0])
+    return region
 
 
 def cell_counts(paths: Paths, x: Floats, y: Floats) -> NDArray[np.int64]:

@@ -64,7 +64,8 @@ def read_history(
 
     Args:
         table: times are numbers or, where the training data's were, timestamps; marks are names
-            or, where marks were cut from a number, that number, else numbers from 0.
+            or, where marks were cut from a number, that number, else numbers from 0. Places are
+            longitude and latitude where the training data's were, projected or not.
         about: the names, units and windows of the training data.
         n_marks: K, 1 for an unmarked forecaster, which looks at no marks.
         columns: the table's columns; `sequence`, `split` and windows play no part.
@@ -80,7 +81,8 @@ def read_history(
     """
     place = Place(NAME, np.array([0, len(table)]), [label])
     time = _times(table, columns, about, place)
-    location = np.stack([to_numbers(find_column(table, c, NAME), place) for c in _xy(columns)], 1)
+    written = np.stack([to_numbers(find_column(table, c, NAME), place) for c in _xy(columns)], 1)
+    location = about.geography.read(written, place)
     mark = _marks(table, columns, about, n_marks, place) if n_marks > 1 else None
     end = _moment(now, about, "now") if now is not None else None
     _check_past(time, end, about, place)

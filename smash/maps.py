@@ -7,8 +7,10 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from smash.data.geography import wrapped
 from smash.futures import Futures, cell_counts
 from smash.paths import Paths
 from smash.plots import FORECAST, HISTORY, STYLE, WIDTH
@@ -29,25 +31,38 @@ def future_maps(futures: Futures) -> Figure:
     """
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     grid = figure.add_gridspec(2, PANELS, height_ratios=(1.1, 1))
-    low, high = futures.region
+    (low, high), paths = futures.extent, futures.mapped_paths
     x, y = (np.linspace(low[i], high[i], CELLS + 1) for i in (0, 1))
-    edges = futures.paths.now + futures.paths.horizon * np.linspace(0, 1, PANELS + 1)
-    rates = [_rate(futures.paths, start, end, x, y) for start, end in pairwise(edges)]
+    edges = paths.now + paths.horizon * np.linspace(0, 1, PANELS + 1)
+    rates = [_rate(paths, start, end, x, y) for start, end in pairwise(edges)]
     most = max(float(rate.max()) for rate in rates) or 1.0
+    known = futures.about.geography.degrees(futures.history.events.location)
     panels: list[Axes] = []
     for i, rate in enumerate(rates):
         panel = figure.add_subplot(grid[0, i], sharey=panels[0] if panels else None)
         drawn = panel.pcolormesh(x, y, rate, vmin=0, vmax=most, cmap="Blues", rasterized=True)
-        panel.plot(*futures.history.events.location.T, ".", color=HISTORY, markersize=2)
+        panel.plot(*known.T, ".", color=HISTORY, markersize=2)
         panel.set(xlim=x[[0, -1]], ylim=y[[0, -1]], title=_span(futures, edges[i], edges[i + 1]))
         panel.grid(False)
         panel.tick_params(labelleft=i == 0)
         panel.set_xlabel(futures.about.location_names[0])
+        if futures.about.geography.geographic:
+            _label_degrees(panel, float((low[1] + high[1]) / 2))
         panels.append(panel)
     panels[0].set_ylabel(futures.about.location_names[1])
     figure.colorbar(drawn, ax=panels, label="events expected in a cell", shrink=0.9)
     _draw_counts(figure.add_subplot(grid[1, :]), futures)
     return figure
+
+
+def _label_degrees(panel: Axes, latitude: float) -> None:
+    """Writes longitudes beyond the date line as on a map, and makes a kilometre as long both ways.
+
+    `latitude`: where that holds.
+    """
+    panel.xaxis.set_major_formatter(lambda x, _: f"{wrapped(np.array([x, 0.0]))[0]:g}")
+    panel.xaxis.set_major_locator(MaxNLocator(nbins=4))
+    panel.set_aspect(1 / max(np.cos(np.radians(latitude)), 0.1))
 
 
 def _rate(paths: Paths, start: float, end: float, x: Floats, y: Floats) -> Floats:

@@ -12,6 +12,7 @@ from smash.data.batching import Batch
 from smash.data.clock import Clock
 from smash.data.dataset import Dataset
 from smash.data.events import EventSequences
+from smash.data.geography import Geography
 from smash.data.scaling import Scaler
 from smash.description import FORMAT, read_description
 from smash.encoder import Encoder
@@ -37,6 +38,8 @@ class About:
 
     `time_origin` and `mark_edges` as in `Dataset`. `starts_at`: where all training windows start,
     None where they start at different times. `window_length`: the longest window.
+    `location_names`: what people call the coordinates, whose unit on the plane is `location_unit`.
+    `projection` and `longitude_cut` as in `smash.settings.DataSettings`.
     """
 
     dataset: str = ""
@@ -49,22 +52,27 @@ class About:
     mark_edges: tuple[float, ...] = ()
     starts_at: float | None = 0.0
     window_length: float | None = None
+    projection: tuple[float, float] | None = None
+    longitude_cut: float | None = None
 
     @classmethod
     def of(cls, dataset: Dataset) -> "About":
         """Returns what is to be kept of `dataset`."""
         start, end = dataset.train.window.T
+        projected = dataset.geography.origin is not None
         return cls(
             dataset.name,
             dataset.digest,
             dataset.mark_names,
             dataset.time_unit,
             dataset.location_unit,
-            dataset.location_names,
+            ("longitude", "latitude") if projected else dataset.location_names,
             dataset.time_origin,
             dataset.mark_edges,
             float(start[0]) if (start == start[0]).all() else None,
             float((end - start).max()),
+            dataset.geography.origin,
+            dataset.geography.cut,
         )
 
     @property
@@ -72,9 +80,13 @@ class About:
         return Clock(self.time_unit, self.time_origin)
 
     @property
-    def geographic(self) -> bool:
-        """True where locations are longitude and latitude in degrees."""
-        return self.location_unit == "degrees"
+    def geography(self) -> Geography:
+        """How people write places: as longitude and latitude where these were trained on."""
+        if self.projection is not None:
+            return Geography(origin=self.projection)
+        if self.longitude_cut is None and self.location_unit == "degrees":
+            return Geography(-180.0)
+        return Geography(self.longitude_cut)
 
 
 class Smash(nn.Module):

@@ -57,6 +57,8 @@ class Interval:
 class NextEvent:
     """When, where and of which mark the next event comes, in the data's own units and names.
 
+    Places are longitude and latitude where the training data's were, projected or not.
+
     `samples`: a row a draw, as the forecaster gave it: `time`, `gap` since the last event, `x`,
     `y` and, of a marked one, `mark`. `mean` and `median` (of the location: geometric) are point
     forecasts. `intervals` and `regions` come by level, `mark_probability` by name; `recalibrated`
@@ -76,7 +78,8 @@ class NextEvent:
     def geojson(self) -> dict[str, Any]:
         """Returns regions and median location as a GeoJSON feature collection.
 
-        GeoJSON knows longitude and latitude alone; other coordinates are written as they are.
+        GeoJSON knows longitude and latitude alone, which places are written in where the training
+        data's were; other coordinates are written as they are.
         """
         features = [
             {"type": "Feature", "properties": {"level": level}, "geometry": region.geometry()}
@@ -101,15 +104,18 @@ def next_event(
     def quantile(level: float) -> float:
         return float(np.quantile(gap, recalibration.time_level(level) if recalibration else level))
 
-    moment = _moments(history, about)
+    moment, written = _moments(history, about), about.geography.written
     median_gap, median_location = quantile(0.5), geometric_median(samples.location)[0]
     held = [recalibration.region_level(level) if recalibration else level for level in levels]
     return NextEvent(
         _table(samples, history, about),
-        Point(moment(gap.mean()), float(gap.mean()), _pair(location.mean(axis=0))),
-        Point(moment(median_gap), median_gap, _pair(median_location)),
+        Point(moment(gap.mean()), float(gap.mean()), _pair(written(location.mean(axis=0)))),
+        Point(moment(median_gap), median_gap, _pair(written(median_location))),
         {level: _interval(level, quantile, moment) for level in levels},
-        {region.level: region for region in density_regions(location, levels, held)},
+        {
+            region.level: region
+            for region in density_regions(location, levels, held, about.geography)
+        },
         _named_probabilities(samples, about, recalibration),
         about,
         recalibration is not None,
@@ -140,7 +146,7 @@ def _interval(
 
 
 def _table(samples: Samples, history: History, about: About) -> pd.DataFrame:
-    gap, location = samples.gap[0], samples.location[0]
+    gap, location = samples.gap[0], about.geography.written(samples.location[0])
     columns = {
         "time": about.clock.times(history.last + gap),
         "gap": gap,

@@ -8,6 +8,9 @@ import numpy as np
 from contourpy import ContourGenerator, FillType, contour_generator
 from numpy.typing import NDArray
 
+from smash.data.geography import LENGTHS, TURN, Geography
+from smash.date_line import on_the_map, signed_area
+
 Floats = NDArray[np.float64]
 
 GRID = 100
@@ -20,7 +23,7 @@ RIDGE = 1e-9
 
 @dataclass(frozen=True)
 class Region:
-    """Where the location lies with probability `level`, in raw units.
+    """Where the location lies with probability `level`, on the plane of `geography`.
 
     `polygons`: each a tuple of closed rings (V, 2), the outer one, then its holes. There are none
     where all samples are one point.
@@ -28,24 +31,45 @@ class Region:
 
     level: float
     polygons: tuple[tuple[Floats, ...], ...]
+    geography: Geography = LENGTHS
 
     def geometry(self) -> dict[str, Any]:
-        """Returns the region as a GeoJSON geometry (RFC 7946: outer rings anticlockwise)."""
-        rings = [[_wound(ring, i == 0).tolist() for i, ring in enumerate(p)] for p in self.polygons]
+        """Returns the region as a GeoJSON geometry (RFC 7946: outer rings anticlockwise).
+
+        Where places are longitude and latitude it is in these, and cut at the date line.
+        """
+        wound = [[_wound(ring, i == 0) for i, ring in enumerate(p)] for p in self.polygons]
+        if self.geography.geographic:
+            wound = [
+                list(piece)
+                for polygon in wound
+                for piece in on_the_map([self._degrees(ring) for ring in polygon])
+            ]
+        rings = [[ring.tolist() for ring in polygon] for polygon in wound]
         return {"type": "MultiPolygon", "coordinates": rings}
+
+    def _degrees(self, ring: Floats) -> Floats:
+        """Returns a ring in degrees that goes around the Earth no more than once."""
+        degrees, cut = self.geography.degrees(ring), self.geography.cut
+        if cut is not None and np.ptp(degrees[:, 0]) > TURN:
+            degrees[:, 0] = np.clip(degrees[:, 0], cut, cut + TURN)
+        return degrees
 
     @property
     def area(self) -> float:
-        """The region's area, in the square of the unit of length."""
+        """The region's area, in the square of the plane's unit: km² where it was projected."""
         return sum(
-            abs(_signed_area(ring)) * (1 if i == 0 else -1)
+            abs(signed_area(ring)) * (1 if i == 0 else -1)
             for polygon in self.polygons
             for i, ring in enumerate(polygon)
         )
 
 
 def density_regions(
-    location: Floats, levels: Sequence[float], held: Sequence[float] | None = None
+    location: Floats,
+    levels: Sequence[float],
+    held: Sequence[float] | None = None,
+    geography: Geography = LENGTHS,
 ) -> list[Region]:
     """Returns the regions of `levels`, each bounded by a contour of the samples' kernel density.
 
@@ -57,10 +81,11 @@ def density_regions(
         location: (S, 2) samples.
         levels: nominal shares, which the regions carry.
         held: shares of the samples the regions are made to hold, where they differ.
+        geography: how people write places of the plane that the samples lie on.
     """
     centre, root = _whitening(location)
     if not root.any():
-        return [Region(level, ()) for level in levels]
+        return [Region(level, (), geography) for level in levels]
     white = np.linalg.solve(root, (location - centre).T)  # the kernel is exp(-|a - b|²) here
     x, y = (np.linspace(w.min() - MARGIN, w.max() + MARGIN, GRID) for w in white)
     along_x, along_y = (
@@ -69,9 +94,10 @@ def density_regions(
     apart = ((white[:, :, None] - white[:, None, :]) ** 2).sum(axis=0)
     own = (np.exp(-apart).sum(axis=1) - 1) * len(location) / (len(location) - 1)
     contours = contour_generator(x, y, along_y @ along_x.T, fill_type=FillType.OuterOffset)
+    heights = [float(np.quantile(own, 1 - share)) for share in held or levels]
     return [
-        Region(level, _filled(contours, float(np.quantile(own, 1 - share)), centre, root))
-        for level, share in zip(levels, held or levels, strict=True)
+        Region(level, _filled(contours, height, centre, root), geography)
+        for level, height in zip(levels, heights, strict=True)
     ]
 
 
@@ -105,9 +131,4 @@ def _whitening(location: Floats) -> tuple[Floats, Floats]:
 
 def _wound(ring: Floats, outer: bool) -> Floats:
     """Returns a ring anticlockwise if it is an outer one, else clockwise."""
-    return ring if (_signed_area(ring) > 0) == outer else ring[::-1]
-
-
-def _signed_area(ring: Floats) -> float:
-    x, y = (ring - ring[0]).T
-    return float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum() / 2)
+    return ring if (signed_area(ring) > 0) == outer else ring[::-1]

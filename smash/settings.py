@@ -16,6 +16,8 @@ NonNegative = Annotated[float, Ge(0.0)]
 Fraction = Annotated[float, Ge(0.0), Lt(1.0)]
 Level = Annotated[float, Gt(0.0), Lt(1.0)]
 Count = Annotated[int, Ge(1)]
+Longitude = Annotated[float, Ge(-180.0), Le(180.0)]
+Latitude = Annotated[float, Ge(-90.0), Le(90.0)]
 Span = Annotated[float, Ge(1e-9), Le(1e15), doc("in the data's unit; choose one that fits")]
 Resolution = Span | Literal["auto", "none"]
 Width = Annotated[int, Ge(1), Le(4096), doc("memory grows with its square")]
@@ -71,8 +73,10 @@ class DataSettings:
 
     `marked: false` leaves the marks of a marked data set out (the original's `--dim 2`). Of own
     files: `time_origin`, the timestamp (ISO 8601) that times count from; `mark_names`, the names
-    of marks 0, 1, …; `mark_edges`, the values at which a number was cut into marks. Forecasts use
-    them: `python -m smash.data check` writes all three.
+    of marks 0, 1, …; `mark_edges`, the values at which a number was cut into marks; `projection`,
+    the longitude and latitude that places were projected around, whose columns are then km east
+    and north; `longitude_cut`, where places in degrees have the circle of longitudes cut open, by
+    default in its largest gap. Forecasts use them: `python -m smash.data check` writes them all.
     """
 
     name: str = "simulated"
@@ -87,6 +91,8 @@ class DataSettings:
     time_origin: str | None = None
     mark_names: Annotated[tuple[str, ...], MaxLen(MOST_MARKS)] = ()
     mark_edges: Annotated[tuple[float, ...], MaxLen(MOST_MARKS - 1)] = ()
+    projection: tuple[Longitude, Latitude] | None = None
+    longitude_cut: Annotated[float, Ge(-540.0), Le(360.0)] | None = None
     simulator: SimulatorSettings = SimulatorSettings()
 
 

@@ -54,6 +54,14 @@ def check(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Of a random split; 0 by default.")
     ] = None,
+    project: Annotated[
+        bool | None,
+        typer.Option(
+            "--project/--degrees",
+            help="Longitude and latitude in km, by default where they span more than 3 degrees.",
+            show_default=False,
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the data; by default FOLDER's.")] = None,
 ) -> None:
     """Check TABLE, cut it into windows, and write FOLDER/events.parquet and FOLDER/spec.yaml.
@@ -80,7 +88,7 @@ def check(
             _edges(edges),
             (window, stride),
             (split, seed),
-            (time_unit, location_unit),
+            (time_unit, location_unit, project),
             name,
         )
     except SmashError as error:
@@ -100,7 +108,7 @@ def _prepare(
     edges: tuple[float, ...],
     spans: tuple[str | None, str | None],
     splitting: tuple[str | None, int | None],
-    units: tuple[str | None, str | None],
+    units: tuple[str | None, str | None, bool | None],
     name: str | None,
 ) -> tuple[Any, tuple[str, ...]]:
     """Returns the data set written to `out`, and notes on what was done to the table."""
@@ -109,6 +117,7 @@ def _prepare(
 
     from smash.data.catalogue import load_dataset
     from smash.data.own import read_catalogue
+    from smash.data.places import plane_columns, with_written
     from smash.data.suggestion import spec_text, suggest
     from smash.data.tally import write_windows
     from smash.data.windows import WINDOW_COLUMNS, cut_windows, window_table
@@ -121,7 +130,8 @@ def _prepare(
     )
     windows = cut_windows(catalogue, length, stride, *splitting)
     mark = None if catalogue.mark is None else WINDOW_COLUMNS.mark
-    named = replace(WINDOW_COLUMNS, x=columns.x, y=columns.y, mark=mark)
+    x, y = plane_columns(catalogue.geography, columns)
+    named = replace(WINDOW_COLUMNS, x=x, y=y, mark=mark)
     path = out / "events.parquet"
     settings = DataSettings(
         name=name or out.resolve().name,
@@ -131,12 +141,16 @@ def _prepare(
         time_origin=catalogue.clock.origin or None,
         mark_names=catalogue.mark_names,
         mark_edges=catalogue.mark_edges,
+        projection=catalogue.geography.origin,
+        longitude_cut=catalogue.geography.cut,
     )
     out.mkdir(parents=True, exist_ok=True)
     # Both files are moved in once all is well; whatever else lies in the folder stays.
     with tempfile.TemporaryDirectory(dir=out, prefix=".check-") as scratch:
         written, spec = Path(scratch) / path.name, Path(scratch) / "spec.yaml"
-        write_windows(window_table(catalogue, windows, named), windows.tally, written)
+        events = window_table(catalogue, windows, named)
+        events = with_written(events, catalogue.geography, named, columns)
+        write_windows(events, windows.tally, written)
         dataset = load_dataset(replace(settings, path=str(written)))
         spec.write_text(spec_text(dataset, path, named, settings, suggest(dataset)))
         written.replace(path)

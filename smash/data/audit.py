@@ -4,7 +4,7 @@ Figures of a forecast are read against it: how many different events there are, 
 are of one law, which values repeat because clocks and maps are coarse.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -60,6 +60,8 @@ def audit(dataset: Dataset) -> dict[str, Any]:
             "time_unit": unit,
             "location_unit": dataset.location_unit,
             "split": dataset.rows.split,
+            "projection": dataset.geography.origin,
+            "longitude_cut": dataset.geography.cut,
         },
         "rows": _rows(dataset.rows),
         "sizes": {split: _sizes(part, layouts[split], unit) for split, part in splits.items()},
@@ -196,9 +198,11 @@ def _marks_table(found: Mapping[str, Any]) -> Table:
 
 
 def _notes_table(found: Mapping[str, Any]) -> Table:
-    table = Table(title="drift, leaks and resolution", title_justify="left")
+    table = Table(title="places, drift, leaks and resolution", title_justify="left")
     table.add_column("what")
     table.add_column("found", justify="right")
+    for what, found_out in _geography(found["about"]):
+        table.add_row(what, found_out)
     for split, distances in found["drift"].items():
         for what in ("gap", "x", "y", "mark"):
             if what in distances:
@@ -215,6 +219,16 @@ def _notes_table(found: Mapping[str, Any]) -> Table:
         unit = f"{time_unit}; {lattice}" if what == "gap" else length
         table.add_row(f"resolution of {what}", f"{cell:.4g} {unit}" if cell else "none seen")
     return table
+
+
+def _geography(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields what places are, where they are longitude and latitude."""
+    if about["projection"] is not None:
+        longitude, latitude = about["projection"]
+        yield "places: km around longitude, latitude", f"{longitude:g}, {latitude:g}"
+    elif about["longitude_cut"] is not None:
+        cut = about["longitude_cut"]
+        yield "places: degrees, longitudes between", f"{cut:.4g} and {cut + 360:.4g}"
 
 
 def _table(title: str, found: Mapping[str, Any]) -> Table:

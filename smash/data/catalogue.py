@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from smash.data.dataset import Dataset, build_dataset
-from smash.data.events import EventSequences
+from smash.data.events import EventSequences, Place
+from smash.data.geography import LENGTHS, Geography, check_degrees
+from smash.data.places import DEGREES, KILOMETRES, unit_of, without_seam
 from smash.data.published import PUBLISHED, Published, find_files
 from smash.data.readers import read_splits, read_table_splits
 from smash.data.tally import Tally, read_tally
@@ -110,6 +112,7 @@ def _own_dataset(settings: DataSettings) -> Dataset:
                 "needs its file"
             )
         splits, mark_names = read_splits(given, settings.columns, settings.marked)
+    splits, geography, notes = _on_the_plane(splits, settings)
     source = settings.path or given["train"]
     tally = read_tally(Path(settings.path)) if settings.path else None
     return build_dataset(
@@ -117,8 +120,10 @@ def _own_dataset(settings: DataSettings) -> Dataset:
         **splits,
         mark_names=mark_names or settings.mark_names,
         time_unit=settings.time_unit or "time units",
-        location_unit=settings.location_unit or "length units",
+        location_unit=unit_of(settings.location_unit, settings.columns),
         location_names=(settings.columns.x, settings.columns.y),
+        geography=geography,
+        warnings=notes,
         time_origin=settings.time_origin or "",
         mark_edges=settings.mark_edges,
         source=str(source),
@@ -129,6 +134,45 @@ def _own_dataset(settings: DataSettings) -> Dataset:
 def _agrees(tally: Tally, splits: Mapping[str, EventSequences]) -> bool:
     """Returns whether a table is as it was when its rows were counted."""
     return tally.kept + tally.repeated == sum(part.n_events for part in splits.values())
+
+
+def _on_the_plane(
+    splits: dict[str, EventSequences], settings: DataSettings
+) -> tuple[dict[str, EventSequences], Geography, tuple[str, ...]]:
+    """Returns splits whose longitudes have no seam, how places are written, and what was done.
+
+    Raises:
+        DataError: when places in degrees cannot be, or are said to be projected already.
+    """
+    unit = unit_of(settings.location_unit, settings.columns)
+    if settings.projection is not None:
+        if unit != KILOMETRES:
+            raise DataError(
+                f"data.projection is set and data.location_unit is {unit}: columns of projected "
+                f"places are km east and north of data.projection, as `python -m smash.data check` "
+                f"writes them; set data.location_unit to {KILOMETRES}, or leave data.projection out"
+            )
+        return splits, Geography(origin=settings.projection), ()
+    if unit != DEGREES:
+        return splits, LENGTHS, ()
+    names, parts = list(splits), list(splits.values())
+    for part in parts:
+        check_degrees(part.location, Place(part.name, part.offsets))
+    ends = np.cumsum([part.n_events for part in parts])
+    first = np.concatenate([[0], ends[:-1]])
+
+    def where(row: int) -> str:
+        i = int(np.searchsorted(ends, row, side="right"))
+        return Place(parts[i].name, parts[i].offsets)(row - int(first[i]))
+
+    written = np.concatenate([part.location for part in parts])
+    flat, cut, notes = without_seam(written, where, settings.longitude_cut)
+    flattened = {
+        name: replace(part, location=location)
+        for name, part, location in zip(names, parts, np.split(flat, ends[:-1]), strict=True)
+    }
+    # A cut that is written down was said when it was chosen.
+    return flattened, Geography(cut), notes if settings.longitude_cut is None else ()
 
 
 def _own_name(settings: DataSettings, source: Path) -> str:

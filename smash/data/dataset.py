@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from smash.data.events import EventSequences, check_variation
+from smash.data.geography import LENGTHS, Geography
 from smash.data.sharing import Shared, shared_targets
 from smash.data.tally import LeftOut, Tally
 from smash.errors import DataError
@@ -25,9 +26,10 @@ class Dataset:
 
     `n_marks` is K (1 for unmarked data). `time_origin` is the timestamp (ISO 8601, UTC) that times
     count from, empty where they are plain numbers; `mark_edges` (K - 1,) are the values at which a
-    number such as a magnitude was cut into marks, empty where it was not. `warnings` are what
-    reading the data said (`notices`: all that is to be said); `published` is True when every file
-    has its published checksum. `tally` says what became of the table that windows were cut from.
+    number such as a magnitude was cut into marks, empty where it was not. Locations lie on the
+    plane of `geography`, which says how people write them. `warnings` are what reading the data
+    said (`notices`: all that is to be said); `published` is True when every file has its published
+    checksum. `tally` says what became of the table that windows were cut from.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Dataset:
     location_names: tuple[str, str] = ("x", "y")
     time_origin: str = ""
     mark_edges: tuple[float, ...] = ()
+    geography: Geography = LENGTHS
     source: str = ""
     published: bool = False
     warnings: tuple[str, ...] = ()

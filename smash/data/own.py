@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from smash.data.clock import SECONDS, Clock, is_timestamp, timestamps
 from smash.data.events import Place
+from smash.data.geography import LENGTHS, Geography
+from smash.data.places import read_places
 from smash.data.tables import find_column, read_table, to_numbers
 from smash.data.tally import LeftOut
 from smash.errors import DataError
@@ -20,15 +22,15 @@ Floats = NDArray[np.float64]
 
 GAPS_A_UNIT = 20.0
 """A unit of time is chosen so that the median gap is no less than one part in so many of it."""
-DEGREES = (180.0, 90.0)
 
 
 @dataclass(frozen=True)
 class Catalogue:
     """Events in order of time, as numbers: `time` (E,), `location` (E, 2), `mark` (E,) or None.
 
-    `sequence` (E,) numbers the file's own sequences, and is None for one long catalogue. `notes`
-    say what was done to the table; `left_out` counts rows of it that are no events here.
+    `sequence` (E,) numbers the file's own sequences, and is None for one long catalogue. Places
+    lie on the plane of `geography`, in `location_unit`. `notes` say what was done to the table;
+    `left_out` counts rows of it that are no events here.
     """
 
     time: Floats
@@ -37,6 +39,7 @@ class Catalogue:
     sequence: NDArray[np.int64] | None
     clock: Clock
     location_unit: str
+    geography: Geography = LENGTHS
     mark_names: tuple[str, ...] = ()
     mark_edges: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
@@ -52,6 +55,7 @@ def read_catalogue(
     edges: Sequence[float] = (),
     time_unit: str | None = None,
     location_unit: str | None = None,
+    project: bool | None = None,
 ) -> Catalogue:
     """Returns the events of a table with one row an event, sorted by time.
 
@@ -62,6 +66,8 @@ def read_catalogue(
         time_unit: of the numbers that times are or become; for timestamps by default the largest
             in which the median gap is not tiny.
         location_unit: by default degrees where the columns are called longitude and latitude.
+        project: whether degrees become km, by default where they span more than a few (see
+            `smash.data.places.read_places`).
 
     Raises:
         DataError: naming the column or the row and what is wrong there.
@@ -71,19 +77,28 @@ def read_catalogue(
         raise DataError(f"{path}: no rows; give a row an event")
     place = Place(str(path), np.array([0, len(table)]))
     time, clock = _times(find_column(table, columns.time, str(path)), time_unit, place)
-    location = np.stack(
+    written = np.stack(
         [to_numbers(find_column(table, c, str(path)), place) for c in (columns.x, columns.y)], 1
     )
-    _check_finite(time, location, columns, place)
-    unit = location_unit or _location_unit(columns)
-    if unit == "degrees":
-        _check_degrees(location, place)
+    _check_finite(time, written, columns, place)
+    places = read_places(written, columns, place, location_unit, project)
     mark, names = _marks(table, columns, tuple(edges), place)
     sequence = None
     if columns.sequence is not None:
         labels = find_column(table, columns.sequence, str(path))
         sequence = pd.factorize(labels)[0].astype(np.int64)
-    catalogue = Catalogue(time, location, mark, sequence, clock, unit, names, tuple(edges))
+    catalogue = Catalogue(
+        time,
+        places.location,
+        mark,
+        sequence,
+        clock,
+        places.unit,
+        places.geography,
+        names,
+        tuple(edges),
+        places.notes,
+    )
     return _in_order(catalogue)
 
 
@@ -118,22 +133,6 @@ def _check_finite(time: Floats, location: Floats, columns: Columns, place: Place
         raise DataError(
             f"{place(int(row))}: column {name!r} is {values[row, part]}; give a finite number or "
             "drop the event"
-        )
-
-
-def _location_unit(columns: Columns) -> str:
-    east, north = columns.x.lower(), columns.y.lower()
-    return "degrees" if east.startswith("lon") and north.startswith("lat") else "length units"
-
-
-def _check_degrees(location: Floats, place: Place) -> None:
-    beyond = np.abs(location) > DEGREES
-    if beyond.any():
-        row, part = np.argwhere(beyond)[0]
-        what = ("longitude", "latitude")[part]
-        raise DataError(
-            f"{place(int(row))}: {what} is {location[row, part]:g}, beyond {DEGREES[part]:g} "
-            "degrees; are --x (longitude) and --y (latitude) the right way round?"
         )
 
 
@@ -182,5 +181,5 @@ def _in_order(catalogue: Catalogue) -> Catalogue:
         location=catalogue.location[order],
         mark=None if catalogue.mark is None else catalogue.mark[order],
         sequence=None if catalogue.sequence is None else catalogue.sequence[order],
-        notes=notes,
+        notes=(*notes, *catalogue.notes),
     )

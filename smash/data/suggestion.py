@@ -72,8 +72,10 @@ def spec_text(
             ("mark_names", list(settings.mark_names)),
             ("mark_edges", list(settings.mark_edges)),
             ("time_origin", settings.time_origin),
+            ("projection", settings.projection),
+            ("longitude_cut", settings.longitude_cut),
         )
-        if value
+        if value not in (None, "", [])
     )
     train = dataset.train
     return f"""\

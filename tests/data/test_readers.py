@@ -319,7 +319,10 @@ BAD_ARRAYS = {
     "fractional lengths": ({"lengths": [2.5, 1.5]}, "array 'lengths' is float64"),
     "window": ({"window": [[0, 1]]}, "array 'window'"),
     "endless window": ({"window": [[0, 9], [0, np.inf]]}, "sequence 1: its window is not finite"),
-    "objects": ({"time": np.array([1, None, 2, 3])}, "array 'time' is object; expected plain numbers"),
+    "objects": (
+        {"time": np.array([1, None, 2, 3])},
+        "array 'time' is object; expected plain numbers",
+    ),
     "missing text mark": ({"mark": ["a", "", "b", "c"]}, "sequence 0, event 1: mark is nan"),
 }
 
