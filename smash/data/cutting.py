@@ -82,7 +82,8 @@ def cut_catalogue(
     _refuse_seed(seed, "by time")
     cut.split = by_order(len(cut.rows)).tolist()
     cut.keep(_within_split(cut, 1e-6 * length), "windows that reach into the next split")
-    return cut, "by time: the first 70 % of the windows train, the next 15 % validate"
+    how = "by time, so that the future never trains the past: the first 70 % of the windows train"
+    return cut, f"{how}, the next 15 % validate, the last test"
 
 
 def _slide(
