@@ -1,6 +1,7 @@
 """State of PyTorch's own generators, which alone decide dropout."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,6 +25,18 @@ class GlobalState:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             return cls.current()
+
+    @classmethod
+    def checked(cls, cpu: Any, cuda: Any) -> "GlobalState":
+        """Returns a saved state.
+
+        Raises:
+            RuntimeError, TypeError: when generators cannot be put into it.
+        """
+        torch.Generator().set_state(cpu)
+        if not isinstance(cuda, list) or not all(isinstance(state, Tensor) for state in cuda):
+            raise TypeError("expected a list of the states of CUDA devices")
+        return cls(cpu, cuda)
 
     def restore(self) -> None:
         """Puts the generators into this state."""

@@ -1,5 +1,6 @@
 """Training: schedule, validation with fixed noise, early stopping, checkpoints, exact resume."""
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from pydantic import NonNegativeInt
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -19,6 +21,7 @@ from smash.checkpoints import (
     save_checkpoint,
 )
 from smash.data.batching import Batch, ScaledSequences
+from smash.description import checked_parts
 from smash.errors import CheckpointError, TrainingError
 from smash.global_state import GlobalState
 from smash.likelihood import likelihood_loss, survival_loss
@@ -49,6 +52,9 @@ class EpochRecord:
     validation_loss_time: float | None = None
     validation_loss_location: float | None = None
     validation_loss_mark: float | None = None
+
+
+_PAST = {"records": list[EpochRecord], "best_epoch": NonNegativeInt}
 
 
 @dataclass
@@ -159,12 +165,12 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.order.set_state(state["order"])
         self.noise.set_state(state["noise"])
-        self._global = GlobalState(state["global"], state["global_cuda"])
-        self.result = TrainingResult(
-            records=[EpochRecord(**record) for record in progress["records"]],
-            best_epoch=progress["best_epoch"],
-            best_loss=progress["best_loss"],
-        )
+        self._global = GlobalState.checked(state["global"], state["global_cuda"])
+        past = checked_parts(_PAST, {name: progress[name] for name in _PAST}, self.root)
+        best_loss = progress["best_loss"]  # infinite before there is one
+        if type(best_loss) is not float or math.isnan(best_loss):
+            raise TypeError("best_loss is no number")
+        self.result = TrainingResult(**past, best_loss=best_loss)
 
     def learning_rate(self, epoch: int) -> float:
         """Returns the rate of epoch (from 0): linear warm-up, then linear decay, as published."""

@@ -1,0 +1,1 @@
+"""Files that were altered, and what reads them: see `tests/fuzz.py`."""
