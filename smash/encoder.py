@@ -101,8 +101,9 @@ class Encoder(nn.Module):
     Streams, in the order of the context: temporal, spatial, joint and, for K > 1, mark. Each is
     `n_layers` of self-attention, then an LSTM of width 4 `cond_dim` projected back to `cond_dim`.
 
-    For a location mixture, whose components move with the last events, what these were, z (3) of
-    each, stands at the end of the context, the last one first; zeros where there are fewer.
+    For location heads that ask for them, what the last events were stands at the end of the
+    context, the last one first, zeros where there are fewer: z (3) of each for a mixture, whose
+    components move with them; z and the mark + 1 for a law that points at them.
 
     Sequences longer than `max_context` are encoded in windows of that length, each half a window
     after the one before. An event is encoded in the first window that holds it, so that it sees
@@ -117,7 +118,7 @@ class Encoder(nn.Module):
         self.n_streams = 4 if n_marks > 1 else 3
         self.periods, self.skip = settings.periods, settings.skip
         self.context_dropout = settings.context_dropout
-        self.n_recent = settings.recent_events if settings.location_law == "mixture" else 0
+        self.n_recent, self.tells_mark = settings.n_recent, settings.location_law == "history"
         self.location_embedding = _embedding(2, size)
         self.time_embedding = (
             _embedding(1 + N_FEATURES * len(settings.periods), size)
@@ -141,7 +142,8 @@ class Encoder(nn.Module):
     @property
     def size(self) -> int:
         """C, the width of a context."""
-        return self.n_streams * self.projection.weight.shape[1] + 3 * self.n_recent
+        told = 4 if self.tells_mark else 3
+        return self.n_streams * self.projection.weight.shape[1] + told * self.n_recent
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns the encoding (B, L, C): row l holds what is known after event l.
@@ -149,7 +151,7 @@ class Encoder(nn.Module):
         Rows of padding hold numbers without meaning. As padding follows the events and attention
         is causal, no event sees it.
         """
-        return self.beside_recent(self._encode_windows(self.embed(batch)), batch.u)
+        return self.beside_recent(self._encode_windows(self.embed(batch)), self.told(batch))
 
     def _encode_windows(self, x: Tensor) -> Tensor:
         """Returns the encoding (B, L, G d) of the streams' inputs (G, B, L, d) of any length."""
@@ -180,15 +182,26 @@ class Encoder(nn.Module):
             projected = projected + embedded
         return projected.permute(1, 2, 0, 3).flatten(2)
 
-    def beside_recent(self, encoding: Tensor, u: Tensor) -> Tensor:
+    def told(self, batch: Batch) -> Tensor:
+        """Returns what contexts tell of each event (B, L, 3 or 4): z and, if asked, mark + 1.
+
+        Of an event without a mark that is 1.
+        """
+        z = 2 * batch.u - 1
+        if not self.tells_mark:
+            return z
+        mark = torch.zeros_like(batch.time) if batch.mark is None else batch.mark
+        return torch.cat([z, (mark + 1).to(z).unsqueeze(-1)], dim=-1)
+
+    def beside_recent(self, encoding: Tensor, told: Tensor) -> Tensor:
         """Returns the encoding (B, L, C) with what the recent events were, if they are called for.
 
-        `encoding` (B, L, G d) is of the last L of the events that have `u` (B, T, 3).
+        `encoding` (B, L, G d) is of the last L of the events of which `told` (B, T, F) tells.
         """
         if not self.n_recent:
             return encoding
-        z = F.pad(2 * u - 1, (0, 0, self.n_recent - 1, 0))
-        recent = z.unfold(1, self.n_recent, 1).flip(-1).mT.flatten(2)
+        padded = F.pad(told, (0, 0, self.n_recent - 1, 0))
+        recent = padded.unfold(1, self.n_recent, 1).flip(-1).mT.flatten(2)
         return torch.cat([encoding, recent[:, -encoding.shape[1] :]], dim=-1)
 
     def _encode_again(self, x: Tensor) -> Tensor:

@@ -33,7 +33,10 @@ class GrowingHistories:
         """Takes a history (a batch of one sequence) that all paths share."""
         self.encoder, self.n_paths = encoder, n_paths
         x = encoder.embed(history)
-        self._times, self._recent = history.time.expand(n_paths, -1), self._newest(history.u)
+        self._times, self._recent = (
+            history.time.expand(n_paths, -1),
+            self._newest(encoder.told(history)),
+        )
         half = encoder.max_context // 2
         beyond = max(0, x.shape[2] - encoder.max_context)
         self._begin(x[:, :, -(-beyond // half) * half :])
@@ -42,7 +45,7 @@ class GrowingHistories:
         """Adds one event (P, 1) to each path."""
         half = self.encoder.max_context // 2
         before = self._recent.expand(self.n_paths, -1, -1)
-        self._recent = self._newest(torch.cat([before, event.u], dim=1))
+        self._recent = self._newest(torch.cat([before, self.encoder.told(event)], dim=1))
         if self.length == self.encoder.max_context:
             self._begin(self._inputs()[:, :, -half:])
         x = self.encoder.embed(event, self._times)
@@ -113,9 +116,9 @@ class GrowingHistories:
         encoding = self.encoder.encoding(last, embedded[:, :, -1:])
         self.context = self.encoder.beside_recent(encoding, self._recent)[:, 0]
 
-    def _newest(self, u: Tensor) -> Tensor:
-        """Returns of u (P, L, 3) what contexts tell of."""
-        return u[:, max(0, u.shape[1] - self.encoder.n_recent) :]
+    def _newest(self, told: Tensor) -> Tensor:
+        """Returns of what is told of all events (P, L, F) what contexts tell of."""
+        return told[:, max(0, told.shape[1] - self.encoder.n_recent) :]
 
 
 class Seen:

@@ -18,6 +18,7 @@ from smash.description import FORMAT, read_description
 from smash.encoder import Encoder
 from smash.errors import CheckpointError, SpecError
 from smash.files import replacing_folder, write_json
+from smash.history_head import Plane
 from smash.location_head import DensityHead
 from smash.manifest import RECALIBRATION, check_manifest
 from smash.objective import noise_scale
@@ -113,7 +114,9 @@ class Smash(nn.Module):
         if settings.base == "climatology":
             grid = base_grid(settings.sigma_time) if law_grid is None else law_grid
             hazard = ClimatologyHazard(n_marks, grid)
-        self.network = ScoreNet(settings, n_marks, hazard, law_grid)
+        self.network = ScoreNet(
+            settings, n_marks, hazard, Plane.of(scaler, self.about.geographic), law_grid
+        )
 
     @classmethod
     def untrained(

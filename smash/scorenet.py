@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from smash.climatology_base import ClimatologyHazard, ClimatologyPlaces
+from smash.history_head import HistoryHead, Plane
 from smash.location_head import Context, Given, LocationHead, LocationTerms
 from smash.location_mixture import LocationMixture
 from smash.score_head import ScoreHead
@@ -84,16 +85,20 @@ class ScoreNet(nn.Module):
         settings: ModelSettings,
         n_marks: int,
         hazard: ClimatologyHazard | None = None,
+        plane: Plane | None = None,
         law_grid: Tensor | None = None,
     ) -> None:
-        """Takes sizes, K, the hazard that intensities start at and the grid of a likelihood."""
+        """Takes sizes, K, the hazard that intensities start at and the grid of a likelihood.
+
+        `plane`: of `location_law: history`, how z becomes time and place.
+        """
         super().__init__()
         units, size = settings.num_units, settings.cond_dim
         self.cond_dim, self.n_marks = size, n_marks
         self.n_streams = 4 if n_marks > 1 else 3
         state = torch.get_rng_state()
         self.time = TimeBranch(size, n_marks, units, hazard)
-        self.location = location_head(settings, self.n_streams)
+        self.location = location_head(settings, n_marks, plane)
         if settings.location_law == "score":
             draw_in_order(self, state)
         self.mark_shift: nn.Embedding | None = None
@@ -155,13 +160,17 @@ class ScoreNet(nn.Module):
         return Given(t, mixed)
 
 
-def location_head(settings: ModelSettings, n_streams: int) -> LocationHead:
+def location_head(
+    settings: ModelSettings, n_marks: int, plane: Plane | None = None
+) -> LocationHead:
     """Returns the untrained location head that settings ask for."""
-    size, units = settings.cond_dim, settings.num_units
+    size, units, n_streams = settings.cond_dim, settings.num_units, 4 if n_marks > 1 else 3
+    n_encoded, n_recent = n_streams * size, settings.n_recent
     if settings.location_law == "mixture":
-        return LocationMixture(
-            n_streams * size, units, settings.location_components, settings.recent_events
-        )
+        return LocationMixture(n_encoded, units, settings.location_components, n_recent)
+    if settings.location_law == "history":
+        assert plane is not None
+        return HistoryHead(n_encoded, units, n_recent, n_marks, plane)
     base = ClimatologyPlaces(settings.sigma_loc) if settings.base == "climatology" else None
     return ScoreHead(size, n_streams, units, base)
 

@@ -131,7 +131,9 @@ class ModelSettings:
     `location_law: mixture` gives the location a density, `location_components` Gaussians whose
     numbers the context, the time and the mark decide, in place of a score to be followed by a
     chain (see `smash.location_mixture`); it is trained by likelihood and drawn exactly. They move
-    with the `recent_events` before them.
+    with the `recent_events` before them (unless given, 1). `location_law: history` points at the
+    `recent_events` (unless given, 128; at most 1000) and at a background of training places (see
+    `smash.history_head`); its cost grows with their number.
 
     `max_context`: how many events the encoder takes at a time. A longer sequence is encoded in
     overlapping windows of as many, so that every event sees the last half as many or more. No
@@ -150,16 +152,24 @@ class ModelSettings:
     dropout: Fraction = 0.1
     base: Literal["none", "climatology"] = "none"
     mark_in_location: bool = False
-    location_law: Literal["score", "mixture"] = "score"
+    location_law: Literal["score", "mixture", "history"] = "score"
     context_dropout: Fraction = 0.0
     location_components: Annotated[int, Ge(1), Le(1024), doc("each draw weighs them all")] = 16
-    recent_events: Annotated[int, Ge(1), Le(256), doc("each widens every context by 3")] = 1
+    recent_events: (
+        Annotated[int, Ge(1), Le(1000), doc("each widens every context by 3 or more")] | None
+    ) = None
     time_encoding: Literal["absolute", "relative"] = "absolute"
     periods: Annotated[tuple[Span, ...], MaxLen(16)] = ()
     skip: bool = False
     max_context: Annotated[
         int, Ge(2), Le(65_536), MultipleOf(2), doc("windows overlap by half of it")
     ] = 1024
+
+    @property
+    def n_recent(self) -> int:
+        """How many past events a location's law is told of: `recent_events`, or its law's own."""
+        own = {"score": 0, "mixture": 1, "history": 128}[self.location_law]
+        return (self.recent_events or own) if own else 0
 
 
 @dataclass(frozen=True)
