@@ -19,6 +19,8 @@ from smash.files import replacing
 
 PATIENCE = 15
 """Seconds within which a server has to answer before a run starts."""
+LOCKED = 600
+"""Seconds that a process waits for another one to make a database's tables."""
 _MIGRATIONS = ("alembic", "mlflow.store.db.utils")
 
 Answer = TypeVar("Answer")
@@ -168,7 +170,7 @@ def only_one_process(uri: str) -> Iterator[None]:
     if path is None:
         yield
         return
-    with FileLock(path.with_name(path.name + ".lock"), timeout=60):
+    with FileLock(path.with_name(path.name + ".lock"), timeout=LOCKED):
         yield
 
 

@@ -3,15 +3,21 @@
 Each is a process of its own, forked from one that has imported all of it.
 """
 
+import fcntl
+import functools
+import importlib
 import json
 import multiprocessing
 import os
+import resource
+import select
 import shutil
 import signal
 import sys
+import termios
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -22,6 +28,7 @@ import pandas as pd
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from patience import HANGING
 from tiny_runs import TINY
 
 from experiments import tracking
@@ -52,20 +59,20 @@ IMPORTED_LATE = (
     "torch.onnx",
 )
 """What a run imports on its way, which takes longer than all the rest of a tiny one."""
-PATIENCE = 1800
-"""Seconds after which a run hangs, on however busy a machine."""
 
 
 @dataclass(frozen=True)
 class Stop:
     """What stops a process: a signal, at a share of the time that the run takes if left alone.
 
-    `away`: the tracking server is, from the moment that it has made the first run.
+    `away`: the tracking server is, from the moment that it has made the first run. `terminal`: it
+    comes from the system, as the terminal that the process was started from is closed.
     """
 
     number: signal.Signals
     share: float
     away: bool = False
+    terminal: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,11 +121,17 @@ class Room:
     def client(self) -> MlflowClient:
         return MlflowClient(f"sqlite:///{self.folder / 'mlflow.db'}")
 
-    def process(self, *arguments: str, stop: Stop | None = None, seconds: float = 0.0) -> Ended:
-        """Returns how the command line ended here, stopped at a share of `seconds`."""
-        process = _context().Process(target=_run, args=(self.folder, arguments, stop, seconds))
+    def process(
+        self, *arguments: str, stop: Stop | None = None, seconds: float = 0.0, full: str = ""
+    ) -> Ended:
+        """Returns how the command line ended here, stopped at a share of `seconds`.
+
+        The disk is full whenever the function named `full` is called.
+        """
+        how = (self.folder, arguments, stop, seconds, full)
+        process = _context().Process(target=_run, args=how)
         process.start()
-        process.join(PATIENCE)
+        process.join(HANGING)
         assert process.exitcode is not None, "it hangs"
         path = self.folder / "seconds.json"
         spent = json.loads(path.read_text()) if path.exists() else 0.0
@@ -160,19 +173,25 @@ def _context() -> Any:
     return context
 
 
-def _run(folder: Path, arguments: tuple[str, ...], stop: Stop | None, seconds: float) -> None:
+def _run(
+    folder: Path, arguments: tuple[str, ...], stop: Stop | None, seconds: float, full: str
+) -> None:
     """Runs the command line in a folder; what a process of `Room` does."""
     os.chdir(folder)
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     os.setsid()
     said = os.open("said.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(said, 1)
-    os.dup2(said, 2)
+    hang_up = _terminal(said) if stop and stop.terminal else None
+    if hang_up is None:
+        os.dup2(said, 1)
+        os.dup2(said, 2)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell's `&` has them ignored
         usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
         signal.signal(number, usual)
     Tracker.log_figure = lambda self, figure, name: self.log_text("drawn", name)  # type: ignore
-    began = _stopping(stop, seconds)
+    if full:
+        _fill_disk(full)
+    began = _stopping(stop, seconds, hang_up)
     sys.argv = ["run_experiment.py", *arguments]
     import run_experiment
 
@@ -180,11 +199,46 @@ def _run(folder: Path, arguments: tuple[str, ...], stop: Stop | None, seconds: f
         run_experiment.app()
     finally:
         sys.stdout.flush()
-        if not stop:
+        if began and not stop:
             Path("seconds.json").write_text(json.dumps(time.perf_counter() - began[0]))
 
 
-def _stopping(stop: Stop | None, seconds: float) -> list[float]:
+def _terminal(said: int) -> Callable[[], None]:
+    """Makes a terminal this process's own; returns what closes it. `said` gets what it shows."""
+    master, slave = os.openpty()
+    closed, close = os.pipe()
+    if os.fork() == 0:
+        while (
+            closed not in (ready := select.select([master, closed], [], [])[0]) or master in ready
+        ):
+            os.write(said, os.read(master, 2**16))
+        os._exit(0)
+    os.close(master)
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    os.dup2(slave, 1)
+    os.dup2(slave, 2)
+    return lambda: os.write(close, b"x") and None
+
+
+def _fill_disk(where: str) -> None:
+    """Has no file grow while the function at `where` (module:attributes) is called."""
+    module, _, attributes = where.partition(":")
+    *owners, name = attributes.split(".")
+    owner = functools.reduce(getattr, owners, importlib.import_module(module))
+    function = getattr(owner, name)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def called(*arguments: Any, **named: Any) -> Any:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+        try:
+            return function(*arguments, **named)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    setattr(owner, name, called)
+
+
+def _stopping(stop: Stop | None, seconds: float, hang_up: Callable[[], None] | None) -> list[float]:
     """Has the first run that is opened start the clock; returns where its start will be."""
     began: list[float] = []
 
@@ -272,7 +326,7 @@ def check_end(room: Room, stop: Stop, ended: Ended) -> None:
     assert ended.code == 128 + stop.number, ended.said
     statuses = {run.info.status for run in room.runs().values()}
     assert statuses <= {"KILLED", "FINISHED"}, (statuses, ended.said)
-    if statuses:
+    if statuses and not stop.terminal:
         assert "--resume" in ended.said
 
 

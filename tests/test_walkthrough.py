@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from patience import HANGING
 from test_documents import blocks, section
 from tiny_runs import ROOT, SCRIPT, environment
 
@@ -27,7 +28,7 @@ def shell(command: str, folder: Path) -> str:
         env=environment() | {"PATH": found, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
         capture_output=True,
         text=True,
-        timeout=540,
+        timeout=HANGING,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -5,7 +5,7 @@ from tiny_runs import CHROMIUM
 
 from reports.making import make_report
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ from tiny_runs import IMPORTED_FROM, ROOT, environment
 
 from experiments.interruption import LATER, Interruption, heeded
 
-pytestmark = pytest.mark.timeout(1200)  # against hanging
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 

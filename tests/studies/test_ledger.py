@@ -10,6 +10,7 @@ import optuna
 import pytest
 import sqlalchemy
 from optuna.trial import TrialState
+from patience import HANGING
 from tiny_runs import ROOT, environment
 from tiny_studies import StudyRoom
 
@@ -51,7 +52,7 @@ def test_the_budget_counts_trials_that_run(ledger):
 
 def test_no_trial_starts_after_the_time_is_up(ledger):
     assert ledger.claim(Call(time.time(), time.time() - 1)) is Verdict.TIMEOUT
-    claim(ledger, deadline=time.time() + 60)
+    claim(ledger, deadline=time.time() + HANGING)
 
 
 def test_a_trial_whose_process_is_gone_is_tried_again_with_its_parameters(ledger, monkeypatch):
@@ -101,7 +102,7 @@ def test_heartbeats_keep_a_trial_alive(tmp_path):
 
     before = last_sign()
     with ledger.heartbeats(trial):
-        last = time.monotonic() + 20
+        last = time.monotonic() + HANGING
         while last_sign() == before and time.monotonic() < last:
             time.sleep(0.1)
     assert last_sign() > before
@@ -190,7 +191,7 @@ def crowd(folder, url: str, n_processes: int) -> list[optuna.trial.FrozenTrial]:
         subprocess.Popen(command, cwd=folder, env=environs, stderr=subprocess.PIPE, text=True)
         for _ in range(n_processes)
     ]
-    errors = [process.communicate(timeout=240)[1] for process in processes]
+    errors = [process.communicate(timeout=HANGING)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * n_processes, errors
     assert not any("locked" in error for error in errors)
     return optuna.load_study(study_name="study", storage=storage_url(url)).get_trials()

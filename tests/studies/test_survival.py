@@ -8,12 +8,12 @@ import time
 import psutil
 import pytest
 from optuna.trial import FrozenTrial, TrialState
+from patience import HANGING
 from tiny_studies import SHARED, StudyRoom, is_running, values_of, wait_until
 
 from studies.history import History
 
 TRIALS = 6
-PATIENCE = 240
 # Many epochs, so that something can be killed in the middle of the training that trials share.
 COMMAND = ("--trials", str(TRIALS), "--set", "epochs=40")
 
@@ -37,7 +37,6 @@ def workers(room: StudyRoom) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_nothing_that_was_finished_is_lost_however_often_it_is_stopped(tmp_path):
     room = StudyRoom.at(tmp_path, space=SHARED)
     kept = kill_a_worker_and_then_the_whole(room)
@@ -51,14 +50,14 @@ def test_nothing_that_was_finished_is_lost_however_often_it_is_stopped(tmp_path)
 
 def kill_a_worker_and_then_the_whole(room: StudyRoom) -> dict:
     with room.process(*COMMAND, "--jobs", "2") as process:
-        wait_until(lambda: in_training(room) and running(room), process, PATIENCE)
+        wait_until(lambda: in_training(room) and running(room), process, HANGING)
         victim = running(room)[0]
         os.kill(victim.user_attrs["worker"]["pid"], signal.SIGKILL)
-        wait_until(lambda: victim.number in history(room).lost, process, PATIENCE)
-        wait_until(lambda: trained(room), process, PATIENCE)
+        wait_until(lambda: victim.number in history(room).lost, process, HANGING)
+        wait_until(lambda: trained(room), process, HANGING)
         with room.hold_training():
-            wait_until(lambda: done(room), process, PATIENCE)
-            wait_until(lambda: len(running(room)) == 2, process, PATIENCE)
+            wait_until(lambda: done(room), process, HANGING)
+            wait_until(lambda: len(running(room)) == 2, process, HANGING)
             pids, kept = workers(room), dict(values_of(room.trials()))
             process.kill()
             errors = process.communicate()[1]
@@ -70,12 +69,12 @@ def kill_a_worker_and_then_the_whole(room: StudyRoom) -> dict:
 def go_on_from_two_sides_and_interrupt_one(room: StudyRoom) -> None:
     with room.process(*COMMAND) as one, room.process(*COMMAND) as other:
         with room.hold_training():
-            wait_until(lambda: mine(room, one), one, PATIENCE)
-            wait_until(lambda: mine(room, other), other, PATIENCE)
+            wait_until(lambda: mine(room, one), one, HANGING)
+            wait_until(lambda: mine(room, other), other, HANGING)
             one.send_signal(signal.SIGINT)
-            interrupted = one.communicate(timeout=60)[1]
+            interrupted = one.communicate(timeout=HANGING)[1]
             assert not mine(room, one)
-        finished = other.communicate(timeout=PATIENCE)[1]
+        finished = other.communicate(timeout=HANGING)[1]
     assert one.returncode == 130, interrupted
     assert "the same command goes on" in interrupted
     assert other.returncode == 0, finished
@@ -95,7 +94,7 @@ def trained(room: StudyRoom) -> bool:
 
 
 def wait_until_gone(pids: list[int]) -> None:
-    last = time.monotonic() + 30
+    last = time.monotonic() + HANGING
     while any(is_running(pid) for pid in pids):
         assert time.monotonic() < last, "workers outlived the process that started them"
         time.sleep(0.1)

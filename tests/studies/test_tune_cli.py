@@ -8,6 +8,7 @@ import sys
 import optuna
 import pytest
 import yaml
+from patience import HANGING
 from tiny_runs import environment
 from tiny_studies import STUDY, TUNE, StudyRoom
 
@@ -20,7 +21,7 @@ def test_help_names_every_option_and_loads_nothing_heavy():
         capture_output=True,
         text=True,
         env=environment(),
-        timeout=60,
+        timeout=HANGING,
     )
     for option in ("dataset", "study", "set", "trials", "timeout", "jobs", "storage", "engine"):
         assert f"--{option}" in shown.stdout
@@ -147,7 +148,7 @@ def test_a_study_has_to_be_named(arguments, expected, tmp_path):
         text=True,
         env=environment(),
         cwd=tmp_path,
-        timeout=60,
+        timeout=HANGING,
     )
     assert done.returncode == 2
     assert expected in done.stderr

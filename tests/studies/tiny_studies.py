@@ -46,11 +46,16 @@ SHARED = {"langevin_step": {"low": 0.0001, "high": 0.01, "log": True}}
 """A space whose trials share one training, which a test may hold back: `hold_training`."""
 TUNED = """
 import signal
-import tune
+from pathlib import Path
+from experiments.interruption import leave_at_once
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's background job
+leave_at_once()
+Path("begun").touch()
+import tune
 {}
 tune.app()
 """
+"""What tune.py does as a program; it says that Ctrl-C is heard from now on."""
 WITHOUT_PLOTS = """
 import studies.report
 studies.report.plots = lambda *_: iter(())
