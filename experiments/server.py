@@ -13,6 +13,8 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from smash.errors import TrackingError
 from smash.files import replacing
@@ -21,6 +23,8 @@ PATIENCE = 15
 """Seconds within which a server has to answer before a run starts."""
 LOCKED = 600
 """Seconds that a process waits for another one to make a database's tables."""
+_TRACKING = "MLFLOW_TRACKING_URI"
+_SHORT = ("MLFLOW_HTTP_REQUEST_TIMEOUT", str(PATIENCE))
 _MIGRATIONS = ("alembic", "mlflow.store.db.utils")
 
 Answer = TypeVar("Answer")
@@ -32,11 +36,14 @@ def tracking_uri() -> str:
     The default is spelt out: left to itself MLflow goes back to its old file store where it finds
     one in `mlruns/`.
     """
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+    return os.environ.get(_TRACKING) or sqlite_uri(Path.cwd() / "mlflow.db")
 
 
 def shown(uri: str) -> str:
-    """Returns the URI without the password it may hold."""
+    """Returns the URI for people: without the password it may hold, a file as it is called."""
+    path = sqlite_path(uri)
+    if path is not None:
+        return f"sqlite:///{path}"
     return re.sub(r"(://[^/:@]*):[^/@]*@", r"\1:***@", uri)
 
 
@@ -51,12 +58,12 @@ def open_client(uri: str) -> MlflowClient:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
-        with only_one_process(uri), quiet(*_MIGRATIONS), _short_timeout():
+        with only_one_process(uri), quiet(*_MIGRATIONS), _variable(*_SHORT):
             path = sqlite_path(uri)
             if path is not None and not path.exists():
                 # MLflow makes its tables in many steps; a file with some of them is of no use.
                 with replacing(path) as beside:
-                    _ask_once(_with_path(uri, beside))
+                    _ask_once(sqlite_uri(beside, uri))
             return _ask_once(uri)
     except Exception as error:
         raise TrackingError(
@@ -109,10 +116,11 @@ def download_model(address: str, uri: str | None = None) -> Path:
     """
     uri = uri or tracking_uri()
     open_client(existing(uri))
-    local = _ask(
-        lambda: mlflow.artifacts.download_artifacts(artifact_uri=address, tracking_uri=uri),
-        f"{shown(uri)}: no model {address}",
-    )
+    with _variable(_TRACKING, uri):  # the registry is asked for by this alone
+        local = _ask(
+            lambda: mlflow.artifacts.download_artifacts(artifact_uri=address, tracking_uri=uri),
+            f"{shown(uri)}: no model {address}",
+        )
     return Path(local)
 
 
@@ -150,14 +158,40 @@ def existing(uri: str) -> str:
 
 def sqlite_path(uri: str) -> Path | None:
     """Returns the file behind a SQLite URI, None for any other URI."""
-    scheme, _, path = uri.partition("?")[0].partition(":///")
-    return Path(path) if scheme.startswith("sqlite") and path else None
+    if not uri.startswith("sqlite"):
+        return None
+    try:
+        path = make_url(uri).database
+    except ArgumentError:
+        return None
+    return Path(path) if path else None
 
 
-def _with_path(uri: str, path: Path) -> str:
-    """Returns a SQLite URI with another file in it."""
-    head, mark, query = uri.partition("?")
-    return f"{head.partition(':///')[0]}:///{path}{mark}{query}"
+def sqlite_uri(path: Path, like: str = "sqlite://") -> str:
+    """Returns the SQLite URI of a file, whatever its folder is called, with the query of `like`.
+
+    The driver is written out where a character has to be quoted: MLflow makes the folders of a
+    URI that begins with `sqlite:///`, called as they are in the URI.
+    """
+    url = make_url(like).set(database=str(path))
+    plain, quoted = f"sqlite:///{path}", url.set(query={}).render_as_string()
+    if quoted != plain:
+        url = url.set(drivername="sqlite+pysqlite")
+    if sqlite_path(uri := url.render_as_string()) != path:
+        raise TrackingError(f"{path}: cannot be opened by this name; use another folder")
+    return uri
+
+
+def artifact_location(uri: str, experiment: str) -> str | None:
+    """Returns where artifacts of a new experiment go; None: where MLflow puts them, `mlruns/`.
+
+    MLflow takes the path of the current folder for a URI, so characters that URIs quote would be
+    others. Where artifacts are kept by a server this is its concern.
+    """
+    folder = Path.cwd() / "mlruns"
+    if sqlite_path(uri) is None or folder.as_uri() == f"file://{folder}":
+        return None
+    return (folder / re.sub(r"[^\w.-]+", "-", experiment)).as_uri()
 
 
 @contextmanager
@@ -189,10 +223,10 @@ def quiet(*names: str) -> Iterator[None]:
 
 
 @contextmanager
-def _short_timeout() -> Iterator[None]:
-    name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+def _variable(name: str, value: str) -> Iterator[None]:
+    """Sets a variable of the environment for a while; what MLflow is told no other way."""
     before = os.environ.get(name)
-    os.environ[name] = str(PATIENCE)
+    os.environ[name] = value
     try:
         yield
     finally:

@@ -30,7 +30,7 @@ from mlflow.exceptions import MlflowException
 from requests import RequestException
 
 from experiments.sending import Logged, is_final, left_by, send
-from experiments.server import find_run, open_client, shown, tracking_uri
+from experiments.server import artifact_location, find_run, open_client, shown, tracking_uri
 from experiments.system_metrics import SystemMetrics
 from experiments.writer import BackgroundWriter
 from experiments.writes import (
@@ -167,7 +167,9 @@ def connect(experiment: str, uri: str | None = None, spool: Path = SPOOL) -> Sto
     try:
         found = client.get_experiment_by_name(experiment)
         if found is None:
-            return Store(client, uri, client.create_experiment(experiment), spool)
+            location = artifact_location(uri, experiment)
+            made = client.create_experiment(experiment, artifact_location=location)
+            return Store(client, uri, made, spool)
     except MlflowException as error:
         found = client.get_experiment_by_name(experiment)
         if found is None:  # else another process has just made it

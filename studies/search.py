@@ -175,7 +175,7 @@ def _parent(ledger: Ledger, store: Store, dataset: Dataset, url: str) -> Tracker
     study, search = ledger.study, ledger.search
     with only_one(ledger.storage, study.study_name):
         known = study.user_attrs.get(PARENT, {})
-        if known.get("uri") == store.uri:
+        if shown(known.get("uri", "")) == shown(store.uri):
             try:
                 return store.resume(known["run"], system_metrics=False)
             except TrackingError:

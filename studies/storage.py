@@ -14,7 +14,7 @@ import sqlalchemy
 from filelock import FileLock
 from optuna.storages import RDBStorage
 
-from experiments.server import shown, sqlite_path
+from experiments.server import shown, sqlite_path, sqlite_uri
 from smash.errors import StudyError
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ GRACE = 4
 
 def default_storage(folder: Path) -> str:
     """Returns the URL of `studies.db` in a folder."""
-    return f"sqlite:///{folder.resolve() / 'studies.db'}"
+    return sqlite_uri(folder.resolve() / "studies.db")
 
 
 def storage_url(url: str) -> str:

@@ -20,6 +20,7 @@ from mlflow.entities import Run
 from typer.testing import CliRunner
 
 import run_experiment
+from experiments.server import sqlite_uri
 from experiments.tracking import Tracker
 
 ROOT = Path(run_experiment.__file__).parent
@@ -124,7 +125,7 @@ class Workshop:
 
     @property
     def client(self) -> MlflowClient:
-        return MlflowClient(f"sqlite:///{self.folder / 'mlflow.db'}")
+        return MlflowClient(sqlite_uri(self.folder / "mlflow.db"))
 
     def invoke(self, *arguments: str, **environment: str) -> Result:
         """Returns what the command line did in this process."""

@@ -27,7 +27,7 @@ from tiny_runs import IMPORTED_FROM, TINY, environment
 from typer.testing import CliRunner
 
 import tune
-from experiments.server import open_client
+from experiments.server import open_client, sqlite_uri
 from studies.storage import create_storage
 from studies.worker import open_office, work
 
@@ -78,11 +78,11 @@ class StudyRoom:
 
     @property
     def storage(self) -> str:
-        return f"sqlite:///{self.folder / 'studies.db'}"
+        return sqlite_uri(self.folder / "studies.db")
 
     @property
     def client(self) -> MlflowClient:
-        return MlflowClient(f"sqlite:///{self.folder / 'mlflow.db'}")
+        return MlflowClient(sqlite_uri(self.folder / "mlflow.db"))
 
     def invoke(self, *arguments: str, plots: bool = False) -> Result:
         """Returns what tune.py did here, its trials run in this process."""
