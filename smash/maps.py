@@ -20,6 +20,10 @@ Floats = NDArray[np.float64]
 PANELS, CELLS, MOMENTS = 4, 30, 60
 """Maps side by side, cells to a map's side, and moments at which events are counted."""
 BANDS = (0.9, 0.5)
+MAPS, COUNTS, PANEL, LABELS = 2.4, 2.2, 1.3, 0.9
+"""Inches: height of the row of maps and of the counts, width of a map, height of its labels."""
+LOWEST_AND_HIGHEST = (0.6, 3.0)
+"""Inches that a map may be high."""
 
 
 @rc_context(STYLE)
@@ -29,9 +33,11 @@ def future_maps(futures: Futures) -> Figure:
     Dots are the history's events. The bands hold the number of events with the probability that
     the legend names.
     """
-    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
-    grid = figure.add_gridspec(2, PANELS, height_ratios=(1.1, 1))
     (low, high), paths = futures.extent, futures.mapped_paths
+    tall = _tallness(low, high) if futures.about.geography.geographic else None
+    height = MAPS if tall is None else float(np.clip(PANEL * tall, *LOWEST_AND_HIGHEST)) + LABELS
+    figure = Figure(figsize=(WIDTH, height + COUNTS), layout="constrained")
+    grid = figure.add_gridspec(2, PANELS, height_ratios=(height, COUNTS))
     x, y = (np.linspace(low[i], high[i], CELLS + 1) for i in (0, 1))
     edges = paths.now + paths.horizon * np.linspace(0, 1, PANELS + 1)
     rates = [_rate(paths, start, end, x, y) for start, end in pairwise(edges)]
@@ -46,23 +52,33 @@ def future_maps(futures: Futures) -> Figure:
         panel.grid(False)
         panel.tick_params(labelleft=i == 0)
         panel.set_xlabel(futures.about.location_names[0])
-        if futures.about.geography.geographic:
-            _label_degrees(panel, float((low[1] + high[1]) / 2))
+        if tall is not None:
+            _label_degrees(panel)
+            panel.set_box_aspect(tall)
         panels.append(panel)
     panels[0].set_ylabel(futures.about.location_names[1])
-    figure.colorbar(drawn, ax=panels, label="events expected in a cell", shrink=0.9)
+    figure.colorbar(drawn, ax=panels, label="events expected\nin a cell", shrink=0.9)
     _draw_counts(figure.add_subplot(grid[1, :]), futures)
     return figure
 
 
-def _label_degrees(panel: Axes, latitude: float) -> None:
-    """Writes longitudes beyond the date line as on a map, and makes a kilometre as long both ways.
+def _tallness(low: Floats, high: Floats) -> float:
+    """Returns height by width of a box in degrees whose kilometres are as long both ways."""
+    width, height = high - low
+    narrowed = max(float(np.cos(np.radians((low[1] + high[1]) / 2))), 0.1)
+    return float(height / (width * narrowed))
 
-    `latitude`: where that holds.
-    """
-    panel.xaxis.set_major_formatter(lambda x, _: f"{wrapped(np.array([x, 0.0]))[0]:g}")
-    panel.xaxis.set_major_locator(MaxNLocator(nbins=4))
-    panel.set_aspect(1 / max(np.cos(np.radians(latitude)), 0.1))
+
+def _label_degrees(panel: Axes) -> None:
+    """Writes longitudes beyond the date line as on a map."""
+    panel.xaxis.set_major_formatter(lambda x, _: _longitude(x))
+    panel.xaxis.set_major_locator(MaxNLocator(nbins=2, steps=[1, 2, 5, 10]))
+
+
+def _longitude(degrees: float) -> str:
+    """Returns a longitude between -180 and 180, the date line as 180."""
+    around = float(wrapped(np.array([degrees, 0.0]))[0])
+    return f"{180 if around == -180 else around:g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _rate(paths: Paths, start: float, end: float, x: Floats, y: Floats) -> Floats:
