@@ -7,6 +7,7 @@ the run's artifact `model`, it is had with `mlflow.pyfunc.load_model("runs:/RUN_
 
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -58,7 +59,8 @@ def signature(model: Smash, sampling: SamplingSettings) -> ModelSignature:
     """Returns the columns of histories and summaries, and the parameters of a prediction."""
     about, names = model.about, mark_names(model.about, model.n_marks)
     time = "string" if about.time_origin else "double"
-    mark = "long" if all(name.isdigit() for name in names) else "string"
+    # Names such as 002 are text; a number sent as JSON is understood all the same.
+    mark = "long" if _plain_numbers(names) else "string"
     gaps = [ColSpec("double", f"gap_{name}") for name in GAPS]
     places = [ColSpec("double", name) for name in ("x_mean", "y_mean")]
     marks = [ColSpec("double", f"mark_{name}") for name in names] if model.marked else []
@@ -85,12 +87,17 @@ def example(model: Smash) -> pd.DataFrame:
     scaler = model.scaler
     gap = float(scaler.unscale_gap(np.array([0.5]))[0])
     x, y = model.about.geography.written(scaler.unscale_location(np.array([[0.5, 0.5]])))[0]
-    times, names = model.about.clock.times(gap * np.array([1.0, 2.0])), model.about.mark_names
+    times = model.about.clock.times(gap * np.array([1.0, 2.0]))
+    names = mark_names(model.about, model.n_marks)
     time = [t.isoformat() if isinstance(t, pd.Timestamp) else float(t) for t in times]
     events = {"sequence": [0, 0], "time": time, "x": [x, x], "y": [y, y]}
-    named = bool(names) and not all(name.isdigit() for name in names)
-    mark = names[0] if named else 0
+    mark = int(names[0]) if _plain_numbers(names) else names[0]
     return pd.DataFrame(events | ({"mark": [mark, mark]} if model.marked else {}))
+
+
+def _plain_numbers(names: Sequence[str]) -> bool:
+    """Returns True where all names are whole numbers as a computer writes them."""
+    return all(name.isascii() and name.isdigit() and str(int(name)) == name for name in names)
 
 
 def _release(name: str) -> str:

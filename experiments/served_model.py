@@ -20,8 +20,10 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from smash.data.batching import ScaledSequences
 from smash.data.events import EventSequences
+from smash.data.rows import read_sequences
+from smash.data.tables import Table
 from smash.errors import DataError, ForecastError, SmashError
-from smash.histories import History, read_history
+from smash.histories import COLUMNS, History, read_history
 from smash.model import Smash
 from smash.next_event import mark_names
 from smash.samples import Samples
@@ -54,9 +56,9 @@ class NextEvent(PythonModel):
     ) -> pd.DataFrame:
         """Returns a row a sequence: gap quantiles, mean location, mark probabilities.
 
-        `model_input` has a row an event, in order of time within its `sequence`: `time` (a number,
-        or a timestamp where the training data had these), `x`, `y` (longitude and latitude where
-        the training data had these) and, for a marked model, `mark`, by name or number. `gap_…`
+        `model_input` has a row an event of its `sequence`: `time` (a number, or a timestamp where
+        the training data had these), `x`, `y` (longitude and latitude where the training data had
+        these) and, for a marked model, `mark`, by name. `gap_…`
         count from the last event; `gap_low_90` and `gap_high_90` hold 90 % of the samples between
         them; with the parameter `recalibrated` of 1 they and the probabilities are corrected by
         validation data.
@@ -144,16 +146,15 @@ def _histories(table: pd.DataFrame, model: Smash) -> tuple[np.ndarray, list[Hist
     """Returns the sequences' names and their checked events."""
     if len(table) == 0:
         raise DataError("histories: no rows; give a row an event")
-    if "sequence" not in table:
-        raise DataError("histories: no column 'sequence'; give a row an event")
-    if table["sequence"].isna().any():
-        raise DataError("histories: a row names no sequence; say which each event belongs to")
-    names, histories = [], []
-    for name, group in table.groupby("sequence", sort=False):
-        names.append(name)
-        events = group.reset_index(drop=True)
-        histories.append(read_history(events, model.about, model.n_marks, label=name))
-    return np.array(names), histories
+    sequence, labels = read_sequences(Table.of(table, "histories"), "sequence")
+    rows = [np.flatnonzero(sequence == i) for i in range(len(labels))]
+    names = table["sequence"].to_numpy()[[first for first, *_ in rows]]
+    return names, [
+        read_history(
+            table.iloc[of_sequence], model.about, model.n_marks, columns=COLUMNS, label=label
+        )
+        for label, of_sequence in zip(labels, rows, strict=True)
+    ]
 
 
 def _with_next(histories: list[History]) -> EventSequences:

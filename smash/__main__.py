@@ -4,7 +4,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -46,10 +46,19 @@ def forecast(
     recalibrated: Annotated[
         bool, typer.Option(help="Correct the next event's levels by validation data.")
     ] = False,
-    time: Annotated[str, typer.Option(help="Column of times.")] = "time",
-    x: Annotated[str, typer.Option(help="Column of first coordinates.")] = "x",
-    y: Annotated[str, typer.Option(help="Column of second coordinates.")] = "y",
-    mark: Annotated[str, typer.Option(help="Column of marks.")] = "mark",
+    time: Annotated[
+        str | None, typer.Option(help="Column of times; by default the training table's.")
+    ] = None,
+    x: Annotated[str | None, typer.Option(help="Column of first coordinates; likewise.")] = None,
+    y: Annotated[str | None, typer.Option(help="Column of second coordinates; likewise.")] = None,
+    mark: Annotated[str | None, typer.Option(help="Column of marks; likewise.")] = None,
+    sequence: Annotated[
+        str | None, typer.Option(help="Column of sequences; likewise. '' takes all rows as one.")
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--history", metavar="NAME", help="Which sequence to forecast from."),
+    ] = None,
     now: Annotated[
         str | None, typer.Option(help="Until when no further event came; by default the last.")
     ] = None,
@@ -57,25 +66,35 @@ def forecast(
 ) -> None:
     """Forecast what comes after HISTORY: the next event, and the futures until a horizon."""
     # Imported here so that --help and wrong flags answer at once.
+    from dataclasses import replace
+
     from rich.console import Console
     from rich.progress import Progress
 
     from smash import load
-    from smash.data.tables import read_table
+    from smash.data.table_files import read_table
     from smash.errors import SmashError
     from smash.forecaster import Extrapolation
+    from smash.histories import usual_columns
     from smash.outputs import check_files
-    from smash.settings import Columns
 
-    columns, errors = Columns(time, x, y, mark), Console(stderr=True, highlight=False)
+    errors = Console(stderr=True, highlight=False)
     try:
         _check_formats(out, plot)
         check_files({"--out": out, "--plot": plot, "--geojson": geojson}, (model, history))
         forecaster, events = load(model), read_table(history)
+        named = {"time": time, "x": x, "y": y, "mark": mark, "sequence": sequence}
+        given: Any = {part: column or None for part, column in named.items() if column is not None}
+        columns = replace(usual_columns(events, forecaster.about), **given)
         # Said as notes below.
         warnings.simplefilter("ignore", Extrapolation)
         event = forecaster.next(
-            events, columns=columns, now=now, seed=seed, recalibrated=recalibrated
+            events,
+            columns=columns,
+            sequence=name,
+            now=now,
+            seed=seed,
+            recalibrated=recalibrated,
         )
         with Progress(console=errors, transient=True) as progress:
             task = progress.add_task(f"{paths} futures", total=1.0)
@@ -84,6 +103,7 @@ def forecast(
                 horizon=horizon,
                 n_paths=paths,
                 columns=columns,
+                sequence=name,
                 now=now,
                 seed=seed,
                 on_progress=lambda share: progress.advance(task, share),
@@ -144,7 +164,8 @@ def _say(event: "NextEvent", futures: "Futures") -> None:
     for level, interval in event.intervals.items():
         span = f"{_moment(interval.low)} to {_moment(interval.high)}"
         table.add_row(f"time, {level:.0%} interval", span)
-    table.add_row(f"{names[0]}, {names[1]} (median)", _place(event))
+    place = ", ".join(f"{value:.{futures.history.decimals}f}" for value in event.median.location)
+    table.add_row(f"{names[0]}, {names[1]} (median)", place)
     for name, probability in event.mark_probability.items():
         table.add_row(f"mark {name}", f"{probability:.1%}")
     console = Console(highlight=False)
@@ -156,18 +177,8 @@ def _say(event: "NextEvent", futures: "Futures") -> None:
     )
 
 
-def _place(event: "NextEvent") -> str:
-    """Returns the median location, to a thousandth of its spread."""
-    import numpy as np
-
-    # The narrower spread: that of longitudes is wide where they cross the date line.
-    spread = float(event.samples[["x", "y"]].std().min())
-    decimals = int(np.clip(3 - np.floor(np.log10(spread)), 0, 9)) if spread > 0 else 6
-    return ", ".join(f"{value:.{decimals}f}" for value in event.median.location)
-
-
 def _moment(time: object) -> str:
-    return f"{time:.6g}" if isinstance(time, float) else f"{time:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{time:.10g}" if isinstance(time, float) else f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from smash.data.geography import wrapped
+from smash.data.tables import Table
 from smash.errors import ForecastError
 from smash.futures import Futures
-from smash.histories import COLUMNS, History, Time, read_history
+from smash.histories import History, Time, read_history
 from smash.model import About, Smash
 from smash.model_source import FORECAST, ModelSource
 from smash.next_event import Levels, NextEvent, next_event
@@ -80,12 +81,13 @@ class EventForecaster:
 
     def next(
         self,
-        history: pd.DataFrame,
+        history: pd.DataFrame | Table,
         *,
         levels: Sequence[float] = LEVELS,
         n_samples: int = 300,
         recalibrated: bool = False,
-        columns: Columns = COLUMNS,
+        columns: Columns | None = None,
+        sequence: str | None = None,
         start: Time | None = None,
         now: Time | None = None,
         seed: int = 0,
@@ -93,13 +95,15 @@ class EventForecaster:
         """Returns the forecast of the event after a history.
 
         Args:
-            history: a row an event in order of time: `time`, `x`, `y` and, for a marked
-                forecaster, `mark` (see `smash.histories.read_history`, also for `columns`,
-                `start` and `now`).
+            history: a row an event: `time`, `x`, `y` and, for a marked forecaster, `mark`, or
+                the training table's own columns (see `smash.histories.read_history`, also for
+                `columns`, `start` and `now`).
             levels: probabilities that intervals and regions are to hold, in (0, 1).
             n_samples: draws behind the forecast.
             recalibrated: corrects levels and mark probabilities by what validation data said.
-            columns: the history's column names.
+            columns: the history's column names; by default those of the training table where
+                the history has them.
+            sequence: which one of the sequences in the history's sequence column.
             start: start of the observed window.
             now: until when no further event came; by default the last event.
             seed: of the draws.
@@ -110,19 +114,20 @@ class EventForecaster:
                 events where the forecaster needs one.
         """
         _check_request(levels, n_samples)
-        known = self._read(history, columns, start, now)
+        known = self._read(history, columns, start, now, sequence)
         notes = self._notes(known)
         samples = self.source.draw(known, n_samples, self._generator(seed))
         return next_event(samples, known, self.about, levels, self._corrected(recalibrated), notes)
 
     def simulate(
         self,
-        history: pd.DataFrame,
+        history: pd.DataFrame | Table,
         *,
         horizon: float | str,
         n_paths: int = 1000,
         max_events: int = MOST_EVENTS,
-        columns: Columns = COLUMNS,
+        columns: Columns | None = None,
+        sequence: str | None = None,
         start: Time | None = None,
         now: Time | None = None,
         seed: int = 0,
@@ -131,11 +136,14 @@ class EventForecaster:
         """Returns futures of a history until a horizon, given no event between its last and `now`.
 
         Args:
-            history: as in `next`, which also explains `columns`, `start`, `now` and `seed`.
+            history: as in `next`, which also explains `columns`, `sequence`, `start`, `now` and
+                `seed`.
             horizon: how far beyond `now`: in the data's unit of time, or text such as `1d`.
             n_paths: how many futures.
             max_events: most events of a path; more are taken for an explosion.
-            columns: the history's column names.
+            columns: the history's column names; by default those of the training table where
+                the history has them.
+            sequence: which one of the sequences in the history's sequence column.
             start: start of the observed window.
             now: until when no further event came; by default the last event.
             seed: of the draws.
@@ -148,7 +156,7 @@ class EventForecaster:
         span = self.about.clock.duration(horizon)
         if not 1 <= n_paths <= MOST_SAMPLES:
             raise ForecastError(f"n_paths: {n_paths}; give 1 to {MOST_SAMPLES}")
-        known = self._read(history, columns, start, now, span)
+        known = self._read(history, columns, start, now, sequence, span)
         notes = self._notes(known, span)
         paths = self.source.simulate(
             known, span, n_paths, self._generator(seed), max_events, on_progress
@@ -157,14 +165,17 @@ class EventForecaster:
 
     def _read(
         self,
-        table: pd.DataFrame,
-        columns: Columns,
+        table: pd.DataFrame | Table,
+        columns: Columns | None,
         start: Time | None,
         now: Time | None,
+        sequence: str | None,
         horizon: float = 0.0,
     ) -> History:
         n_marks = self.source.n_marks
-        return read_history(table, self.about, n_marks, columns, start, now, horizon)
+        return read_history(
+            table, self.about, n_marks, columns, start, now, horizon, sequence=sequence
+        )
 
     def _generator(self, seed: int) -> torch.Generator:
         return torch.Generator(self.source.device).manual_seed(seed)
@@ -179,8 +190,9 @@ class EventForecaster:
         return self.recalibration if recalibrated else None
 
     def _notes(self, history: History, horizon: float = 0.0) -> tuple[str, ...]:
-        """Returns what the forecast extrapolates, after warning of it."""
+        """Returns how the history was read, and what is extrapolated, which is warned of."""
         low, high = self.source.region
+        said = f".{history.decimals}f"
         location = history.events.location
         outside = ((location < low) | (location > high)).any(axis=1)
         notes = []
@@ -191,8 +203,8 @@ class EventForecaster:
             first = np.round(geography.written(location[outside][0]), 9)
             notes.append(
                 f"{outside.sum()} of {len(history)} events lie outside of the region of the "
-                f"training data ({west:g} to {east:g}, {south:g} to {north:g}), the first "
-                f"at {tuple(first.tolist())}: the forecast extrapolates"
+                f"training data ({west:{said}} to {east:{said}}, {south:{said}} to "
+                f"{north:{said}}), the first at {tuple(first.tolist())}: the forecast extrapolates"
             )
         longest, reach = self.about.window_length, history.now + horizon - history.start
         if longest is not None and reach > longest * (1 + 1e-9):
@@ -203,7 +215,7 @@ class EventForecaster:
             )
         for note in notes:
             warnings.warn(note, Extrapolation, stacklevel=4)
-        return tuple(notes)
+        return (*history.notes, *notes)
 
 
 def load_forecaster(

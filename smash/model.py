@@ -23,7 +23,7 @@ from smash.location_head import DensityHead
 from smash.manifest import RECALIBRATION, check_manifest
 from smash.objective import noise_scale
 from smash.scorenet import ScoreNet
-from smash.settings import ModelSettings, ObjectiveSettings
+from smash.settings import Columns, ModelSettings, ObjectiveSettings
 from smash.weights import no_larger_than, read_weights
 
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
@@ -40,7 +40,8 @@ class About:
     `time_origin` and `mark_edges` as in `Dataset`. `starts_at`: where all training windows start,
     None where they start at different times. `window_length`: the longest window.
     `location_names`: what people call the coordinates, whose unit on the plane is `location_unit`.
-    `projection` and `longitude_cut` as in `smash.settings.DataSettings`.
+    `projection` and `longitude_cut` as in `smash.settings.DataSettings`. `time_column`,
+    `mark_column`, `sequence_column`: columns of the user's own table, empty where there are none.
     """
 
     dataset: str = ""
@@ -55,6 +56,9 @@ class About:
     window_length: float | None = None
     projection: tuple[float, float] | None = None
     longitude_cut: float | None = None
+    time_column: str = ""
+    mark_column: str = ""
+    sequence_column: str = ""
 
     @classmethod
     def of(cls, dataset: Dataset) -> "About":
@@ -74,6 +78,17 @@ class About:
             float((end - start).max()),
             dataset.geography.origin,
             dataset.geography.cut,
+            dataset.columns.time,
+            dataset.columns.mark or "",
+            dataset.columns.sequence or "",
+        )
+
+    @property
+    def columns(self) -> Columns:
+        """The columns of the user's own table, `time` and so on where nothing is known of it."""
+        x, y = self.location_names
+        return Columns(
+            self.time_column or "time", x, y, self.mark_column or None, self.sequence_column or None
         )
 
     @property
@@ -114,9 +129,8 @@ class Smash(nn.Module):
         if settings.base == "climatology":
             grid = base_grid(settings.sigma_time) if law_grid is None else law_grid
             hazard = ClimatologyHazard(n_marks, grid)
-        self.network = ScoreNet(
-            settings, n_marks, hazard, Plane.of(scaler, self.about.geographic), law_grid
-        )
+        plane = Plane.of(scaler, geographic=self.about.location_unit == "degrees")
+        self.network = ScoreNet(settings, n_marks, hazard, plane, law_grid)
 
     @classmethod
     def untrained(

@@ -73,10 +73,12 @@ class DataSettings:
 
     `marked: false` leaves the marks of a marked data set out (the original's `--dim 2`). Of own
     files: `time_origin`, the timestamp (ISO 8601) that times count from; `mark_names`, the names
-    of marks 0, 1, …; `mark_edges`, the values at which a number was cut into marks; `projection`,
-    the longitude and latitude that places were projected around, whose columns are then km east
-    and north; `longitude_cut`, where places in degrees have the circle of longitudes cut open, by
-    default in its largest gap. Forecasts use them: `python -m smash.data check` writes them all.
+    of marks in their order; `mark_edges`, the values at which a number is cut into marks;
+    `projection`, the longitude and latitude that places were projected around, whose columns are
+    then km east and north; `longitude_cut`, where places in degrees have the circle of longitudes
+    cut open, by default in its largest gap; `time_column`, `mark_column` and `sequence_column`, the
+    columns of the user's own table before it was cut into windows. Forecasts use them:
+    `python -m smash.data check` writes them all.
     """
 
     name: str = "simulated"
@@ -93,6 +95,9 @@ class DataSettings:
     mark_edges: Annotated[tuple[float, ...], MaxLen(MOST_MARKS - 1)] = ()
     projection: tuple[Longitude, Latitude] | None = None
     longitude_cut: Annotated[float, Ge(-540.0), Le(360.0)] | None = None
+    time_column: str | None = None
+    mark_column: str | None = None
+    sequence_column: str | None = None
     simulator: SimulatorSettings = SimulatorSettings()
 
 

@@ -146,7 +146,7 @@ def test_it_integrates_to_one_over_the_plane():
     ring = log_radius.exp()[:, None, None] * torch.stack([turn.cos(), turn.sin()], -1)
     area = log_radius.exp().square()[:, None] * (log_radius[1] - log_radius[0]) * 2 * math.pi / 64
     for event in (2, 6):
-        total, centres = 0.0, law.place[event, :event].tolist() + [[0.0, 0.0]]
+        total, centres = 0.0, [*law.place[event, :event].tolist(), [0.0, 0.0]]
         for centre in centres:
             x = (torch.tensor(centre) + ring).flatten(0, 1)
             near = torch.stack(

@@ -76,13 +76,23 @@ def test_everything_is_in_the_datas_units_and_names():
 
 
 def test_the_same_events_in_other_units_have_the_same_forecast():
-    """Timestamps or days since the origin; marks by name, raw magnitude or number."""
+    """Timestamps or days since the origin; marks by name or raw magnitude; in any order."""
     days = [1.25, 2.0, 2.5]
     first = forecaster().next(quakes()).samples["gap"]
-    for table in (quakes(time=days), quakes(mark=[3.9, 4.0, -1.0])):
+    for table in (quakes(time=days), quakes(mark=[3.9, 4.0, -1.0]), quakes()[::-1]):
         np.testing.assert_allclose(forecaster().next(table).samples["gap"], first, rtol=1e-5)
-    uncut = forecaster(about=replace(ABOUT, mark_edges=()))
-    np.testing.assert_allclose(uncut.next(quakes(mark=[0, 1, 0])).samples["gap"], first, rtol=1e-5)
+
+
+@pytest.mark.parametrize("names", [("1", "2", "3"), ("001", "002", "003")])
+@pytest.mark.parametrize("written", [["1", "2", "1"], [1.0, 2.0, 1.0], ["01", " 2", "1.0"]])
+def test_a_number_is_the_mark_of_that_name_and_never_a_place(names, written):
+    source = forecaster(about=replace(ABOUT, mark_names=names, mark_edges=()))
+    named = source.next(quakes(mark=[names[0], names[1], names[0]])).samples["gap"]
+    assert source.next(quakes(mark=written)).samples["gap"].tolist() == named.tolist()
+    with pytest.raises(DataError, match="mark '0' is unknown"):
+        source.next(quakes(mark=[0, 1, 2]))
+    with pytest.raises(DataError, match="mark '1' is unknown"):
+        forecaster(about=replace(ABOUT, mark_edges=())).next(quakes(mark=["light", 1, "light"]))
 
 
 def test_columns_may_have_other_names():
@@ -124,16 +134,19 @@ def test_unmarked_models_ask_for_no_marks():
 
 
 BAD = {
-    "sort the events": {"time": ["2024-04-03", "2024-04-02", "2024-04-04"]},
-    "event 1: time is": {"time": ["2024-04-01", None, "2024-04-04"]},
-    "no ISO 8601 timestamp": {"time": ["2024-04-01", "yesterday", "2024-04-04"]},
-    "write all in one zone": {"time": ["2024-04-01T00Z", "2024-04-01T12+02:00", "2024-04-02T00Z"]},
+    "event 1: column 'time' is empty": {"time": ["2024-04-01", None, "2024-04-04"]},
+    "event 1: column 'time' holds 'yesterday', which is neither a number nor an ISO 8601": {
+        "time": ["2024-04-01", "yesterday", "2024-04-04"]
+    },
+    "'2024-04-01T12' in event 1; write all with": {
+        "time": ["2024-04-01T00Z", "2024-04-01T12", "2024-04-02T00Z"]
+    },
     "lies after": {"time": ["2024-04-01", "2024-04-02", "2200-01-01"]},
     "did you mean 'strong'": {"mark": ["light", "stronk", "light"]},
     "mark '7' is unknown": {"mark": ["light", "7", "light"]},
-    "event 2: the mark is missing": {"mark": ["light", "light", None]},
-    "event 0: first coordinate is nan": {"x": [np.nan, 1.0, 1.0]},
-    "event 2: second coordinate is inf": {"y": [0.0, 1.0, np.inf]},
+    "event 2: the mark \\(column 'mark'\\) is missing": {"mark": ["light", "light", None]},
+    "event 0: column 'x' is empty": {"x": [np.nan, 1.0, 1.0]},
+    "event 2: column 'y' is inf": {"y": [0.0, 1.0, np.inf]},
     "which is not a number": {"x": ["east", 1.0, 1.0]},
 }
 

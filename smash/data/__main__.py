@@ -115,12 +115,13 @@ def _prepare(
     import tempfile
     from dataclasses import replace
 
-    from smash.data.catalogue import load_dataset
-    from smash.data.own import read_catalogue
+    from smash.data.catalogue import table_dataset
+    from smash.data.own import read_catalogue, stray_note
     from smash.data.places import plane_columns, with_written
     from smash.data.suggestion import spec_text, suggest
     from smash.data.tally import write_windows
-    from smash.data.windows import WINDOW_COLUMNS, cut_windows, window_table
+    from smash.data.windows import WINDOW_COLUMNS, cut_windows
+    from smash.errors import DataError
     from smash.settings import DataSettings
 
     catalogue = read_catalogue(table, columns, edges, *units)
@@ -128,7 +129,11 @@ def _prepare(
         None if span is None else catalogue.clock.duration(span, what)
         for span, what in zip(spans, ("--window", "--stride"), strict=True)
     )
-    windows = cut_windows(catalogue, length, stride, *splitting)
+    stray = stray_note(catalogue)
+    try:
+        windows = cut_windows(catalogue, length, stride, *splitting)
+    except DataError as error:
+        raise DataError(f"{stray} ({error})" if stray else f"{table}: {error}") from error
     mark = None if catalogue.mark is None else WINDOW_COLUMNS.mark
     x, y = plane_columns(catalogue.geography, columns)
     named = replace(WINDOW_COLUMNS, x=x, y=y, mark=mark)
@@ -143,20 +148,44 @@ def _prepare(
         mark_edges=catalogue.mark_edges,
         projection=catalogue.geography.origin,
         longitude_cut=catalogue.geography.cut,
+        time_column=columns.time,
+        mark_column=columns.mark,
+        sequence_column=columns.sequence,
     )
+    cut = _window_table(catalogue, windows, named)
+    # From memory, with the user's rows, so that messages name these.
+    dataset = replace(table_dataset(cut, settings), tally=windows.tally)
+    spec = spec_text(dataset, path, named, settings, suggest(dataset))
     out.mkdir(parents=True, exist_ok=True)
     # Both files are moved in once all is well; whatever else lies in the folder stays.
     with tempfile.TemporaryDirectory(dir=out, prefix=".check-") as scratch:
-        written, spec = Path(scratch) / path.name, Path(scratch) / "spec.yaml"
-        events = window_table(catalogue, windows, named)
-        events = with_written(events, catalogue.geography, named, columns)
+        written = Path(scratch) / path.name
+        events = with_written(cut.frame, catalogue.geography, named, columns)
         write_windows(events, windows.tally, written)
-        dataset = load_dataset(replace(settings, path=str(written)))
-        spec.write_text(spec_text(dataset, path, named, settings, suggest(dataset)))
+        (Path(scratch) / "spec.yaml").write_text(spec)
         written.replace(path)
-        spec.replace(out / spec.name)
-    notes = (*catalogue.notes, *windows.tally.notes(), f"split {windows.tally.split}")
+        (Path(scratch) / "spec.yaml").replace(out / "spec.yaml")
+    notes = (
+        *catalogue.notes,
+        *((stray,) if stray else ()),
+        *windows.tally.notes(),
+        f"split {windows.tally.split}",
+    )
     return replace(dataset, source=str(path)), notes
+
+
+def _window_table(catalogue: Any, windows: Any, columns: Any) -> Any:
+    """Returns the table of windows, marks by name, whose rows are called what the user's are."""
+    import numpy as np
+
+    from smash.data.tables import Table
+    from smash.data.windows import window_table
+
+    frame = window_table(catalogue, windows, columns)
+    if columns.mark is not None:
+        names = np.array(catalogue.mark_names, dtype=object)
+        frame[columns.mark] = names[frame[columns.mark].to_numpy()]
+    return Table(frame, catalogue.name, catalogue.row[np.concatenate(windows.rows)])
 
 
 def _edges(text: str | None) -> tuple[float, ...]:

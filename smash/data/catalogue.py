@@ -12,10 +12,11 @@ from smash.data.events import EventSequences, Place
 from smash.data.geography import LENGTHS, Geography, check_degrees
 from smash.data.places import DEGREES, KILOMETRES, unit_of, without_seam
 from smash.data.published import PUBLISHED, Published, find_files
-from smash.data.readers import read_splits, read_table_splits
+from smash.data.readers import own_splits, read_splits
+from smash.data.tables import Table
 from smash.data.tally import Tally, read_tally
 from smash.errors import DataError
-from smash.settings import DATASETS, DataSettings
+from smash.settings import DATASETS, Columns, DataSettings
 
 _SPLITS = ("train", "validation", "test")
 
@@ -30,14 +31,19 @@ def load_dataset(settings: DataSettings) -> Dataset:
         DataError: when the name is unknown, a file is missing or wrong (naming file, sequence and
             event), or marks are asked for where there are none.
     """
-    dataset = _find_dataset(settings)
+    return _with_notes(_find_dataset(settings))
+
+
+def _with_notes(dataset: Dataset) -> Dataset:
+    """Returns a data set that warns of what was done to its rows."""
     dropped = tuple(
         f"{events.name}: {events.dropped} sequences of fewer than two events were dropped, "
         f"{events.dropped_events} rows in all"
         for _, events in dataset.splits()
         if events.dropped
     )
-    return replace(dataset, warnings=dataset.warnings + dropped)
+    notes = dict.fromkeys(note for _, events in dataset.splits() for note in events.notes)
+    return replace(dataset, warnings=(*dataset.warnings, *notes, *dropped))
 
 
 def _find_dataset(settings: DataSettings) -> Dataset:
@@ -102,32 +108,41 @@ def _own_dataset(settings: DataSettings) -> Dataset:
             f"data.path and data.{next(iter(given))} are both set; give one file with a split "
             "column as data.path, or one file a split"
         )
-    if settings.path:
-        splits, mark_names = read_table_splits(settings.path, settings.columns, settings.marked)
-    else:
-        missing = [f"data.{split}" for split in _SPLITS if split not in given]
-        if missing:
-            raise DataError(
-                f"{' and '.join(missing)} not set, but data.{next(iter(given))} is; every split "
-                "needs its file"
-            )
-        splits, mark_names = read_splits(given, settings.columns, settings.marked)
-    splits, geography, notes = _on_the_plane(splits, settings)
+    missing = [f"data.{split}" for split in _SPLITS if split not in given]
+    if given and missing:
+        raise DataError(
+            f"{' and '.join(missing)} not set, but data.{next(iter(given))} is; every split "
+            "needs its file"
+        )
     source = settings.path or given["train"]
-    tally = read_tally(Path(settings.path)) if settings.path else None
+    return _dataset(settings.path or given, settings, Path(source))
+
+
+def table_dataset(table: Table, settings: DataSettings) -> Dataset:
+    """Returns the data set whose splits a table holds, as `load_dataset` reads it from a file."""
+    return _with_notes(_dataset(table, settings, Path(table.name)))
+
+
+def _dataset(
+    read_from: Table | str | dict[str, str], settings: DataSettings, source: Path
+) -> Dataset:
+    splits, columns = own_splits(read_from, settings), settings.columns
+    events, geography, notes = _on_the_plane(splits.events, settings)
+    tally = read_tally(Path(read_from)) if isinstance(read_from, str) else None
     return build_dataset(
-        _own_name(settings, Path(source)),
-        **splits,
-        mark_names=mark_names or settings.mark_names,
-        time_unit=settings.time_unit or "time units",
-        location_unit=unit_of(settings.location_unit, settings.columns),
-        location_names=(settings.columns.x, settings.columns.y),
+        _own_name(settings, source),
+        **events,
+        mark_names=splits.mark_names or settings.mark_names,
+        time_unit=splits.clock.unit,
+        location_unit=unit_of(settings.location_unit, columns),
+        location_names=(columns.x, columns.y),
         geography=geography,
         warnings=notes,
-        time_origin=settings.time_origin or "",
+        time_origin=splits.clock.origin,
         mark_edges=settings.mark_edges,
+        columns=_table_columns(settings),
         source=str(source),
-        tally=tally if tally and _agrees(tally, splits) else None,
+        tally=tally if tally and _agrees(tally, events) else None,
     )
 
 
@@ -173,6 +188,21 @@ def _on_the_plane(
     }
     # A cut that is written down was said when it was chosen.
     return flattened, Geography(cut), notes if settings.longitude_cut is None else ()
+
+
+def _table_columns(settings: DataSettings) -> Columns:
+    """Returns the columns of the user's own table, which forecasts look for in histories."""
+    columns = settings.columns
+    if settings.time_column:
+        # Windows cut from a table number them as sequences of their own.
+        columns = replace(columns, time=settings.time_column, sequence=None, mark=None)
+    return Columns(
+        columns.time,
+        columns.x,
+        columns.y,
+        settings.mark_column or columns.mark,
+        settings.sequence_column or columns.sequence,
+    )
 
 
 def _own_name(settings: DataSettings, source: Path) -> str:

@@ -1,21 +1,21 @@
 """Times as numbers of a unit since an origin: timestamps in, timestamps out."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smash.data.times import Times, Where
 from smash.errors import DataError, ForecastError
 
 Floats = NDArray[np.float64]
-Where = Callable[[int], str]
 
 SECONDS = {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86400.0, "weeks": 604800.0}
 """The units of time that a timestamp or a duration such as `1d` can be turned into."""
-_ZONE = re.compile(r"(Z|[+-]\d{2}:?\d{2}|UTC|GMT)$", re.IGNORECASE)
+GAPS_A_UNIT = 20.0
+"""A unit of time is chosen so that the median gap is no less than one part in so many of it."""
 _SPAN = re.compile(r"([0-9.eE+-]+)\s*([a-z]+)")
 _UNITS = {name[:n]: name for name in SECONDS for n in range(1, len(name) + 1)} | {
     "m": "minutes",
@@ -33,20 +33,36 @@ class Clock:
     unit: str = "time units"
     origin: str = ""
 
-    def numbers(self, column: pd.Series, where: Where) -> Floats:
-        """Returns (E,) times as numbers; NaN where a timestamp is missing.
+    @classmethod
+    def of(cls, times: Times, unit: str | None = None) -> "Clock":
+        """Returns the clock of times: for timestamps since midnight before the first of them.
 
-        Timestamps without a zone are taken as UTC.
+        `unit`: of the numbers that times are or become; for timestamps by default the largest in
+        which the median gap is not tiny.
 
         Raises:
-            DataError: when the clock has no origin, a cell is no timestamp, or zones are mixed.
+            DataError: when timestamps cannot become numbers of the unit.
         """
+        if times.stamps is None:
+            return cls(unit or "time units")
+        if unit is not None and unit not in SECONDS:
+            raise DataError(f"timestamps become numbers of {', '.join(SECONDS)}, not of {unit!r}")
+        return cls(unit or _fitting_unit(times.stamps), times.stamps.min().floor("D").isoformat())
+
+    def numbers(self, times: Times, where: Where) -> Floats:
+        """Returns (E,) times as numbers; plain numbers stay as they are.
+
+        Raises:
+            DataError: when times are timestamps and the clock has no origin.
+        """
+        if times.stamps is None:
+            return times.order
         if not self.origin:
             raise DataError(
-                f"{where(0)}: time is the timestamp {column.iloc[0]}, and the data's times are "
+                f"{where(0)}: time is the timestamp {times.stamps[0]}, and the data's times are "
                 f"plain numbers of {self.unit}; give such numbers"
             )
-        since = timestamps(column, where) - self._start()
+        since = times.stamps - self._start()
         return np.asarray(since / pd.Timedelta(seconds=self._seconds()), dtype=np.float64)
 
     def times(self, numbers: Floats) -> Floats | pd.DatetimeIndex:
@@ -55,6 +71,13 @@ class Clock:
             return numbers
         microseconds = np.round(np.asarray(numbers) * self._seconds() * 1e6)
         return self._start() + pd.to_timedelta(microseconds, unit="us")
+
+    def said(self, number: float) -> str:
+        """Returns one time in words: a timestamp to the second, or the number and no unit."""
+        if not self.origin:
+            return f"{number:.10g}"
+        stamp = pd.DatetimeIndex(self.times(np.array([number])))[0]
+        return f"{stamp:%Y-%m-%d %H:%M:%S} UTC"
 
     def duration(self, value: float | str, what: str = "horizon") -> float:
         """Returns a duration in `unit`: a number of it, or text such as `1d`, `36 hours`, `90min`.
@@ -94,53 +117,16 @@ class Clock:
         return SECONDS[self.unit]
 
 
-def is_timestamp(column: pd.Series) -> bool:
-    """Returns True where a column holds timestamps, as such or as text, rather than numbers."""
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return True
-    if pd.api.types.is_numeric_dtype(column):
-        return False
-    present = column.dropna()
-    return bool(len(present)) and not _is_number(present.iloc[0])
-
-
-def timestamps(column: pd.Series, where: Where) -> pd.Series:
-    """Returns (E,) timestamps in UTC, those without a zone taken as UTC; NaT where missing.
-
-    Raises:
-        DataError: when a cell is no timestamp, or they are written in more than one zone.
-    """
-    if pd.api.types.is_datetime64_any_dtype(column):
-        has_zone = column.dt.tz is not None
-        return column.dt.tz_convert("UTC") if has_zone else column.dt.tz_localize("UTC")
-    text = column.astype("string").str.strip()
-    parsed = pd.to_datetime(text, utc=True, errors="coerce", format="ISO8601")
-    wrong = (parsed.isna() & text.notna()).to_numpy()
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise DataError(
-            f"{where(row)}: time is {text.iloc[row][:40]!r}, which is no ISO 8601 timestamp; "
-            "write 2024-04-01T10:26:27Z"
-        )
-    _check_one_zone(text, where)
-    return parsed
-
-
-def _check_one_zone(text: pd.Series, where: Where) -> None:
-    zones = text.str.extract(_ZONE.pattern, flags=re.IGNORECASE)[0].str.upper()
-    written = zones.replace(["Z", "GMT", "+0000", "+00:00"], "UTC").fillna("none")
-    different = (text.notna() & (written != written.iloc[0])).to_numpy()
-    if different.any():
-        row = int(np.argmax(different))
-        raise DataError(
-            f"{where(row)}: time {text.iloc[row]!r} has the zone {written.iloc[row]} and the "
-            f"first one {written.iloc[0]}; write all in one zone, best in UTC"
-        )
-
-
-def _is_number(cell: object) -> bool:
-    try:
-        float(cell)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return False
-    return True
+def _fitting_unit(stamps: pd.DatetimeIndex) -> str:
+    """Returns the largest unit of which the median gap is no tiny part."""
+    gaps = np.diff(np.sort(stamps.as_unit("us").asi8)) / 1e6
+    typical = float(np.median(gaps)) if len(gaps) else 0.0
+    if typical == 0 and gaps.any():
+        # Dates without a time of day: many events at once.
+        typical = float(np.median(gaps[gaps > 0]))
+    fitting = [
+        unit
+        for unit in ("seconds", "minutes", "hours", "days")
+        if SECONDS[unit] / GAPS_A_UNIT <= typical
+    ]
+    return fitting[-1] if fitting else "seconds"

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ from smash.data.geography import LENGTHS, Geography
 from smash.data.sharing import Shared, shared_targets
 from smash.data.tally import LeftOut, Tally
 from smash.errors import DataError
-from smash.settings import MOST_MARKS
+from smash.settings import MOST_MARKS, Columns
 
 MANY_MARKS = 50
 """Marks above which it is looked whether most of them occur."""
@@ -44,6 +44,7 @@ class Dataset:
     time_origin: str = ""
     mark_edges: tuple[float, ...] = ()
     geography: Geography = LENGTHS
+    columns: Columns = field(default_factory=Columns)
     source: str = ""
     published: bool = False
     warnings: tuple[str, ...] = ()
@@ -156,7 +157,7 @@ def build_dataset(
         raise DataError(
             f"{name}: {with_marks[0]} has marks and {without[0]} has none; give all or none"
         )
-    check_variation(train)
+    check_variation(train, about.get("time_unit", "time units"))
     given = tuple(about.pop("mark_names", None) or ())
     n_marks, names = (
         _marks(name, splits, given, len(about.get("mark_edges") or ())) if with_marks else (1, ())

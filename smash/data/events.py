@@ -1,8 +1,9 @@
 """Event sequences in raw units: the container, its targets, and the checks at its door."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from smash.settings import MOST_MARKS
 LARGEST = 1e20
 """Largest time or coordinate: nanoseconds since 1970 have 19 digits."""
 
+if TYPE_CHECKING:
+    from smash.data.clock import Clock
+
 
 @dataclass(frozen=True)
 class EventSequences:
@@ -21,7 +25,7 @@ class EventSequences:
     `time` (E,) never decreases within a sequence; `location` is (E, 2); `mark` (E,) counts from 0
     and is None for unmarked data. Sequence i holds the rows `offsets[i]:offsets[i + 1]`, observed
     over `window[i]` = (start, end). `name` stands in error messages. `dropped` sequences with
-    `dropped_events` in all were too short to be kept.
+    `dropped_events` in all were too short to be kept; `notes` say what was done to read the events.
     """
 
     time: NDArray[np.float64]
@@ -32,6 +36,7 @@ class EventSequences:
     name: str = "events"
     dropped: int = field(default=0, compare=False)
     dropped_events: int = field(default=0, compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -140,6 +145,7 @@ def build_sequences(
     window: NDArray | None = None,
     labels: Sequence[object] | None = None,
     fewest: int = 2,
+    place: "Place | None" = None,
 ) -> EventSequences:
     """Returns checked sequences; those with fewer than `fewest` events are dropped and counted.
 
@@ -152,9 +158,11 @@ def build_sequences(
         window: (M, 2) start and end of observation; by default from 0 to the last event.
         labels: (M,) what the file calls its sequences, for error messages; by default 0, 1, …
         fewest: two events make a target; a history to forecast from may have fewer.
+        place: says where an event is where `name` and `labels` do not tell enough.
 
     Raises:
-        DataError: naming file, sequence and event (both from 0) and what is wrong there.
+        DataError: naming file, sequence and event (both from 0), or the row of a table, and what
+            is wrong there.
     """
     time = np.asarray(time, dtype=np.float64)
     location = np.asarray(location, dtype=np.float64).reshape(-1, 2)
@@ -165,7 +173,7 @@ def build_sequences(
             f"{name}: {len(time)} times, {len(location)} locations and {offsets[-1]} events in "
             "sequences; these counts must agree"
         )
-    place = Place(name, offsets, labels)
+    place = place or Place(name, offsets, labels)
     _check_finite(time, location, place)
     if mark is not None:
         mark = _checked_marks(np.asarray(mark), place)
@@ -194,37 +202,62 @@ def spread_subset(sequences: EventSequences, most: int) -> EventSequences:
     return sequences.select(np.linspace(0, len(sequences) - 1, most).round().astype(np.int64))
 
 
-def check_variation(sequences: EventSequences) -> None:
+def check_variation(sequences: EventSequences, time_unit: str = "time units") -> None:
     """Checks that gaps and both coordinates vary, as their scaling needs.
 
     Raises:
-        DataError: naming the file and the quantity that never varies.
+        DataError: naming the file, the quantity that never varies, the likely cause and what to do.
     """
-    quantities = {
-        "the gap between events": sequences.gap[sequences.is_target],
-        "the first coordinate": sequences.location[:, 0],
-        "the second coordinate": sequences.location[:, 1],
-    }
-    for what, values in quantities.items():
+    gap = sequences.gap[sequences.is_target]
+    if gap.min() == gap.max():
+        raise DataError(f"{sequences.name}: {_constant_gap(sequences, float(gap[0]), time_unit)}")
+    for what, values in zip(("first", "second"), sequences.location.T, strict=True):
         if values.min() == values.max():
             raise DataError(
-                f"{sequences.name}: {what} is {values[0]:g} for every event; it must vary, "
-                "as it is scaled by its range. Check the columns"
+                f"{sequences.name}: the {what} coordinate is {values[0]:g} for every event; it "
+                "must vary, as it is scaled by its range. Check the columns"
             )
+
+
+def _constant_gap(sequences: EventSequences, gap: float, unit: str) -> str:
+    if gap == 0:
+        n_times = len(np.unique(sequences.time))
+        return (
+            f"the gap between events is 0 for every event: the {sequences.n_events} events of the "
+            f"training data have {n_times} different times, one in each sequence or window, as "
+            "dates without a time of day have. Give the time of day, or windows that hold several "
+            "dates (--window)"
+        )
+    return (
+        f"the gap between events is {gap:.6g} {unit} for every event, as of a clock that ticks: "
+        "there is nothing to forecast of when the next one comes. Name the column of when events "
+        "happened (--time, columns.time), not that of a regular recording or of a row's number"
+    )
 
 
 @dataclass(frozen=True)
 class Place:
-    """Says where a row is, for error messages: file, sequence (label or number), event from 0."""
+    """Says where an event is, for messages: file, sequence (label or number), event from 0.
+
+    A table's rows are what `where` calls them; a `clock` says times in the user's words.
+    """
 
     name: str
     offsets: NDArray[np.int64]
     labels: Sequence[object] | None = None
+    where: Callable[[int], str] | None = None
+    clock: "Clock | None" = None
 
     def __call__(self, row: int) -> str:
+        if self.where is not None:
+            return self.where(row)
         sequence = int(np.searchsorted(self.offsets, row, side="right")) - 1
         label = sequence if self.labels is None else self.labels[sequence]
         return f"{self.name}, sequence {label}, event {row - self.offsets[sequence]}"
+
+    def moment(self, time: float) -> str:
+        """Returns a time as the data had it."""
+        return str(time) if self.clock is None else self.clock.said(time)
 
 
 def _check_finite(time: NDArray, location: NDArray, place: Place) -> None:
@@ -265,15 +298,16 @@ def _check_order(sequences: EventSequences, place: Place) -> None:
         row = int(np.argmax(decreasing))
         before, after = sequences.time[row - 1], sequences.time[row]
         raise DataError(
-            f"{place(row)}: time {after} comes after {before}; sort the events of each sequence"
+            f"{place(row)}: time {place.moment(after)} comes after {place.moment(before)}; sort "
+            "the events of each sequence"
         )
     first = sequences.offsets[:-1][sequences.lengths > 0]
     early = first[sequences.gap[first] < 0]
     if len(early):
         row = int(early[0])
         raise DataError(
-            f"{place(row)}: time {sequences.time[row]} lies before its window's start "
-            f"{sequences.window[sequences.sequence[row], 0]}"
+            f"{place(row)}: time {place.moment(sequences.time[row])} lies before its window's "
+            f"start {place.moment(sequences.window[sequences.sequence[row], 0])}"
         )
     occupied = sequences.lengths > 0
     last = sequences.time[sequences.offsets[1:][occupied] - 1]
@@ -281,6 +315,6 @@ def _check_order(sequences: EventSequences, place: Place) -> None:
     if len(late):
         row = int(sequences.offsets[1:][occupied][late[0]] - 1)
         raise DataError(
-            f"{place(row)}: time {sequences.time[row]} lies after its window's end "
-            f"{sequences.window[occupied][late[0], 1]}"
+            f"{place(row)}: time {place.moment(sequences.time[row])} lies after its window's end "
+            f"{place.moment(sequences.window[occupied][late[0], 1])}"
         )

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import pandas as pd
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from smash.data.names import as_text
 from smash.data.raw import RawEvents, observed_window, reading
 from smash.errors import DataError
 from smash.opening import regular_size
@@ -42,7 +44,7 @@ def npz_events(path: Path) -> RawEvents:
     mark = _array(arrays, "mark", _KINDS, (len(time),), path) if "mark" in arrays else None
     if mark is not None and mark.dtype.kind == "U":
         with reading(path, "an NPZ file (array 'mark')"):
-            mark = np.array([text or None for text in mark.tolist()], dtype=object)
+            mark = as_text(pd.Series(mark.tolist(), dtype=object))
     return RawEvents(str(path), time, location, mark, lengths, window)
 
 

@@ -1,27 +1,28 @@
 """A table of one's own, read as numbers: timestamps, kinds by name, magnitudes cut at edges."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from smash.data.clock import SECONDS, Clock, is_timestamp, timestamps
-from smash.data.events import Place
+from smash.data.clock import Clock
 from smash.data.geography import LENGTHS, Geography
+from smash.data.names import codes
 from smash.data.places import read_places
-from smash.data.tables import find_column, read_table, to_numbers
+from smash.data.raw import distinct_names
+from smash.data.rows import edge_names, read_edges, read_marks, read_rows
+from smash.data.table_files import read_table
+from smash.data.tables import Table
 from smash.data.tally import LeftOut
-from smash.errors import DataError
 from smash.settings import Columns
 
 Floats = NDArray[np.float64]
 
-GAPS_A_UNIT = 20.0
-"""A unit of time is chosen so that the median gap is no less than one part in so many of it."""
+FEWEST_ROWS = 10
+STRAY_SHARE = 0.02
+"""Of all rows, those that may lie far from the others in time and be taken for mistakes."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Catalogue:
 
     `sequence` (E,) numbers the file's own sequences, and is None for one long catalogue. Places
     lie on the plane of `geography`, in `location_unit`. `notes` say what was done to the table;
-    `left_out` counts rows of it that are no events here.
+    `left_out` counts rows of it that are no events here. `row` (E,) are the rows of the table
+    `name`, as messages call them.
     """
 
     time: Floats
@@ -44,6 +46,8 @@ class Catalogue:
     mark_edges: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    row: NDArray[np.int64] | None = None
+    name: str = "table"
 
     def __len__(self) -> int:
         return len(self.time)
@@ -72,114 +76,55 @@ def read_catalogue(
     Raises:
         DataError: naming the column or the row and what is wrong there.
     """
-    table = read_table(path)
-    if len(table) == 0:
-        raise DataError(f"{path}: no rows; give a row an event")
-    place = Place(str(path), np.array([0, len(table)]))
-    time, clock = _times(find_column(table, columns.time, str(path)), time_unit, place)
-    written = np.stack(
-        [to_numbers(find_column(table, c, str(path)), place) for c in (columns.x, columns.y)], 1
+    rows = read_rows(read_table(path), columns)
+    table, clock = rows.table, Clock.of(rows.times, time_unit)
+    places = read_places(rows.location, columns, table.where, location_unit, project)
+    mark, names = _marks(table, columns, tuple(edges))
+    return Catalogue(
+        time=clock.numbers(rows.times, table.where),
+        location=places.location,
+        mark=mark,
+        sequence=None if rows.labels is None else rows.sequence,
+        clock=clock,
+        location_unit=places.unit,
+        geography=places.geography,
+        mark_names=names,
+        mark_edges=tuple(edges),
+        notes=(*rows.notes, *places.notes),
+        row=table.rows,
+        name=table.name,
     )
-    _check_finite(time, written, columns, place)
-    places = read_places(written, columns, place, location_unit, project)
-    mark, names = _marks(table, columns, tuple(edges), place)
-    sequence = None
-    if columns.sequence is not None:
-        labels = find_column(table, columns.sequence, str(path))
-        sequence = pd.factorize(labels)[0].astype(np.int64)
-    catalogue = Catalogue(
-        time,
-        places.location,
-        mark,
-        sequence,
-        clock,
-        places.unit,
-        places.geography,
-        names,
-        tuple(edges),
-        places.notes,
+
+
+def stray_note(catalogue: Catalogue) -> str | None:
+    """Returns what to say of a few rows that lie further from all others than these span in all."""
+    time, n = catalogue.time, len(catalogue)
+    if catalogue.sequence is not None or n < FEWEST_ROWS:
+        return None
+    gap = np.diff(time)
+    place = int(np.argmax(gap))
+    before, after = place + 1, n - place - 1
+    if gap[place] <= np.ptp(time) / 2 or min(before, after) > max(1, STRAY_SHARE * n):
+        return None
+    alone, next_to = (place, place + 1) if before <= after else (place + 1, place)
+    rest = time[place + 1 :] if before <= after else time[: place + 1]
+    said, row = catalogue.clock.said, catalogue.row
+    where = "" if row is None else f", row {row[alone]}"
+    return (
+        f"{catalogue.name}{where}: time {said(time[alone])} lies {gap[place]:.10g} "
+        f"{catalogue.clock.unit} from {said(time[next_to])}, the next one, where the other "
+        f"{len(rest)} events span {np.ptp(rest):.10g}; if it is a mistake, mend or drop the row, "
+        "else set --window"
     )
-    return _in_order(catalogue)
-
-
-def _times(column: pd.Series, unit: str | None, place: Place) -> tuple[Floats, Clock]:
-    if not is_timestamp(column):
-        return to_numbers(column, place), Clock(unit or "time units")
-    moments = timestamps(column, place)
-    if moments.isna().any():
-        row = int(np.argmax(moments.isna()))
-        raise DataError(f"{place(row)}: time is missing; give a timestamp or drop the event")
-    if unit is not None and unit not in SECONDS:
-        raise DataError(f"timestamps become numbers of {', '.join(SECONDS)}, not of {unit!r}")
-    clock = Clock(unit or _unit(moments), moments.min().floor("D").isoformat())
-    return clock.numbers(moments, place), clock
-
-
-def _unit(moments: pd.Series) -> str:
-    gaps = moments.sort_values().diff().dt.total_seconds().to_numpy()[1:]
-    typical = float(np.median(gaps)) if len(gaps) else 0.0
-    fitting = [
-        u for u in ("seconds", "minutes", "hours", "days") if SECONDS[u] / GAPS_A_UNIT <= typical
-    ]
-    return fitting[-1] if fitting else "seconds"
-
-
-def _check_finite(time: Floats, location: Floats, columns: Columns, place: Place) -> None:
-    values = np.column_stack([time, location])
-    bad = ~np.isfinite(values)
-    if bad.any():
-        row, part = np.argwhere(bad)[0]
-        name = (columns.time, columns.x, columns.y)[part]
-        raise DataError(
-            f"{place(int(row))}: column {name!r} is {values[row, part]}; give a finite number or "
-            "drop the event"
-        )
 
 
 def _marks(
-    table: pd.DataFrame, columns: Columns, edges: tuple[float, ...], place: Place
+    table: Table, columns: Columns, edges: tuple[float, ...]
 ) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
     if columns.mark is None:
         return None, ()
-    column = find_column(table, columns.mark, place.name)
-    if column.isna().any():
-        row = int(np.argmax(column.isna()))
-        raise DataError(f"{place(row)}: mark (column {columns.mark!r}) is missing")
     if edges:
-        if list(edges) != sorted(set(edges)):
-            raise DataError(f"edges {', '.join(map(str, edges))}: give growing values")
-        return cut(to_numbers(column, place), edges), edge_names(columns.mark, edges)
-    codes, labels = pd.factorize(column.astype(str).str.strip(), sort=True)
-    if len(labels) > 50:
-        raise DataError(
-            f"{place.name}: column {columns.mark!r} has {len(labels)} different marks; cut a "
-            "number into few with --edges, or name a column of kinds"
-        )
-    return codes.astype(np.int64), tuple(str(label) for label in labels)
-
-
-def cut(value: Floats, edges: Sequence[float]) -> NDArray[np.int64]:
-    """Returns (E,) marks of numbers: k where edge k - 1 <= number < edge k."""
-    return np.searchsorted(np.asarray(edges), value, side="right").astype(np.int64)
-
-
-def edge_names(what: str, edges: Sequence[float]) -> tuple[str, ...]:
-    """Returns the names of the marks that edges cut a number into."""
-    between = [f"{low:g} <= {what} < {high:g}" for low, high in pairwise(edges)]
-    return (f"{what} < {edges[0]:g}", *between, f"{what} >= {edges[-1]:g}")
-
-
-def _in_order(catalogue: Catalogue) -> Catalogue:
-    """Returns the events sorted by time, within sequences where there are any."""
-    first = np.zeros(len(catalogue)) if catalogue.sequence is None else catalogue.sequence
-    order = np.lexsort((catalogue.time, first))
-    moved = int((np.diff(catalogue.time)[np.diff(first) == 0] < 0).sum())
-    notes = (f"{moved} rows came before the row above them: sorted by time",) if moved else ()
-    return replace(
-        catalogue,
-        time=catalogue.time[order],
-        location=catalogue.location[order],
-        mark=None if catalogue.mark is None else catalogue.mark[order],
-        sequence=None if catalogue.sequence is None else catalogue.sequence[order],
-        notes=(*notes, *catalogue.notes),
-    )
+        return read_edges(table, columns.mark, edges), edge_names(columns.mark, edges)
+    text = read_marks(table, columns.mark)
+    names = distinct_names(set(text), table.name)
+    return codes(text, names), names

@@ -4,8 +4,10 @@ What a file may be, by its suffix:
 
 - `.pkl`, `.pickle`: a list of sequences, each a list of events `[time, mark, x, y]`, or
   `[time, x, y]` for unmarked data; lists and NumPy arrays at any level. Observation starts at 0.
-- `.csv`, `.parquet`: one row an event, in time order within each sequence; `settings.Columns`
-  names the columns. Marks are whole numbers from 0, or text.
+- a table with one row an event, whose columns `settings.Columns` names: CSV (also `.tsv`, `.txt`,
+  packed as `.csv.gz`, with `;`, tab or `|`; see `smash.data.table_files`) or Parquet. Rows are
+  sorted by time within their sequences. Times are timestamps or numbers (`smash.data.times`);
+  marks are names, and so are sequences (`smash.data.names`).
 - `.npz`: arrays `time` (E,) and `location` (E, 2), sequence after sequence; either `lengths` (M,)
   or `offsets` (M + 1,), or neither for one sequence; optionally `mark` (E,), whole numbers from 0
   or text, and `window` (M, 2), start and end of observation.
@@ -15,22 +17,34 @@ nothing gives its end, it ends with the last.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from smash.data.clock import Clock
 from smash.data.events import EventSequences
 from smash.data.npz import npz_events
 from smash.data.pickles import pickle_events
 from smash.data.raw import RawEvents, build_splits
-from smash.data.tables import read_table, table_events, table_splits
+from smash.data.rows import Rows, edge_names, read_rows
+from smash.data.table_files import read_table
+from smash.data.table_splits import split_rows, splits_of
+from smash.data.tables import Table
 from smash.errors import DataError
-from smash.settings import Columns
+from smash.settings import Columns, DataSettings
 
 PICKLE_SUFFIXES = (".pkl", ".pickle")
-TABLE_SUFFIXES = (".csv", ".parquet", ".pq")
 NPZ_SUFFIXES = (".npz",)
 
 _DEFAULT_COLUMNS = Columns()
+
+
+@dataclass(frozen=True)
+class OwnSplits:
+    """Train, validation and test of own data: checked events, names of marks, and their clock."""
+
+    events: dict[str, EventSequences]
+    mark_names: tuple[str, ...]
+    clock: Clock
 
 
 def read_split(
@@ -53,13 +67,13 @@ def read_split(
 def read_splits(
     paths: Mapping[str, str | Path], columns: Columns = _DEFAULT_COLUMNS, marked: bool | None = None
 ) -> tuple[dict[str, EventSequences], tuple[str, ...]]:
-    """Returns the splits, one file each, and the names of marks written as text.
+    """Returns the splits, one file each, and the names of marks that tables or text hold.
 
     Raises:
-        DataError: as `read_split`, and when the splits write their marks differently.
+        DataError: as `read_split`, and when the splits write their marks or times differently.
     """
-    raw = {split: _read_raw(Path(path), columns, marked) for split, path in paths.items()}
-    return build_splits(raw)
+    read = own_splits(paths, DataSettings(columns=columns, marked=marked))
+    return read.events, read.mark_names
 
 
 def read_table_splits(
@@ -70,25 +84,62 @@ def read_table_splits(
     Raises:
         DataError: as `read_split`, and when a split is empty or the split column unknown.
     """
-    path = Path(path)
-    if path.suffix.lower() not in TABLE_SUFFIXES:
+    read = own_splits(path, DataSettings(columns=columns, marked=marked))
+    return read.events, read.mark_names
+
+
+def own_splits(
+    source: Table | str | Path | Mapping[str, str | Path], settings: DataSettings
+) -> OwnSplits:
+    """Returns the splits of own data: those of one table, or a file each.
+
+    Raises:
+        DataError: as `read_split`, when a split is empty, or splits are written differently.
+    """
+    tables: dict[str, Rows]
+    others: dict[str, RawEvents] = {}
+    if isinstance(source, Mapping):
+        paths = {split: Path(path) for split, path in source.items()}
+        others = {
+            split: _with_or_without_marks(found, settings.marked)
+            for split, path in paths.items()
+            if (found := _no_table(path)) is not None
+        }
+        tables = {
+            split: read_rows(read_table(path), settings.columns)
+            for split, path in paths.items()
+            if split not in others
+        }
+        order = list(paths)
+    else:
+        tables = split_rows(source if isinstance(source, Table) else _one(source), settings.columns)
+        order = list(tables)
+    read, clock = splits_of(tables, settings)
+    raw = {split: (read | others)[split] for split in order}
+    given = settings.mark_names
+    if tables and settings.mark_edges and not given:
+        given = edge_names(settings.columns.mark or "mark", settings.mark_edges)
+    events, names = build_splits(raw, given)
+    return OwnSplits(events, names, clock)
+
+
+def _one(source: str | Path) -> Table:
+    """Returns the table of a file that holds all splits."""
+    path = Path(source)
+    if path.suffix.lower() in PICKLE_SUFFIXES + NPZ_SUFFIXES:
         raise DataError(
-            f"{path}: one file for all splits is a table ({', '.join(TABLE_SUFFIXES)}); for other "
-            "files name one a split: train, validation and test"
+            f"{path}: one file for all splits is a table (CSV or Parquet); for other files name "
+            "one a split: train, validation and test"
         )
-    return build_splits(table_splits(path, columns, marked))
+    return read_table(path)
 
 
-def _read_raw(path: Path, columns: Columns, marked: bool | None) -> RawEvents:
+def _no_table(path: Path) -> RawEvents | None:
+    """Returns the events of a pickle or an NPZ file; None for what may be a table."""
     suffix = path.suffix.lower()
-    if suffix in TABLE_SUFFIXES:
-        return table_events(read_table(path), columns, marked, str(path))
     if suffix in PICKLE_SUFFIXES:
-        return _with_or_without_marks(pickle_events(path), marked)
-    if suffix in NPZ_SUFFIXES:
-        return _with_or_without_marks(npz_events(path), marked)
-    known = ", ".join(PICKLE_SUFFIXES + TABLE_SUFFIXES + NPZ_SUFFIXES)
-    raise DataError(f"{path}: no reader for files named so; events are read from {known}")
+        return pickle_events(path)
+    return npz_events(path) if suffix in NPZ_SUFFIXES else None
 
 
 def _with_or_without_marks(events: RawEvents, marked: bool | None) -> RawEvents:

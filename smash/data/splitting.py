@@ -11,6 +11,7 @@ from smash.data.clock import Clock
 from smash.data.groups import groups_of
 from smash.data.own import Catalogue
 from smash.data.raw import RawEvents, observed_window
+from smash.data.times import read_times
 from smash.errors import DataError
 
 Floats = NDArray[np.float64]
@@ -53,10 +54,12 @@ def parse_split(text: str, clock: Clock) -> Asked:
 
 def _dates(parts: list[str], clock: Clock, text: str, wanted: str) -> Floats:
     if clock.origin:
-        columns = (pd.Series([part], dtype=object) for part in parts)
-        return np.concatenate(
-            [clock.numbers(one, lambda row: f"--split {text}") for one in columns]
-        )
+
+        def where(row: int) -> str:
+            return f"--split {text}"
+
+        each = (read_times(pd.Series([part], dtype=object, name="date"), where) for part in parts)
+        return np.concatenate([clock.numbers(one, where) for one in each])
     try:
         dates = np.array([float(part) for part in parts])
     except ValueError as error:

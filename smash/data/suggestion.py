@@ -74,6 +74,9 @@ def spec_text(
             ("time_origin", settings.time_origin),
             ("projection", settings.projection),
             ("longitude_cut", settings.longitude_cut),
+            ("time_column", settings.time_column),
+            ("mark_column", settings.mark_column),
+            ("sequence_column", settings.sequence_column),
         )
         if value not in (None, "", [])
     )

@@ -1,189 +1,122 @@
-"""CSV and Parquet tables with one row an event."""
+"""A table with a row an event: its rows, what they are called, and its columns by name."""
 
-import difflib
-import warnings
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from smash.data.bounds import check_text_table, plain_columns
-from smash.data.events import Place
-from smash.data.raw import RawEvents, observed_window, reading
+from smash.data.names import as_text, nearest
 from smash.errors import DataError
-from smash.settings import Columns
 
-_SPLIT_WORDS = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-}
+Floats = NDArray[np.float64]
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Returns the rows of a Parquet file, or of a CSV file as text.
+@dataclass(frozen=True)
+class Table:
+    """Rows of events as they came.
 
-    Raises:
-        DataError: when the file is missing or cannot be read, naming it.
+    `name` and `rows` (E,) stand in messages: the user's file, and what its editor calls the row (a
+    file's header is row 1). Of a data frame, `rows` are its events from 0. `notes` say what was
+    done to read it.
     """
-    if path.suffix.lower() == ".csv":
-        check_text_table(path)
-        with reading(path, "a CSV table"), warnings.catch_warnings():
-            # pandas only warns when rows are longer than the header and cuts them off.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            # As text: which marks are numbers is for all splits to say, and pandas' own parsing
-            # of numbers is not exact in all of its versions.
-            return pd.read_csv(path, index_col=False, dtype=str, skipinitialspace=True)
-    columns = plain_columns(path)
-    with reading(path, "a Parquet table"):
-        table = pd.read_parquet(path, columns=columns).reset_index(drop=True)
-        return table.rename(columns=str)
 
+    frame: pd.DataFrame
+    name: str
+    rows: NDArray[np.int64]
+    noun: str = "row"
+    notes: tuple[str, ...] = field(default=())
 
-def table_splits(path: Path, columns: Columns, marked: bool | None) -> dict[str, RawEvents]:
-    """Returns the splits of a table whose `columns.split` says train, validation or test.
+    @classmethod
+    def of(cls, frame: pd.DataFrame, name: str) -> "Table":
+        """Returns the table of a data frame, whose rows are called events, from 0."""
+        named = frame.rename(columns=lambda column: str(column).strip()).reset_index(drop=True)
+        return cls(named, name, np.arange(len(frame)), "event")
 
-    Raises:
-        DataError: naming the file and the column, value or split that is missing or unknown.
-    """
-    if columns.split is None:
-        raise DataError(
-            f"{path}: one file for all splits needs the name of the column that holds train, "
-            "validation or test; set columns.split, or name one file a split"
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def where(self, row: int) -> str:
+        """Returns where a row is, for messages."""
+        return f"{self.name}, {self.noun} {self.rows[row]}"
+
+    def take(self, rows: NDArray) -> "Table":
+        """Returns the table of some rows: a mask, or places in any order."""
+        return replace(
+            self,
+            frame=self.frame[rows] if rows.dtype == bool else self.frame.iloc[rows],
+            rows=self.rows[rows],
         )
-    table = read_table(path)
-    words = find_column(table, columns.split, str(path)).astype(str).str.strip().str.lower()
-    splits = words.map(_SPLIT_WORDS)
-    if splits.isna().any():
-        row = int(np.argmax(splits.isna()))
+
+    def column(self, name: str) -> pd.Series:
+        """Returns the one column of that name; a DataError says which there are instead."""
+        times = list(self.frame.columns).count(name)
+        if times == 1:
+            return self.frame[name]
+        if times > 1:
+            raise DataError(
+                f"{self.name}: {times} columns are called {name!r}; give each its own name"
+            )
+        columns = list(map(str, self.frame.columns))
         raise DataError(
-            f"{path}, row {row}: column {columns.split!r} says {words.iloc[row]!r}; "
-            "give train, validation (or val) or test"
+            f"{self.name}: no column {name!r}; {nearest(name, columns)}it has "
+            f"{', '.join(map(repr, columns[:20])) or 'none'}. {_advice(columns)}"
         )
-    return {
-        split: table_events(table[splits == split], columns, marked, f"{path} ({split})")
-        for split in ("train", "validation", "test")
-    }
+
+    def text(self, name: str) -> NDArray[np.object_]:
+        """Returns (E,) a column's cells as text, None where they are empty."""
+        return as_text(self.column(name))
+
+    def numbers(self, name: str) -> Floats:
+        """Returns (E,) a column of finite numbers.
+
+        Raises:
+            DataError: naming the row that is empty, no number, or not finite.
+        """
+        column = self.column(name)
+        values = to_numbers(column)
+        wrong = ~np.isfinite(values)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise DataError(f"{self.where(row)}: column {name!r} {_fault(column.iloc[row])}")
+        return values
 
 
-def table_events(
-    table: pd.DataFrame, columns: Columns, marked: bool | None, name: str
-) -> RawEvents:
-    """Returns the events of one split; without a sequence column its rows are one sequence.
-
-    Sequences come in the order of their first row. A sequence is observed over the window its
-    columns name, else from its first to its last event.
-
-    Raises:
-        DataError: naming the missing column, or the sequence and event of a cell that is wrong.
-    """
-    if len(table) == 0:
-        raise DataError(f"{name}: no rows; every split needs events")
-    codes, labels = _sequence_codes(table, columns, name)
-    # Stable: the order of rows within a sequence is the file's, and is checked later.
-    table = table.iloc[np.argsort(codes, kind="stable")]
-    lengths = np.bincount(codes)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    place = Place(name, offsets, labels)
-    time, x, y = (
-        to_numbers(find_column(table, column, name), place)
-        for column in (columns.time, columns.x, columns.y)
-    )
-    events = RawEvents(name, time, np.stack([x, y], axis=1), None, lengths, labels=labels)
-    window = observed_window(time, lengths)
-    for side, column in enumerate((columns.window_start, columns.window_end)):
-        if column is not None:
-            values = to_numbers(find_column(table, column, name), place)
-            window[:, side] = _constant(values, offsets, column, place)
-    return replace(events, mark=_table_marks(table, columns, marked, name), window=window)
-
-
-def _sequence_codes(
-    table: pd.DataFrame, columns: Columns, name: str
-) -> tuple[NDArray[np.int64], list[object] | None]:
-    if columns.sequence is None:
-        return np.zeros(len(table), dtype=np.int64), None
-    column = find_column(table, columns.sequence, name)
-    with reading(Path(name), f"a table (column {columns.sequence!r})"):
-        codes, labels = pd.factorize(column)
-    if (codes < 0).any():
-        row = int(np.argmax(codes < 0))
-        raise DataError(
-            f"{name}, row {row}: column {columns.sequence!r} is empty; say which sequence the "
-            "event belongs to"
-        )
-    return codes, list(labels)
-
-
-def _table_marks(
-    table: pd.DataFrame, columns: Columns, marked: bool | None, name: str
-) -> NDArray | None:
-    """Returns marks as numbers, or as an object array of text with None where missing."""
-    if marked is False:
-        return None
-    if columns.mark is None:
-        if marked:
-            raise DataError(f"{name}: marked data need the name of the mark column: columns.mark")
-        return None
-    column = find_column(table, columns.mark, name)
+def to_numbers(column: pd.Series) -> Floats:
+    """Returns (E,) the numbers that cells are or spell, NaN where they are or spell none."""
     if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    text = column.astype(object).where(column.notna(), None)
-    return np.array([None if value is None else str(value) for value in text], dtype=object)
-
-
-def find_column(table: pd.DataFrame, column: str, name: str) -> pd.Series:
-    """Returns a table's one column of that name; a DataError says which there are instead."""
-    times = list(table.columns).count(column)
-    if times == 1:
-        return table[column]
-    if times > 1:
-        raise DataError(f"{name}: {times} columns are called {column!r}; give each its own name")
-    nearest = difflib.get_close_matches(column, table.columns, n=1)
-    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    raise DataError(
-        f"{name}: no column {column!r}; {hint}it has {', '.join(map(repr, table.columns[:20]))}. "
-        "Name the columns under columns"
-    )
-
-
-def to_numbers(column: pd.Series, place: Place) -> NDArray[np.float64]:
-    """Returns (E,) floats, NaN where a cell is empty; text that spells a number is one."""
     cells = column.astype(object).where(column.notna(), np.nan).to_numpy()
     try:
         return cells.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
-        row = next(row for row, cell in enumerate(cells) if not _is_number(cell))
-    raise DataError(
-        f"{place(row)}: column {column.name!r} holds {str(cells[row])[:40]!r}, which is not a "
-        "number"
-    )
+        return np.array([_number(cell) for cell in cells], dtype=np.float64)
 
 
-def _is_number(cell: object) -> bool:
+def _number(cell: object) -> float:
     try:
-        float(cell)  # type: ignore[arg-type]
+        return float(cell)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
-        return False
-    return True
+        return np.nan
 
 
-def _constant(
-    values: NDArray[np.float64], offsets: NDArray[np.int64], column: str, place: Place
-) -> NDArray[np.float64]:
-    """Returns (M,) the one finite value each sequence has in all of its rows."""
-    first = np.repeat(values[offsets[:-1]], np.diff(offsets))
-    wrong = (values != first) | ~np.isfinite(values)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise DataError(
-            f"{place(row)}: column {column!r} is {values[row]:g} here and {first[row]:g} in the "
-            "sequence's first row; a window is one pair of finite numbers for a sequence"
-        )
-    return values[offsets[:-1]]
+def _fault(cell: object) -> str:
+    """Returns what is wrong with a cell that should be a finite number."""
+    if cell is None or cell is pd.NA or cell != cell or (isinstance(cell, str) and not cell):
+        return "is empty; give a finite number or drop the row"
+    text = str(cell).strip()[:40]
+    try:
+        float(text)
+    except ValueError:
+        comma = "; write decimals with a point" if "," in text else ""
+        return f"holds {text!r}, which is not a number{comma}"
+    return f"is {text}; give a finite number or drop the row"
+
+
+def _advice(columns: list[str]) -> str:
+    """Returns what to do where a column is missing."""
+    if len(columns) == 1:
+        return "Columns are kept apart by a comma, a semicolon, a tab or |"
+    if not any(character.isalpha() for column in columns for character in column):
+        return "The first row holds the names of the columns"
+    return "Name the columns as the table does"

@@ -93,7 +93,19 @@ class Resampling:
         return float(np.sqrt(n / (n - 1)) * student.ppf(tail, n - 1) / norm.ppf(tail))
 
     def totals(self, values: Floats) -> Floats:
-        """Returns (R, …) the sums over each replicate's events of `values` (N, …)."""
+        """Returns (R, …) the sums over each replicate's events of `values` (N, …).
+
+        A replicate without the infinite ones among them has a finite sum.
+        """
+        finite = np.isfinite(values)
+        totals = self._weighed(np.where(finite, values, 0.0))
+        if finite.all():
+            return totals
+        above, below = (self._weighed((values == end) * 1.0) > 0 for end in (np.inf, -np.inf))
+        unknown = (self._weighed(np.isnan(values) * 1.0) > 0) | (above & below)
+        return np.select([unknown, above, below], [np.nan, np.inf, -np.inf], totals)
+
+    def _weighed(self, values: Floats) -> Floats:
         sums = np.zeros((self.n_groups, *values.shape[1:]))
         np.add.at(sums, self.group, values)
         return np.tensordot(self.weight, sums, axes=1)
@@ -134,7 +146,9 @@ def skill_intervals(
     for name, column in SKILLS.items():
         if column in table and column in climatology:
             own, theirs = (resampling.means(t[column].to_numpy()) for t in (table, climatology))
-            skills[name] = _interval(1 - own / theirs, resampling)
+            # Both infinite: their ratio is not known, and no skill.
+            with np.errstate(invalid="ignore"):
+                skills[name] = _interval(1 - own / theirs, resampling)
     return skills
 
 
@@ -215,6 +229,9 @@ def _marks(table: pd.DataFrame, resampling: Resampling) -> dict[str, Floats]:
 
 def _interval(replicates: Floats, resampling: Resampling) -> Interval:
     value, drawn = replicates[0], replicates[1:]
+    if not np.isfinite(value):
+        # An infinite figure has no interval: resampling says how often it would be finite, no more.
+        return Interval(float(value), np.nan, np.nan)
     tail = 50 * (1 - COVERED)
     away = resampling.expansion * (np.percentile(drawn, [tail, 100 - tail]) - drawn.mean())
     # What cannot be negative is not: a score whose replicates all are at least zero.

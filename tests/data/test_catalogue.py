@@ -192,7 +192,7 @@ def test_dropped_sequences_are_said_out_loud(tmp_path):
         ({"path": "all.csv"}, "data.path and data.train are both set"),
         ({"marked": True}, "columns.mark"),
         ({"test": "absent.csv"}, "absent.csv: no such file"),
-        ({"train": "train.xyz"}, "train.xyz: no reader"),
+        ({"train": "train.xyz"}, "train.xyz: no such file"),
     ],
 )
 def test_incomplete_settings_are_named_by_key(change, message, tmp_path):

@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 from experiments.spec import load_spec
 from smash.data.__main__ import app
 from smash.data.catalogue import load_dataset
-from smash.data.own import cut, edge_names, read_catalogue
+from smash.data.own import read_catalogue
+from smash.data.rows import cut, edge_names
 from smash.data.scaling import fit_scaler
 from smash.data.suggestion import NOISE_SHARE, suggest
 from smash.data.windows import cut_windows, default_length, window_table
@@ -77,13 +78,17 @@ def test_rows_out_of_order_are_sorted_and_said(tmp_path):
 
 
 WRONG = {
-    "event 3: column 'lat' is nan": {"lat": [0, 1, 2, None] + [0] * 396},
+    r"mine\.csv, row 5: column 'lat' is empty": {"lat": [0, 1, 2, None] + [0] * 396},
     "latitude is 120, beyond 90": {"lat": [120.0] * 400},
-    "which is no ISO 8601 timestamp": {"when": ["2024-04-01T00:00Z", "then"] * 200},
-    "write all in one zone": {"when": ["2024-04-01T00:00Z", "2024-04-01T00:00+02:00"] * 200},
-    "time is missing": {"when": ["2024-04-01T00:00Z", None] * 200},
-    r"event 1: mark \(column 'kind'\) is missing": {"kind": ["a", None] * 200},
-    "400 different marks; cut": {"kind": np.arange(400) / 7},
+    r"row 3: column 'when' holds 'then', which is neither a number nor an ISO 8601 timestamp": {
+        "when": ["2024-04-01T00:00Z", "then"] * 200
+    },
+    "'2024-04-01T00:00Z' in row 2, '2024-04-01T00:00' in row 3; write all with a zone": {
+        "when": ["2024-04-01T00:00Z", "2024-04-01T00:00"] * 200
+    },
+    "row 3: column 'when' is empty": {"when": ["2024-04-01T00:00Z", None] * 200},
+    r"row 3: the mark \(column 'kind'\) is missing": {"kind": ["a", None] * 200},
+    "400 different marks .* cut": {"kind": np.arange(400) / 7},
 }
 
 

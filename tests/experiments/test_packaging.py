@@ -88,7 +88,9 @@ def test_quantiles_are_in_order(packed):
 def test_bad_histories_are_named(packed):
     model, folder = packed
     loaded = mlflow.pyfunc.load_model(str(folder))
-    with pytest.raises(MlflowException, match="history, sequence 7, event 0: time is nan"):
+    with pytest.raises(
+        MlflowException, match="history, sequence 7, event 0: column 'time' is empty"
+    ):
         loaded.predict(history(time=[float("nan")]))
     if model.marked:
         with pytest.raises(MlflowException, match="mark '3' is unknown"):

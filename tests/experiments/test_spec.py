@@ -373,7 +373,7 @@ def test_files_that_are_no_plain_yaml_are_refused_by_name(text, message, tmp_pat
 
 def test_unreadable_files_are_refused(tmp_path):
     for path in (tmp_path, tmp_path / "absent.yaml"):
-        with pytest.raises(SpecError, match="is a folder|no such file"):
+        with pytest.raises(SpecError, match=r"is a folder|no such file"):
             load_spec(path)
 
 

@@ -121,3 +121,22 @@ def test_what_cannot_be_compared_is_refused():
         compare(table, {"climatology": scored(n_groups=39)}, LEVELS)
     with pytest.raises(DataError, match="no column group"):
         Resampling.of(table.drop(columns="group"))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_figure_may_be_infinite_and_has_then_no_interval():
+    table = scored(n_groups=12)
+    endless = table.assign(event_log_loss=np.where(table.index == 7, np.inf, 1.0))
+    found = compare(endless, {"climatology": table, "same": endless}, LEVELS)
+    resampling = Resampling.of(endless)
+    intervals = figure_intervals(endless, LEVELS, resampling)
+    assert intervals["event_log_loss"].value == np.inf
+    assert "event_log_loss" not in found["against"]["same"]
+    means = resampling.means(endless["event_log_loss"].to_numpy())
+    without = resampling.weight[:, table["group"].iloc[7]] == 0
+    assert (means[without] == 1.0).all()
+    assert (means[~without] == np.inf).all()
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    theirs = table.assign(crps_time=np.where(table.index == 7, np.inf, table["crps_time"]))
+    both = compare(theirs, {"climatology": theirs}, LEVELS)
+    assert both["skill"]["time"]["value"] is None
