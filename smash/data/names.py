@@ -27,7 +27,9 @@ def as_text(column: pd.Series) -> NDArray[np.object_]:
 def _spelled(cell: object) -> str | None:
     if isinstance(cell, str):
         return cell.strip() or None
-    if isinstance(cell, Integral) and not isinstance(cell, bool | np.bool_):
+    if isinstance(cell, bool | np.bool_):
+        return str(bool(cell))
+    if isinstance(cell, Integral):
         return str(int(cell))
     if isinstance(cell, Real) and float(cell).is_integer():
         return str(int(float(cell)))

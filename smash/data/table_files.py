@@ -93,6 +93,9 @@ def _parquet(path: Path) -> Table:
 
 def _delimited(path: Path, content: bytes) -> Table:
     content, notes = _as_utf8(path, content)
+    # Of empty lines before the header pandas makes a table without columns.
+    table = content.lstrip(b"\r\n")
+    above, content = content[: len(content) - len(table)].count(b"\n"), table
     delimiter = _delimiter(content)
     try:
         cells = pd.read_csv(
@@ -105,20 +108,24 @@ def _delimited(path: Path, content: bytes) -> Table:
             skipinitialspace=True,
             skip_blank_lines=False,
         )
-    except pd.errors.EmptyDataError as error:
-        raise DataError(f"{path}: empty; give a header and a row an event") from error
-    except pd.errors.ParserError as error:
-        raise DataError(f"{path}: cannot be read as a CSV table: {_reason(error)}") from error
+    except ValueError as error:  # of pandas' parser, too
+        raise DataError(
+            f"{path}: cannot be read as a CSV table: {_reason(error, above)}"
+        ) from error
     cells = cells.apply(lambda column: column.str.strip())
     cells = cells.where(cells != "")
     filled = np.flatnonzero(cells.notna().any(axis=1).to_numpy())
+    if not len(filled):
+        raise DataError(f"{path}: every row is empty; give a header and a row an event")
     header, kept = int(filled[0]), filled[1:]
     frame = cells.iloc[kept].reset_index(drop=True)
     frame.columns = pd.Index(list(cells.iloc[header].fillna("")))
     if empty := len(cells) - header - 1 - len(frame):
         notes += (f"{empty} empty rows left out",)
     # The header is row 1 where it stands in the first.
-    return _with_rows(frame if delimiter == "," else _with_points(frame), path, kept + 1, notes)
+    return _with_rows(
+        frame if delimiter == "," else _with_points(frame), path, kept + 1 + above, notes
+    )
 
 
 def _with_rows(frame: pd.DataFrame, path: Path, rows: np.ndarray, notes: tuple[str, ...]) -> Table:
@@ -162,15 +169,15 @@ def _delimiter(content: bytes) -> str:
     return max(DELIMITERS, key=lambda delimiter: header.count(delimiter.encode()))
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, above: int) -> str:
     """Returns what pandas says of a row that does not fit, as a reader of the file would."""
     found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
     if not found:
         return f"{' '.join(str(error).split())[:200]}; the file may be truncated or of another kind"
     expected, line, seen = found.groups()
     return (
-        f"row {line} has {seen} cells and the header {expected}; put text that holds the delimiter "
-        "in quotation marks"
+        f"row {int(line) + above} has {seen} cells and the header {expected}; put text that holds "
+        "the delimiter in quotation marks"
     )
 
 

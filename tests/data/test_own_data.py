@@ -1,5 +1,7 @@
 """Own tables: read in any of their units, split so that the future trains nothing, ready to run."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +16,7 @@ from smash.data.scaling import fit_scaler
 from smash.data.suggestion import NOISE_SHARE, suggest
 from smash.data.windows import cut_windows, default_length, window_table
 from smash.errors import DataError
-from smash.settings import Columns
+from smash.settings import Columns, DataSettings
 
 COLUMNS = Columns("when", "lon", "lat", "kind")
 
@@ -197,3 +199,110 @@ def test_a_wrong_table_writes_nothing(tmp_path):
     assert invoke(tmp_path / "none.csv", *flags(tmp_path / "mine")).exit_code == 2
     assert invoke(saved(tmp_path, quakes()), *flags(tmp_path), "--edges", "a").exit_code == 2
     assert invoke(saved(tmp_path, quakes()), *flags(tmp_path), "--window", "soon").exit_code == 2
+
+
+# --- messages, and what a spec reads alike -------------------------------------------------------
+
+
+def check(folder, table, *more):
+    """Returns what `check` did with a table, and the folder it wrote to."""
+    out = folder / "out"
+    return invoke(saved(folder, table), *flags(out), *more), out
+
+
+def test_a_stray_year_is_named_with_its_row_and_the_span(tmp_path):
+    table = quakes()
+    table.loc[200, "when"] = "1900-01-01T00:00:00Z"
+    done, _ = check(tmp_path, table)
+    said = " ".join(done.output.split())
+    assert done.exit_code == 2
+    assert f"{tmp_path / 'mine.csv'}, row 202: time 1900-01-01 00:00:00 UTC lies" in said
+    assert "mend or drop the row, else set --window" in said
+    assert "where the other 399 events span" in said
+
+
+CONSTANT = {
+    "every event, as of a clock that ticks": pd.date_range("2024-01-01", periods=400, freq="h"),
+    "as dates without a time of day have": pd.to_datetime("2024-01-01")
+    + pd.to_timedelta(np.arange(400) // 20, unit="D"),
+}
+
+
+@pytest.mark.parametrize("message", CONSTANT)
+def test_times_that_say_nothing_are_refused_with_the_cause(tmp_path, message):
+    when = CONSTANT[message].strftime("%Y-%m-%dT%H:%M" if "ticks" in message else "%Y-%m-%d")
+    done, out = check(tmp_path, quakes(when=when))
+    assert done.exit_code == 2
+    assert str(tmp_path / "mine.csv") in done.output
+    assert ".check-" not in done.output
+    assert message in " ".join(done.output.split())
+    assert not out.exists()
+
+
+def test_kinds_are_names_with_no_blanks_and_none_of_them_is_missing(tmp_path):
+    kinds = ["NA", "None ", " nan", "null"] * 100
+    done, out = check(tmp_path, quakes(kind=kinds))
+    assert done.exit_code == 0, done.output
+    spec = load_spec(out / "spec.yaml")
+    assert load_dataset(spec.data).mark_names == ("NA", "None", "nan", "null")
+    assert set(pd.read_parquet(out / "events.parquet")["mark"]) == {"NA", "None", "nan", "null"}
+    assert spec.data.time_column == "when"
+    assert spec.data.mark_column == "kind"
+
+
+def test_rows_without_a_sequence_are_refused_by_row(tmp_path):
+    trips = [str(i // 10) if i % 8 else "" for i in range(400)]
+    done, _ = check(tmp_path, quakes(trip=trips), "--sequence", "trip")
+    assert done.exit_code == 2
+    assert "mine.csv, row 2: column 'trip' is empty (50 rows are so)" in done.output
+
+
+@pytest.mark.parametrize("form", ["semicolons.csv", "packed.csv.gz", "table.parquet"])
+def test_a_spec_reads_a_table_as_check_does(tmp_path, form):
+    """Timestamps, names and the order of rows, from files of any kind."""
+    table, path = quakes(), tmp_path / form
+    parts = ["train"] * 200 + ["val"] * 100 + ["test"] * 100
+    table = table.assign(part=parts, mag=table["mag"].astype(str))[::-1]
+    if form == "table.parquet":
+        table.assign(when=pd.to_datetime(table["when"])).to_parquet(path)
+    elif form == "semicolons.csv":
+        table.to_csv(path, index=False, sep=";", decimal=",")
+    else:
+        table.to_csv(path, index=False)
+    columns = Columns("when", "lon", "lat", "kind", split="part")
+    dataset = load_dataset(DataSettings(name="mine", path=str(path), columns=columns))
+    catalogue = read_catalogue(saved(tmp_path, quakes()), COLUMNS)
+    time = np.concatenate([events.time for _, events in dataset.splits()])
+    np.testing.assert_array_equal(time, catalogue.time)
+    assert dataset.time_origin == catalogue.clock.origin
+    assert dataset.time_unit == catalogue.clock.unit
+    assert dataset.mark_names == catalogue.mark_names
+    assert dataset.columns == Columns("when", "lon", "lat", "kind")
+    assert any("sorted by time" in warning for warning in dataset.warnings)
+    marks = np.concatenate([events.mark for _, events in dataset.splits()])
+    np.testing.assert_array_equal(marks, catalogue.mark)
+
+
+def test_splits_with_and_without_zones_are_refused(tmp_path):
+    paths = {}
+    for split in ("train", "validation", "test"):
+        table = quakes()
+        if split == "test":
+            table["when"] = table["when"].str.rstrip("Z")
+        paths[split] = str(tmp_path / f"{split}.csv")
+        table.to_csv(paths[split], index=False)
+    with pytest.raises(DataError, match=r"row 2 has timestamps with a zone .*test\.csv, row 2"):
+        load_dataset(DataSettings(name="mine", columns=COLUMNS, **paths))
+
+
+def test_numbers_from_0_are_the_names_of_a_spec_in_their_order(tmp_path):
+    """As tables were written before marks were written by name; none of the names is a number."""
+    table = quakes(kind=np.arange(400) % 2, part=["train", "val", "test", "train"] * 100)
+    columns = Columns("when", "lon", "lat", "kind", split="part")
+    settings = DataSettings("mine", str(saved(tmp_path, table)), columns=columns)
+    named = load_dataset(replace(settings, mark_names=("tremor", "blast")))
+    assert set(named.test.mark) == {0}
+    assert named.mark_names == ("tremor", "blast")
+    assert load_dataset(settings).mark_names == ("0", "1")
+    with pytest.raises(DataError, match="row 2: mark '0' is unknown; known are '1', '2'"):
+        load_dataset(replace(settings, mark_names=("1", "2")))

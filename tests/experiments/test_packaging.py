@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from mlflow.exceptions import MlflowException
+from mlflow.utils.proto_json_utils import dataframe_from_parsed_json
 
 import experiments
 import smash
@@ -123,6 +124,31 @@ def test_timestamps_and_names_go_in_and_out(tmp_path):
     assert len(loaded.predict(loaded.input_example)) == 1
     with pytest.raises(MlflowException, match="'stronk' is unknown; did you mean 'strong'"):
         loaded.predict(history(time=["2024-04-03T12:00:00Z"], mark=["stronk"]))
+
+
+def test_names_with_zeros_in_front_are_text_and_numbers_in_a_request_mean_them(tmp_path):
+    about = About(mark_names=("001", "002", "003"))
+    make_model(3, about).save(tmp_path / "checkpoint")
+    folder = pack_model(tmp_path / "checkpoint", SAMPLING, tmp_path / "model")
+    loaded = mlflow.pyfunc.load_model(str(folder))
+    schema = loaded.metadata.get_input_schema()
+    assert schema.to_dict()[-1] == {"type": "string", "name": "mark", "required": True}
+    answers = []
+    for mark in ("002", "2", 2, "02"):
+        body = {"dataframe_split": history(mark=[mark]).to_dict("split")}
+        request = dataframe_from_parsed_json(body["dataframe_split"], "split", schema)
+        answers.append(loaded.predict(request))
+    for answer in answers[1:]:
+        pd.testing.assert_frame_equal(answer, answers[0])
+    with pytest.raises(MlflowException, match="mark '0' is unknown"):
+        loaded.predict(history(mark=["0"]))
+
+
+@pytest.mark.parametrize("packed", [3], ids=["marked"], indirect=True)
+def test_events_are_sorted_by_time(packed):
+    loaded = mlflow.pyfunc.load_model(str(packed[1]))
+    two = pd.concat([history(), history(time=[1.5], mark=[1])])
+    assert loaded.predict(two[::-1]).equals(loaded.predict(two))
 
 
 @pytest.mark.parametrize("packed", [3], ids=["marked"], indirect=True)

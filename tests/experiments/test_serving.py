@@ -130,7 +130,6 @@ WRONG = {
     "a column is missing": {"sequence": [1], "time": [0.1], "x": [0.1]},
     "text for a number": EVENTS | {"x": ["east", "west"]},
     "an unknown mark": EVENTS | {"mark": [0, 9]},
-    "out of order": EVENTS | {"time": [1.1, 0.4]},
     "a missing time": EVENTS | {"time": [0.4, None]},
     "no rows": {name: [] for name in EVENTS},
 }
