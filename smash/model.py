@@ -64,14 +64,13 @@ class About:
     def of(cls, dataset: Dataset) -> "About":
         """Returns what is to be kept of `dataset`."""
         start, end = dataset.train.window.T
-        projected = dataset.geography.origin is not None
         return cls(
             dataset.name,
             dataset.digest,
             dataset.mark_names,
             dataset.time_unit,
             dataset.location_unit,
-            ("longitude", "latitude") if projected else dataset.location_names,
+            dataset.written_names or dataset.location_names,
             dataset.time_origin,
             dataset.mark_edges,
             float(start[0]) if (start == start[0]).all() else None,

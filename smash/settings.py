@@ -76,9 +76,9 @@ class DataSettings:
     of marks in their order; `mark_edges`, the values at which a number is cut into marks;
     `projection`, the longitude and latitude that places were projected around, whose columns are
     then km east and north; `longitude_cut`, where places in degrees have the circle of longitudes
-    cut open, by default in its largest gap; `time_column`, `mark_column` and `sequence_column`, the
-    columns of the user's own table before it was cut into windows. Forecasts use them:
-    `python -m smash.data check` writes them all.
+    cut open, by default in its largest gap; `x_column`, `y_column`, `time_column`, `mark_column` and
+    `sequence_column`, the columns of the user's own table before it was cut into windows. Forecasts
+    use them: `python -m smash.data check` writes them all.
     """
 
     name: str = "simulated"
@@ -94,6 +94,8 @@ class DataSettings:
     mark_names: Annotated[tuple[str, ...], MaxLen(MOST_MARKS)] = ()
     mark_edges: Annotated[tuple[float, ...], MaxLen(MOST_MARKS - 1)] = ()
     projection: tuple[Longitude, Latitude] | None = None
+    x_column: str | None = None
+    y_column: str | None = None
     longitude_cut: Annotated[float, Ge(-540.0), Le(360.0)] | None = None
     time_column: str | None = None
     mark_column: str | None = None

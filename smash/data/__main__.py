@@ -147,6 +147,8 @@ def _prepare(
         mark_names=catalogue.mark_names,
         mark_edges=catalogue.mark_edges,
         projection=catalogue.geography.origin,
+        x_column=columns.x if x != columns.x else None,
+        y_column=columns.y if y != columns.y else None,
         longitude_cut=catalogue.geography.cut,
         time_column=columns.time,
         mark_column=columns.mark,

@@ -137,6 +137,10 @@ def _dataset(
         location_unit=unit_of(settings.location_unit, columns),
         location_names=(columns.x, columns.y),
         geography=geography,
+        written_names=(
+            settings.x_column or settings.columns.x,
+            settings.y_column or settings.columns.y,
+        ),
         warnings=notes,
         time_origin=splits.clock.origin,
         mark_edges=settings.mark_edges,

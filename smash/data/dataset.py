@@ -27,9 +27,10 @@ class Dataset:
     `n_marks` is K (1 for unmarked data). `time_origin` is the timestamp (ISO 8601, UTC) that times
     count from, empty where they are plain numbers; `mark_edges` (K - 1,) are the values at which a
     number such as a magnitude was cut into marks, empty where it was not. Locations lie on the
-    plane of `geography`, which says how people write them. `warnings` are what reading the data
-    said (`notices`: all that is to be said); `published` is True when every file has its published
-    checksum. `tally` says what became of the table that windows were cut from.
+    plane of `geography`, which says how people write them; `location_names` are those of the plane,
+    `written_names` people's own. `warnings` are what reading the data said (`notices`: all that is
+    to be said); `published` is True when every file has its published checksum. `columns` are those
+    of the user's own table. `tally` says what became of the table that windows were cut from.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Dataset:
     mark_edges: tuple[float, ...] = ()
     geography: Geography = LENGTHS
     columns: Columns = field(default_factory=Columns)
+    written_names: tuple[str, str] | None = None
     source: str = ""
     published: bool = False
     warnings: tuple[str, ...] = ()

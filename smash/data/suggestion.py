@@ -73,6 +73,8 @@ def spec_text(
             ("mark_edges", list(settings.mark_edges)),
             ("time_origin", settings.time_origin),
             ("projection", settings.projection),
+            ("x_column", settings.x_column),
+            ("y_column", settings.y_column),
             ("longitude_cut", settings.longitude_cut),
             ("time_column", settings.time_column),
             ("mark_column", settings.mark_column),

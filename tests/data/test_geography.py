@@ -262,7 +262,7 @@ def test_check_keeps_both_kinds_of_places_and_says_what_it_did(tmp_path):
     np.testing.assert_allclose(np.sort(events["lat"]), np.sort(original[: len(events), 1]))
     about = About.of(dataset)
     assert about.location_unit == "km"
-    assert about.location_names == ("longitude", "latitude")
+    assert about.location_names == ("lon", "lat")
     assert about.geography == dataset.geography
 
 

@@ -151,6 +151,23 @@ def test_events_are_sorted_by_time(packed):
     assert loaded.predict(two[::-1]).equals(loaded.predict(two))
 
 
+def test_a_served_model_of_projected_places_speaks_longitude_and_latitude(tmp_path):
+    about = About(location_unit="km", projection=(180.0, -20.0))
+    make_model(1, about).save(tmp_path / "checkpoint")
+    folder = pack_model(tmp_path / "checkpoint", SAMPLING, tmp_path / "model")
+    loaded = mlflow.pyfunc.load_model(str(folder))
+    assert abs(loaded.input_example["x"]).min() > 179
+    answers = [
+        loaded.predict(history(x=[x], y=[-20.0]).drop(columns="mark")).iloc[0]
+        for x in (-179.999, 180.001)
+    ]
+    assert 179.9 < abs(answers[0]["x_mean"]) <= 180  # a kilometre or so from the origin
+    assert answers[0]["y_mean"] == pytest.approx(-20, abs=0.1)
+    assert answers[0]["x_mean"] == pytest.approx(answers[1]["x_mean"])
+    with pytest.raises(MlflowException, match="latitude is 180, beyond 90"):
+        loaded.predict(history(x=[-20.0], y=[180.0]).drop(columns="mark"))
+
+
 @pytest.mark.parametrize("packed", [3], ids=["marked"], indirect=True)
 def test_it_loads_where_there_is_no_checkout(packed, tmp_path):
     _, folder = packed

@@ -41,6 +41,18 @@ def write(path, forecasts):
             writer.write(each)
 
 
+@pytest.mark.parametrize("origin", [0.0, 5e6])
+def test_places_far_from_zero_keep_their_digits(tmp_path, origin):
+    """Metres of a national grid: 32 bits would round them to half a metre."""
+    parts = [forecast(3, 50, seed=seed) for seed in range(2)]
+    for part in parts:
+        part.samples.location[:] = 1000 * part.samples.location + origin
+    write(tmp_path / "samples.parquet", parts)
+    _, samples = read_samples(tmp_path / "samples.parquet")
+    expected = np.concatenate([part.samples.location for part in parts])
+    np.testing.assert_allclose(samples.location, expected, rtol=0, atol=1e-3)
+
+
 def assert_equal_targets(actual, expected):
     for name in ("sequence", "event", "time", "gap", "location", "mark"):
         np.testing.assert_array_equal(getattr(actual, name), getattr(expected, name))
