@@ -164,8 +164,7 @@ def _say(event: "NextEvent", futures: "Futures") -> None:
     for level, interval in event.intervals.items():
         span = f"{_moment(interval.low)} to {_moment(interval.high)}"
         table.add_row(f"time, {level:.0%} interval", span)
-    place = ", ".join(f"{value:.{futures.history.decimals}f}" for value in event.median.location)
-    table.add_row(f"{names[0]}, {names[1]} (median)", place)
+    table.add_row(f"{names[0]}, {names[1]} (median)", _place(event))
     for name, probability in event.mark_probability.items():
         table.add_row(f"mark {name}", f"{probability:.1%}")
     console = Console(highlight=False)
@@ -175,6 +174,16 @@ def _say(event: "NextEvent", futures: "Futures") -> None:
         f"events within {futures.paths.horizon:g} {unit}: {middle:.0f} "
         f"(90 % of futures: {low:.0f} to {high:.0f})"
     )
+
+
+def _place(event: "NextEvent") -> str:
+    """Returns the median location, to a thousandth of its spread."""
+    import numpy as np
+
+    # The narrower spread: that of longitudes is wide where they cross the date line.
+    spread = float(event.samples[["x", "y"]].std().min())
+    decimals = int(np.clip(3 - np.floor(np.log10(spread)), 0, 9)) if spread > 0 else 6
+    return ", ".join(f"{value:.{decimals}f}" for value in event.median.location)
 
 
 def _moment(time: object) -> str:

@@ -76,8 +76,8 @@ class DataSettings:
     of marks in their order; `mark_edges`, the values at which a number is cut into marks;
     `projection`, the longitude and latitude that places were projected around, whose columns are
     then km east and north; `longitude_cut`, where places in degrees have the circle of longitudes
-    cut open, by default in its largest gap; `x_column`, `y_column`, `time_column`, `mark_column` and
-    `sequence_column`, the columns of the user's own table before it was cut into windows. Forecasts
+    cut open, by default in its largest gap; `x_column`, `y_column`, `time_column`, `mark_column`,
+    `sequence_column`, columns of the user's own table before it was cut into windows. Forecasts
     use them: `python -m smash.data check` writes them all.
     """
 
