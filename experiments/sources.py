@@ -1,5 +1,7 @@
 """What `--from` accepts, turned into a model: a run, a folder, an original checkpoint."""
 
+import shutil
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -10,7 +12,8 @@ from experiments.spec import ExperimentSpec, load_spec
 from smash.data.dataset import Dataset
 from smash.data.protocol import prepare
 from smash.errors import CheckpointError, SpecError, TrackingError
-from smash.model import DESCRIPTION, About, Smash
+from smash.files import replacing_folder
+from smash.model import DESCRIPTION, PARTS, About, Smash
 from smash.original import is_original, load_original
 
 MODEL_ARTIFACT = "checkpoints/best"
@@ -43,7 +46,11 @@ def fetch_model(run_id: str) -> Path:
     folder = run_folder(run_id) / MODEL_ARTIFACT
     if (folder / "model.json").exists():
         return folder
-    return download_artifact(run_id, MODEL_ARTIFACT, run_folder(run_id))
+    with replacing_folder(folder, PARTS) as beside, tempfile.TemporaryDirectory() as scratch:
+        # Stores differ in where below a folder they put what is downloaded.
+        found = download_artifact(run_id, MODEL_ARTIFACT, Path(scratch))
+        shutil.copytree(found, beside, dirs_exist_ok=True)
+    return folder
 
 
 def find_checkpoint(reference: str) -> Path:

@@ -14,8 +14,11 @@ import re
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -91,16 +94,11 @@ class Store:
             **({"mlflow.parentRunId": parent} if parent else {}),
             **(tags or {}),
         }
-        run = self._patiently(
-            lambda: self.client.create_run(
-                self.experiment_id, run_name=name, tags=_cut_values(all_tags, MAX_TAG)
-            )
+        cut = _cut_values(all_tags, MAX_TAG)
+        return self._opened(
+            lambda: self.client.create_run(self.experiment_id, run_name=name, tags=cut),
+            system_metrics,
         )
-        try:
-            return Tracker(self, run, system_metrics)
-        except BaseException:
-            self.client.set_terminated(run.info.run_id, "KILLED")
-            raise
 
     def resume(self, run_id: str, system_metrics: bool = True) -> "Tracker":
         """Returns the tracker of an existing run, which is running again.
@@ -112,8 +110,29 @@ class Store:
             TrackingError: when there is no such run, or the server stays away.
         """
         run = find_run(run_id, self.uri)
-        self._patiently(lambda: self.client.update_run(run_id, status="RUNNING"))
-        return Tracker(self, run, system_metrics, resumed=True)
+
+        def running() -> Run:
+            self.client.update_run(run_id, status="RUNNING")
+            return run
+
+        return self._opened(running, system_metrics, resumed=True)
+
+    def _opened(
+        self, request: Callable[[], Run], system_metrics: bool, resumed: bool = False
+    ) -> "Tracker":
+        """Returns the tracker of the run that a request opens.
+
+        The request is made by another thread, as interruptions come to the first alone: a run that
+        is opened all the same is ended, or it would seem to run for ever.
+        """
+        opening = _in_thread(lambda: self._patiently(request))
+        try:
+            return Tracker(self, opening.result(), system_metrics, resumed)
+        except BaseException:
+            with suppress(Exception):
+                run_id = opening.result(HASTE).info.run_id
+                self.client.set_terminated(run_id, "KILLED")
+            raise
 
     def find(self, tags: Mapping[str, str]) -> list[Run]:
         """Returns the experiment's runs with these tags, the oldest first.
@@ -381,6 +400,20 @@ class Tracker:
 
     def _put_artifact(self, path: Path, folder: str | None) -> None:
         self._writer.put(Artifact(self.run_id, str(path), folder))
+
+
+def _in_thread(request: Callable[[], Answer]) -> "Future[Answer]":
+    """Returns the answer to come of a request that another thread makes."""
+    answer: Future[Answer] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(request())
+        except Exception as error:  # noqa: BLE001 (whoever waits for the answer gets it)
+            answer.set_exception(error)
+
+    threading.Thread(target=work, name="opening", daemon=True).start()
+    return answer
 
 
 def _cut_values(values: Mapping[str, Any], limit: int) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Runs in a real MLflow: what is logged is there, in one piece, whatever happens on the way."""
 
+import _thread
 import json
 import logging
 import math
@@ -406,3 +407,31 @@ def test_a_server_killed_in_the_middle_costs_one_warning_and_nothing_else(
         served.kill()
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     assert "kept until it can" in caplog.text
+
+
+@pytest.mark.parametrize("opening", ["create_run", "update_run"])
+def test_a_run_that_is_interrupted_as_it_is_opened_does_not_seem_to_run(
+    store, uri, monkeypatch, opening
+):
+    """The interruption comes when the server has done it and nobody knows the run yet."""
+    before = start(store)
+    before.close()
+    opened = []
+    request = getattr(MlflowClient, opening)
+
+    def interrupted(*arguments, **named):
+        opened.append(request(*arguments, **named))
+        _thread.interrupt_main()
+        time.sleep(0.1)
+        return opened[0]
+
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(MlflowClient, opening, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                store.resume(before.run_id) if opening == "update_run" else start(store)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    run_id = before.run_id if opening == "update_run" else opened[0].info.run_id
+    assert find_run(run_id, uri).info.status == "KILLED"
