@@ -9,6 +9,7 @@ import pickle
 import struct
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +146,29 @@ def array_with(shape, data, code="f8") -> bytes:
     return pickle.dumps(Call(np._core.multiarray._reconstruct, np.ndarray, (0,), b"b", state=state))
 
 
+def twice_built() -> bytes:
+    state = pickle.dumps((1, (1,), np.dtype("f8"), False, b"\0" * 8), protocol=2)[2:-1]
+    return pickle.dumps(np.zeros(1), protocol=2)[:-1] + state + b"b."
+
+
+def nested_arrays(depth: int) -> bytes:
+    """An array of an array of an array …: NumPy frees them one inside the other."""
+    make = (
+        b"cnumpy._core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+        b"(K\x01K\x01\x85cnumpy\ndtype\nU\x02O8K\x00K\x01\x87R\x89]"
+    )
+    return b"\x80\x02" + make * depth + b"N" + b"atb" * depth + b"."
+
+
+def copies(length: int, times: int) -> bytes:
+    """Arrays of the same bytes, which stand in the file once."""
+    one = b"cnumpy._core.numeric\n_frombuffer\n(h\x00h\x01h\x02U\x01CtR"
+    shape = b"(J" + struct.pack("<i", length) + b"tq\x02"
+    dtype = b"cnumpy\ndtype\nU\x02u1\x85Rq\x01"
+    content = b"B" + struct.pack("<I", length) + b"x" * length + b"q\x00"
+    return b"\x80\x03(" + content + dtype + shape + one * times + b"l."
+
+
 REFUSED = {
     "forged object array": forged_object_array(),
     "array larger than its data": array_with((10**12,), b"\0" * 8),
@@ -163,6 +187,25 @@ REFUSED = {
     "memo bomb": b"\x80\x04]r" + struct.pack("<I", 2**32 - 1) + b"q",
     "long bytes": b"\x80\x04\x8e" + struct.pack("<Q", 2**62) + b"x.",
     "deep": b"\x80\x04" + b"]" * 20_000,
+    # Hashing takes time without end, or the interpreter's stack, and with it the process.
+    "keys that share parts": b"\x80\x04K\x01" + b"2\x86" * 60 + b"}q\x00h\x00.",
+    "key of tuples": b"\x80\x04}K\x01\x94" + b"h\x00\x86\x94" + b"Ns.",
+    "key that is deep": b"\x80\x04}N" + b"\x85" * 200_000 + b"Ns.",
+    "keys that are deep": b"\x80\x04}(N" + b"\x85" * 200_000 + b"Nu.",
+    "mapping with a deep key": b"\x80\x04(N" + b"\x85" * 200_000 + b"Nd.",
+    "set": pickle.dumps({1, 2}, protocol=4),
+    "frozen set": pickle.dumps(frozenset([1]), protocol=4),
+    "keys of one place": pickle.dumps({k * (2**61 - 1): 0 for k in range(3)}),
+    "memo of one place": b"(p" + b"%d\n" % (2**61 - 1) + b".",
+    "long byte array": b"\x80\x05\x96" + struct.pack("<Q", 3 * 2**30) + b"ab.",
+    "long text": b"\x80\x04\x8d" + struct.pack("<Q", 3 * 2**30) + b"ab.",
+    "long number": b"\x80\x04\x8b" + struct.pack("<i", 2**31 - 1) + b"ab.",
+    "array filled again and again": b"\x80\x02cnumpy\nndarray\n(K\x05K\x01K\x02us.",
+    "array with two states": twice_built(),
+    "arrays within arrays": nested_arrays(60_000),
+    "the same bytes again and again": copies(20_000, 10_000),
+    "many arguments": b"\x80\x02cnumpy\ndtype\n(" + b"K\x01" * 1000 + b"tR.",
+    "other data type": b"\x80\x02cnumpy\ndtype\n" + b"]" + b"]a" * 50 + b"\x85R.",
     "not a pickle": b"time,mark,x,y\n0,0,0,0\n",
     "empty": b"",
 }
@@ -174,6 +217,31 @@ def test_forged_damaged_and_foreign_files_end_in_one_error(content, tmp_path):
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"data\.pkl"):
         load_pickle(path)
+
+
+def test_memory_is_bounded_by_the_file_s_size(tmp_path):
+    path = tmp_path / "data.pkl"
+    for content in (copies(100_000, 2000), REFUSED["long byte array"]):
+        path.write_bytes(content)
+        tracemalloc.start()
+        try:
+            with pytest.raises(DataError):
+                load_pickle(path)
+            assert tracemalloc.get_traced_memory()[1] < 20 * len(content) + 2**20
+        finally:
+            tracemalloc.stop()
+
+
+def test_text_in_an_event_takes_no_more_room_than_it_has(tmp_path):
+    path, text = tmp_path / "data.pkl", "x" * 100_000
+    path.write_bytes(pickle.dumps([[[0.0, 1.0, 2.0, text]] + [[1.0, 0, 0, text]] * 1000]))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="event 0: field 3 is the text"):
+            pickle_events(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_missing_file_is_named(tmp_path):
