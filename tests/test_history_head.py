@@ -4,19 +4,24 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from scipy.stats import ks_2samp
 from synthetic import random_sequences
 
 from smash.data.batching import ScaledSequences
 from smash.data.events import EventSequences, build_sequences
 from smash.data.scaling import fit_scaler
+from smash.ensemble import Ensemble
 from smash.errors import SpecError
 from smash.forecast import ModelForecaster
+from smash.forecaster import EventForecaster
 from smash.history_head import HistoryHead
 from smash.likelihood import log_density
 from smash.location_head import Given
 from smash.model import About, Smash
+from smash.model_source import ModelSource
 from smash.sampling.inverse_cdf import sample_inverse_cdf
 from smash.settings import (
     ModelSettings,
@@ -314,6 +319,33 @@ def test_a_lattice_of_places_is_spread_and_rounded_back():
     )
     off = forecast.samples.location * 4
     np.testing.assert_allclose(off, np.round(off), atol=1e-6)
+
+
+def test_it_forecasts_next_events_futures_and_in_an_ensemble():
+    events = random_sequences([20, 30])
+    model = stirred(untrained(events), spread=0.2)
+    about = About(location_unit="km", starts_at=0.0)
+    forecaster = EventForecaster(ModelSource(model), about)
+    table = pd.DataFrame(
+        {
+            "time": events.time[:8],
+            "x": events.location[:8, 0],
+            "y": events.location[:8, 1],
+            "mark": events.mark[:8],
+        }
+    )
+    drawn = forecaster.next(table, n_samples=1500, seed=1).samples
+    futures = forecaster.simulate(table, horizon=60.0, n_paths=1500).table()
+    first = futures.groupby("path").first()
+    assert len(futures) > 3 * len(first)
+    assert len(first) > 1490
+    for column in ("x", "y"):
+        assert ks_2samp(first[column], drawn[column]).pvalue > 1e-3
+    member = ModelForecaster(model, SamplingSettings())
+    ensemble = Ensemble((member, member))
+    pooled = next(ensemble.forecast(events, 20, generator())).samples
+    assert pooled.location.shape[1:] == (20, 2)
+    assert np.isfinite(pooled.location).all()
 
 
 def test_score_matching_cannot_train_a_density():

@@ -14,6 +14,7 @@ SETTINGS = {
     "relative": {"time_encoding": "relative", "periods": (2.0,), "skip": True},
     "no layers": {"n_layers": 0},
     "location mixture": {"location_law": "mixture", "recent_events": 8, "max_context": 16},
+    "history": {"location_law": "history", "recent_events": 9, "max_context": 16},
     "short windows": {"max_context": 8},
     "shorter than the history": {"max_context": 4},
 }
