@@ -8,8 +8,8 @@ One row an event, in raw units:
 | time | double | when it happened, in the data's own time |
 | gap, x, y | double | what happened: time since the previous event, location |
 | mark | int64 | the mark that happened, from 0 (marked data) |
-| sample_gap | list of float, S long | the forecast's draws |
-| sample_x, sample_y | the same, of double where float would round places to be told apart | |
+| sample_gap | list of float, S long | the forecast's draws of the gap |
+| sample_x, sample_y | list of double, S long | and of the place, whose origin may be far away |
 | sample_mark | list of int16, S long | the drawn marks (marked forecasts) |
 | mark_probability | list of float, K long | mean of p(k | t) over the draws (marked forecasts) |
 """
@@ -103,23 +103,12 @@ def _table(targets: Targets, samples: Samples) -> pa.Table:
     if targets.mark is not None:
         columns["mark"] = targets.mark
     columns["sample_gap"] = _lists(samples.gap, np.float32)
-    kind = _kind(samples.location)
-    columns["sample_x"] = _lists(samples.location[..., 0], kind)
-    columns["sample_y"] = _lists(samples.location[..., 1], kind)
+    columns["sample_x"] = _lists(samples.location[..., 0], np.float64)
+    columns["sample_y"] = _lists(samples.location[..., 1], np.float64)
     if samples.mark is not None and samples.mark_probability is not None:
         columns["sample_mark"] = _lists(samples.mark, np.int16)
         columns["mark_probability"] = _lists(samples.mark_probability, np.float32)
     return pa.table(columns)
-
-
-def _kind(location: np.ndarray) -> type:
-    """Returns the type of numbers that rounds places (N, S, 2) by no more than `ROUNDED`.
-
-    Metres of a national grid, which start far from 0, need the longer one.
-    """
-    step = float(np.spacing(np.float32(np.abs(location).max())))
-    fine = step <= ROUNDED * float(location.std(axis=(0, 1)).min())
-    return np.float32 if fine else np.float64
 
 
 def _lists(values: np.ndarray, kind: type) -> pa.Array:

@@ -5,7 +5,9 @@ compress so: each has a time and a place of its own.
 """
 
 import gzip
+import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,7 @@ def check_text_table(path: Path) -> None:
     size = regular_size(path, DataError)
     most = UNFOLDED * size + ALWAYS
     n_bytes, n_lines, n_columns = 0, 0, 0
-    with reading(path, "a CSV table"):
+    with reading(path, "a CSV table"), _unpacking(path):
         for block in _blocks(path):
             if n_lines == 0:
                 n_columns += max(map(block.split(b"\n", 1)[0].count, (b",", b";", b"\t", b"|")))
@@ -56,6 +58,15 @@ def check_text_table(path: Path) -> None:
             f"{path}: its header has {n_columns + 1} columns and its {n_lines} lines far fewer; "
             "write every row with all of its columns"
         )
+
+
+@contextmanager
+def _unpacking(path: Path) -> Iterator[None]:
+    """Turns what gzip raises on a damaged file into a DataError naming it."""
+    try:
+        yield
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: packed by gzip, and damaged ({error}); pack it anew") from error
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

@@ -10,7 +10,6 @@ import codecs
 import gzip
 import io
 import re
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -72,14 +71,8 @@ def _content(path: Path) -> bytes:
         return start
     check_text_table(path)
     with reading(path, "a table"):
-        if not start.startswith(b"\x1f\x8b"):
-            return path.read_bytes()
-        try:
-            return gzip.decompress(path.read_bytes())
-        except (EOFError, OSError, zlib.error) as error:
-            raise DataError(f"{path}: packed by gzip, and damaged ({error}); pack it anew") from (
-                error
-            )
+        content = path.read_bytes()
+        return gzip.decompress(content) if start.startswith(b"\x1f\x8b") else content
 
 
 def _parquet(path: Path) -> Table:

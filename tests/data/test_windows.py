@@ -238,7 +238,7 @@ def test_what_was_left_out_in_reading_is_counted_too():
 WRONG = {
     "give random, time, or the two dates": {"split": "backwards"},
     "give growing dates": {"split": "2024-01-21,2024-01-11"},
-    "is no ISO 8601 timestamp": {"split": "2024-01-21,soon"},
+    "neither a number nor an ISO 8601 timestamp": {"split": "2024-01-21,soon"},
     "no window with two events or more is left for test": {"split": "2024-01-11,2025-01-11"},
     "no window with two events or more is left for train": {"split": "2023-01-11,2024-01-11"},
     "--seed 1 deals at random": {"seed": 1},

@@ -1,5 +1,7 @@
 """What is written to a samples file comes back, a batch a row group, and says what it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -132,3 +134,12 @@ def test_what_is_no_file_of_samples_is_named(tmp_path, content):
 def whole(folder):
     write(folder / "whole.parquet", [forecast(2, 3)])
     return folder / "whole.parquet"
+
+
+def test_places_far_from_their_origin_keep_their_millimetres(tmp_path):
+    """A northing in metres has seven digits before the point, as many as a float has in all."""
+    one = forecast(2, 3)
+    far = replace(one, samples=replace(one.samples, location=one.samples.location + 4641084.673))
+    write(tmp_path / "samples.parquet", [far])
+    _, samples = read_samples(tmp_path / "samples.parquet")
+    np.testing.assert_array_equal(samples.location, far.samples.location)
