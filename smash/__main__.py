@@ -113,7 +113,8 @@ def forecast(
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
     for note in dict.fromkeys((*event.warnings, *futures.warnings)):
-        errors.print(f"warning: {note}", style="yellow", markup=False, soft_wrap=True)
+        word = "note" if note in futures.history.notes else "warning"
+        errors.print(f"{word}: {note}", style="yellow", markup=False, soft_wrap=True)
     _say(event, futures)
 
 

@@ -64,7 +64,7 @@ REFUSED = {
     "--plot map.exe": "name a file that ends in",
     "--mark depth_class": "is unknown",
     "--now 2024-04-02": "lies after",
-    "--time place": "is no ISO 8601 timestamp|which is not a number",
+    "--time place": "neither a number nor an ISO 8601 timestamp|which is not a number",
 }
 
 
