@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Runs an experiment spec: trains, samples, scores, and logs everything to MLflow."""
 
-from experiments.interruption import Interruption, heeded, leave_at_once
+from smash.workbench.runs.signals import Interruption, heeded, leave_at_once
 
 if __name__ == "__main__":
     leave_at_once()  # first, as Ctrl-C during the imports below would show a traceback
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from experiments.outcomes import Profile, Request, Stage
-    from experiments.spec import ExperimentSpec
+    from smash.workbench.runs.outcomes import Profile, Request, Stage
+    from smash.workbench.specs.experiment_spec import ExperimentSpec
 
 # Threads that spin while they wait stall each other on a busy machine (12 x slower was seen);
 # read by OpenMP when PyTorch is imported.
@@ -84,15 +84,15 @@ def main(
     interruption = Interruption(*heeded())
     try:
         loaded, request = _read(spec, overrides or [], seed, stage, source, resume, profile, device)
-        from experiments.outcomes import report_outcomes
-        from experiments.runner import run_experiment
+        from smash.workbench.runs.outcomes import report_outcomes
+        from smash.workbench.runs.runner import run_experiment
 
         request = replace(request, summary=summary, register=register)
         with interruption.heard(), interruption.checked():
             outcomes = run_experiment(loaded, request)
             report_outcomes(loaded, outcomes)
             if report:
-                from reports.making import report_on
+                from smash.workbench.report.production import report_on
 
                 typer.echo(report_on(outcomes[0].run_id).html)
     except (SmashError, OSError) as error:
@@ -115,15 +115,15 @@ def _read(
     device: str | None,
 ) -> "tuple[ExperimentSpec, Request]":
     """Returns the spec that is meant and what is asked of it."""
-    from experiments.outcomes import Request
-    from experiments.spec import load_spec
     from smash.errors import SpecError
+    from smash.workbench.runs.outcomes import Request
+    from smash.workbench.specs.experiment_spec import load_spec
 
     changes = list(overrides)
     changes += [] if seed is None else [f"seed={seed}", "seeds=[]"]
     changes += [] if device is None else [f"device={device}"]
     if spec is not None and spec.is_dir():
-        from experiments.sources import SPEC_ARTIFACT
+        from smash.workbench.runs.sources import SPEC_ARTIFACT
 
         spec, source = spec / SPEC_ARTIFACT, source or str(spec)
     if resume:
@@ -131,7 +131,7 @@ def _read(
             raise SpecError(
                 "--resume goes on with the run's own spec; leave out all but --stage, --summary"
             )
-        from experiments.resuming import spec_to_resume, stage_of
+        from smash.workbench.runs.resumption import spec_to_resume, stage_of
 
         return spec_to_resume(resume), Request(stage or stage_of(resume), resume=resume)
     if spec is None:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Searches better hyperparameters: runs a study of many trials and writes the best spec."""
 
-from experiments.interruption import Interruption, heeded, leave_at_once
+from smash.workbench.runs.signals import Interruption, heeded, leave_at_once
 
 if __name__ == "__main__":
     leave_at_once()  # first, as Ctrl-C during the imports below would show a traceback
@@ -69,10 +69,10 @@ def main(
                 changes = list(overrides or [])
                 changes += [] if trials is None else [f"budget.trials={trials}"]
                 changes += [] if timeout is None else [f"budget.hours={_hours(timeout)}"]
-                from studies.spec import load_search
+                from smash.workbench.search.study_spec import load_search
 
                 search = load_search(_find_study(dataset, study), changes)
-                from studies.search import Options, run_search
+                from smash.workbench.search.search import Options, run_search
             run_search(search, Options(jobs, storage, engine, address), interruption)
     except (SmashError, OSError) as error:
         typer.echo(f"error: {error}", err=True)

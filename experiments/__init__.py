@@ -15,6 +15,6 @@ def load(reference: str) -> Path:
         TrackingError: when there is no such run or model.
     """
     # Imported here, as it needs MLflow, which takes seconds to import.
-    from experiments.sources import find_checkpoint
+    from smash.workbench.runs.sources import find_checkpoint
 
     return find_checkpoint(reference)

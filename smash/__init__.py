@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from smash.forecaster import EventForecaster
+    from smash.forecast.event_forecaster import EventForecaster
 
 __all__ = ["load"]
 
@@ -18,6 +18,6 @@ def load(path: Path | str, device: str = "cpu") -> "EventForecaster":
         CheckpointError: when a file is missing, damaged or of another format.
     """
     # Imported here, as it needs torch, which takes seconds to import.
-    from smash.forecaster import load_forecaster
+    from smash.forecast.event_forecaster import load_forecaster
 
     return load_forecaster(path, device)

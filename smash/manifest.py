@@ -11,7 +11,7 @@ from typing import Any
 
 from smash.errors import CheckpointError
 from smash.files import write_json
-from smash.opening import read_json, regular_size
+from smash.untrusted_files import read_json, regular_size
 
 MANIFEST = "manifest.json"
 RECALIBRATION = "recalibration.json"

@@ -6,7 +6,7 @@ from synthetic import random_sequences
 
 from smash.data.dataset import Dataset, build_dataset
 from smash.data.protocol import PreparedData, prepare
-from smash.model import Smash
+from smash.model.smash import Smash
 from smash.settings import ModelSettings, ScalingSettings
 
 if TYPE_CHECKING:

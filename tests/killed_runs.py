@@ -31,8 +31,7 @@ from mlflow.entities import Run
 from patience import HANGING
 from tiny_runs import TINY
 
-from experiments import tracking
-from experiments.tracking import Store, Tracker
+from smash.workbench.tracking.tracker import Store, Tracker
 
 SCENARIOS: Mapping[str, tuple[str, ...]] = {
     "one seed": ("sample_every=1", "validation_samples=4", "baselines=[climatology, walk]"),
@@ -52,7 +51,7 @@ WRITTEN = (
     "scores/estimator_audit.json",
 )
 IMPORTED_LATE = (
-    "experiments.runner",
+    "smash.workbench.runs.runner",
     "mlflow.pyfunc",
     "mlflow.store.tracking.sqlalchemy_store",
     "torch._dynamo",
@@ -254,7 +253,7 @@ def _stopping(stop: Stop | None, seconds: float, hang_up: Callable[[], None] | N
                     kill.start()
             tracker = opening(*arguments, **named)
             if stop and stop.away:
-                tracking.send = _away  # type: ignore[assignment]
+                tracker.send = _away  # type: ignore[assignment]
             return tracker
 
         return called

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from smash.model import Smash
+from smash.model.smash import Smash
 
 STREAMS = {"_temporal": "rnn_temporal", "_loc": "rnn_spatial", "": "rnn", "_mark": "rnn_mark"}
 NETWORK = {

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from smash.scorenet import Evaluation, ScoreNet
-from smash.time_branch import EPSILON
+from smash.model.score_network import Evaluation, ScoreNet
+from smash.model.time_branch import EPSILON
 
 
 def plain_evaluation(network: ScoreNet, z: Tensor, context: Tensor) -> Evaluation:

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from smash.errors import CheckpointError
-from smash.model import About, Smash
+from smash.model.smash import About, Smash
 from smash.settings import ModelSettings
 
 

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from tiny_runs import ROOT, SCRIPT, environment
 
-from experiments import keys
-from experiments.schema import validate
-from experiments.spec import ExperimentSpec, load_spec, spec_from_mapping
-from studies.spec import StudySpec, load_search
+from smash.workbench.search.study_spec import StudySpec, load_search
+from smash.workbench.specs import keys
+from smash.workbench.specs.experiment_spec import ExperimentSpec, load_spec, spec_from_mapping
+from smash.workbench.specs.schema import validate
 
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments.spec import load_spec
 from smash.data.readers import read_split
 from smash.errors import CheckpointError, DataError, SpecError
-from smash.model import Smash
-from smash.opening import read_json, read_text, regular_size
+from smash.model.smash import Smash
+from smash.untrusted_files import read_json, read_text, regular_size
+from smash.workbench.specs.experiment_spec import load_spec
 
 IN_PLACE = {
     "pipe": (lambda path: os.mkfifo(path), "is a pipe"),

@@ -20,8 +20,8 @@ from mlflow.entities import Run
 from typer.testing import CliRunner
 
 import run_experiment
-from experiments.server import sqlite_uri
-from experiments.tracking import Tracker
+from smash.workbench.tracking.server import sqlite_uri
+from smash.workbench.tracking.tracker import Tracker
 
 ROOT = Path(run_experiment.__file__).parent
 SCRIPT = ROOT / "run_experiment.py"

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from smash.data.process import Events, HawkesProcess
-from smash.paths import Paths, check_explosion, sorted_paths
+from smash.forecast.paths import Paths, check_explosion, sorted_paths
+from smash.simulate.process import Events, HawkesProcess
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -9,9 +9,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from smash.baselines.draws import KernelDensity, frequencies, with_marks
-from smash.baselines.histories import numpy_generator, target_groups
+from smash.baselines.past_events import numpy_generator, target_groups
 from smash.data.events import EventSequences
-from smash.samples import Forecast
+from smash.law.samples import Forecast
 from smash.settings import Positive
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from smash.samples import Samples
+from smash.law.samples import Samples
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from smash.baselines.hawkes_likelihood import Likelihood, Parameters
-from smash.baselines.histories import known_marks
+from smash.baselines.past_events import known_marks
 from smash.data.events import EventSequences
-from smash.data.process import HawkesProcess
-from smash.data.simulator import Oracle
 from smash.errors import TrainingError
-from smash.samples import Forecast, LogDensities
+from smash.law.samples import Forecast, LogDensities
 from smash.settings import Count, Fraction, Positive
+from smash.simulate.process import HawkesProcess
+from smash.simulate.simulator import Oracle
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class HawkesSettings:
 
 @dataclass(frozen=True)
 class Hawkes:
-    """A fitted process; implements `smash.samples.Forecaster` by its exact next-event law.
+    """A fitted process; implements `smash.law.samples.Forecaster` by its exact next-event law.
 
     `process` has raw time and locations (x - center) / scale; `center` and `scale` (2,) are raw.
     """

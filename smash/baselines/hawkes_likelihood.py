@@ -1,4 +1,4 @@
-r"""The likelihood of the simulator's family of self-exciting processes (`smash.data.process`).
+r"""The likelihood of the simulator's family of self-exciting processes (`smash.simulate.process`).
 
 A sequence is taken from its first event on, which is given, to the end of its window:
 

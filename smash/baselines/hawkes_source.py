@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 
 from smash.baselines.branching import simulate_futures
 from smash.baselines.hawkes import Hawkes
-from smash.baselines.histories import numpy_generator
-from smash.data.process import Events, HawkesProcess
-from smash.histories import History
-from smash.paths import Paths
-from smash.rollout import OnProgress
-from smash.samples import Samples
+from smash.baselines.past_events import numpy_generator
+from smash.forecast.histories import History
+from smash.forecast.paths import Paths
+from smash.forecast.rollout import OnProgress
+from smash.law.samples import Samples
+from smash.simulate.process import Events, HawkesProcess
 
 
 @dataclass(frozen=True)
 class HawkesSource:
-    """Draws from a process; implements `smash.forecaster.Source`.
+    """Draws from a process; implements `smash.forecast.event_forecaster.Source`.
 
     `region` (2, 2): least and greatest coordinates of the training data.
     """

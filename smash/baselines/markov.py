@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from smash.baselines.climatology import Climatology
 from smash.baselines.draws import KernelDensity, frequencies, with_marks
-from smash.baselines.histories import (
+from smash.baselines.past_events import (
     known_marks,
     numpy_generator,
     rows_before_targets,
     target_groups,
 )
 from smash.data.events import EventSequences
-from smash.samples import Forecast
+from smash.law.samples import Forecast
 from smash.settings import Count, Positive
 
 

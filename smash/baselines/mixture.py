@@ -20,14 +20,14 @@ from torch import Tensor, nn
 
 from smash.baselines.mixture_inputs import Batch, MixtureData, Pieces, Standardisation
 from smash.data.events import EventSequences
-from smash.description import Marks, checked_parts
 from smash.errors import CheckpointError
 from smash.files import replacing_folder, write_json
-from smash.mixture_laws import GAP_NUMBERS, LOCATION_NUMBERS, GapLaw, LocationLaw
-from smash.opening import read_json
-from smash.samples import Forecast, LogDensities, Samples
+from smash.law.gaussian_mixtures import GAP_NUMBERS, LOCATION_NUMBERS, GapLaw, LocationLaw
+from smash.law.samples import Forecast, LogDensities, Samples
+from smash.model.description import Marks, checked_parts
+from smash.model.weights import no_larger_than, read_weights
 from smash.settings import Count, Positive
-from smash.weights import no_larger_than, read_weights
+from smash.untrusted_files import read_json
 
 WEIGHTS, DESCRIPTION, FORMAT = "mixture.safetensors", "mixture.json", 1
 
@@ -84,7 +84,7 @@ class _Head(nn.Module):
 
 
 class Mixture(nn.Module):
-    """The network with what it needs to read raw events; implements `smash.samples.Forecaster`.
+    """The network with what it needs to read raw events; implements `smash.law.samples.Forecaster`.
 
     K = `n_marks`, 1 for unmarked data, whose forecasts have no marks.
     """

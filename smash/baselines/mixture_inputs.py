@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from smash.baselines.histories import known_marks
+from smash.baselines.past_events import known_marks
 from smash.data.events import EventSequences
 
 DAY = {"seconds": 86400.0, "minutes": 1440.0, "hours": 24.0, "days": 1.0}

@@ -7,9 +7,9 @@ import torch
 
 from smash.baselines.climatology import Climatology, ClimatologySettings
 from smash.baselines.draws import KernelDensity, with_marks
-from smash.baselines.histories import numpy_generator, rows_before_targets, target_groups
+from smash.baselines.past_events import numpy_generator, rows_before_targets, target_groups
 from smash.data.events import EventSequences
-from smash.samples import Forecast
+from smash.law.samples import Forecast
 from smash.settings import Positive
 
 

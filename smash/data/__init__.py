@@ -1,6 +1,6 @@
 """From files to padded batches: containers, readers, named data sets, simulator, scaling."""
 
-from smash.data.catalogue import load_dataset
+from smash.catalogue.datasets import load_dataset
 from smash.data.dataset import Dataset, build_dataset
 from smash.data.events import EventSequences, Targets, build_sequences
 from smash.data.readers import read_split, read_splits

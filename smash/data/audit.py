@@ -17,10 +17,10 @@ from smash.data.clock import SECONDS
 from smash.data.dataset import Dataset
 from smash.data.drift import drift
 from smash.data.events import EventSequences
-from smash.data.folding import looks_folded
 from smash.data.groups import Layout, lay_out
 from smash.data.resolution import gap_cells, location_cell
 from smash.data.tally import Tally
+from smash.data.variation.folding import looks_folded
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 SIZES = {

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from smash.data.events import EventSequences
-from smash.data.folding import folded
-from smash.data.mirroring import mirrored
-from smash.data.recency import drawn_by_recency
 from smash.data.scaling import Scaler
-from smash.data.thinning import thinned
+from smash.data.variation.folding import folded
+from smash.data.variation.mirroring import mirrored
+from smash.data.variation.recency import drawn_by_recency
+from smash.data.variation.thinning import thinned
 from smash.settings import TrainingSettings
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from smash.data.own import Catalogue
+from smash.data.catalogues import Catalogue
 from smash.data.splitting import (
     SPLITS,
     Asked,

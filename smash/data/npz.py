@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from smash.data.names import as_text
 from smash.data.raw import RawEvents, observed_window, reading
 from smash.errors import DataError
-from smash.opening import regular_size
+from smash.untrusted_files import regular_size
 
 _NAMES = ("time", "location", "lengths", "offsets", "mark", "window")
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smash.data.catalogues import Catalogue
 from smash.data.clock import Clock
 from smash.data.groups import groups_of
-from smash.data.own import Catalogue
 from smash.data.raw import RawEvents, observed_window
 from smash.data.times import read_times
 from smash.errors import DataError

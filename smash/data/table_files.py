@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from smash.data.bounds import check_text_table, plain_columns
 from smash.data.raw import reading
+from smash.data.reading_cost import check_text_table, plain_columns
 from smash.data.tables import Table
 from smash.errors import DataError
-from smash.opening import regular_size
+from smash.untrusted_files import regular_size
 
 DELIMITERS = (",", ";", "\t", "|")
 _MARKS = (

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from smash.data.raw import reading
 from smash.errors import DataError
-from smash.opening import regular_size
+from smash.untrusted_files import regular_size
 
 _PLAIN_CODE = re.compile(r"[biuf]\d{1,2}|[SU][1-9]\d{0,5}|O8?|\?")
 _MAX_DIMENSIONS = 32

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smash.data.catalogues import Catalogue
 from smash.data.cutting import Cut, cut_catalogue, cut_sequences
-from smash.data.own import Catalogue
 from smash.data.splitting import SPLITS, date_words, parse_split
 from smash.data.tally import Tally, count, with_left_out
 from smash.errors import DataError

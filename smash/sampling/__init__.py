@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from smash.model import Smash
+from smash.model.smash import Smash
 from smash.sampling.chains import ChainBlock, to_samples
 from smash.sampling.inverse_cdf import sample_inverse_cdf
 from smash.sampling.langevin import sample_langevin

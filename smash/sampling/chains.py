@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from smash.data.scaling import Scaler
-from smash.samples import Samples
+from smash.law.samples import Samples
 
 
 class Chains(NamedTuple):

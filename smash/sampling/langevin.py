@@ -7,13 +7,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from smash.model.score_network import AtTime, ContextTerms, ScoreNet
+from smash.model.time_branch import mark_probability
 from smash.sampling.chains import ChainBlock, Chains, draw_marks, slices
 from smash.sampling.denoising import denoise
 from smash.sampling.repeating import repeated
 from smash.sampling.time_table import TimeTable
-from smash.scorenet import AtTime, ContextTerms, ScoreNet
 from smash.settings import SamplingSettings
-from smash.time_branch import mark_probability
 
 
 def sample_langevin(

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from smash.scorenet import AtTime, ContextTerms, ScoreNet
+from smash.model.score_network import AtTime, ContextTerms, ScoreNet
 
 
 class TimeTable:

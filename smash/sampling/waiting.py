@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from smash.model.score_network import ScoreNet
 from smash.sampling.chains import Chains, joined
 from smash.sampling.inverse_cdf import sample_inverse_cdf
-from smash.scorenet import ScoreNet
 from smash.settings import SamplingSettings
 
 ROUNDS = 20

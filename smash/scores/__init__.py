@@ -8,11 +8,11 @@ from smash.scores.calibration import (
     randomised_pit,
     region_level,
 )
-from smash.scores.figures import count_distinct, summarise
+from smash.scores.event_scores import COLUMNS, Column, score_events, with_densities, with_groups
 from smash.scores.marks import Reliability, brier_score, log_loss, reliability
 from smash.scores.points import geometric_median
 from smash.scores.proper import fair_crps, fair_energy_score
-from smash.scores.table import COLUMNS, Column, score_events, with_densities, with_groups
+from smash.scores.summary import count_distinct, summarise
 
 __all__ = [
     "COLUMNS",

@@ -20,8 +20,8 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from smash.errors import DataError
-from smash.scores.figures import MEANS, RANKS, count_distinct, percent
 from smash.scores.marks import BINS, confidence_bin
+from smash.scores.summary import MEANS, RANKS, count_distinct, percent
 
 Floats = NDArray[np.float64]
 

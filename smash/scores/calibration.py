@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from smash.scores.blocks import event_blocks
+from smash.blocks import event_blocks
 
 Floats = NDArray[np.float64]
 

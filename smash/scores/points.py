@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from smash.scores.blocks import event_blocks
+from smash.blocks import event_blocks
 
 Floats = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ import scoringrules
 import torch
 from numpy.typing import NDArray
 
-from smash.scores.blocks import event_blocks
+from smash.blocks import event_blocks
 
 Floats = NDArray[np.float64]
 

@@ -21,12 +21,12 @@ from scipy.optimize import minimize_scalar
 from smash.data.events import Targets
 from smash.errors import CheckpointError, DataError
 from smash.files import write_json
+from smash.law.samples import Samples
 from smash.manifest import RECALIBRATION
-from smash.opening import read_json
-from smash.samples import Samples
 from smash.scores import marks, proper
-from smash.scores.figures import percent
+from smash.scores.summary import percent
 from smash.settings import SamplingSettings
+from smash.untrusted_files import read_json
 
 Floats = NDArray[np.float64]
 
@@ -101,7 +101,7 @@ class Recalibration:
         """Returns what a table of scored events says; of overlapping windows each event once.
 
         Args:
-            table: scored events (`smash.scores.table`) with `pit_time` and `region_level`.
+            table: scored events (`smash.scores.event_scores`) with `pit_time` and `region_level`.
             mark_probability: (N, K) the mean mark probabilities of the table's rows.
             drawn_by: how the samples were drawn.
 
@@ -220,7 +220,7 @@ def way_of(sampling: SamplingSettings) -> str:
 def recalibrated_scores(
     recalibration: Recalibration, samples: Samples, targets: Targets
 ) -> pd.DataFrame:
-    """Returns the columns of `smash.scores.table` that recalibrated samples change, a row an event.
+    """Returns the columns of `smash.scores.event_scores` that recalibrated samples change, a row an event.
 
     Of time and mark alone: levels map through `recalibrated_table`, and locations stay.
     """

@@ -4,9 +4,9 @@ import torch
 
 from smash.data.dataset import Dataset
 from smash.data.events import EventSequences
-from smash.data.simulator import simulate_dataset
-from smash.samples import Forecaster, Samples
+from smash.law.samples import Forecaster, Samples
 from smash.settings import SimulatorSettings
+from smash.simulate.simulator import simulate_dataset
 
 
 @pytest.fixture(scope="session")

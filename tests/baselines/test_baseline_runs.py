@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from experiments.spec import load_spec
 from smash.baselines import Mixture
-from smash.data import load_dataset
+from smash.catalogue import load_dataset
+from smash.workbench.specs.experiment_spec import load_spec
 
 NAMES = ("oracle", "climatology", "markov", "walk", "hawkes", "mixture", "folded_mixture")
 

@@ -9,11 +9,11 @@ import torch
 from smash.baselines import fit_hawkes
 from smash.baselines.hawkes_source import HawkesSource
 from smash.data.events import EventSequences
-from smash.data.process import Events, HawkesProcess
-from smash.data.simulator import simulate_dataset
 from smash.errors import ForecastError
-from smash.histories import History
+from smash.forecast.histories import History
 from smash.settings import SimulatorSettings
+from smash.simulate.process import Events, HawkesProcess
+from smash.simulate.simulator import simulate_dataset
 
 PROCESS = HawkesProcess.from_settings(SimulatorSettings())
 N_PATHS = 2000

@@ -9,7 +9,7 @@ from synthetic import random_sequences
 
 from smash.baselines import Climatology
 from smash.baselines.draws import KernelDensity
-from smash.baselines.histories import target_groups
+from smash.baselines.past_events import target_groups
 
 LEVEL = 1e-3  # a law that holds is refused with this probability; seeds are fixed
 

@@ -8,14 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.evaluation import evaluate
 from smash.baselines import Hawkes, HawkesSettings, fit_hawkes, hawkes_likelihood
 from smash.baselines.hawkes_likelihood import Likelihood, Parameters
 from smash.data.events import EventSequences, build_sequences
-from smash.data.process import Events, HawkesProcess
-from smash.data.simulator import Oracle
 from smash.errors import DataError
 from smash.settings import ScoreSettings, SimulatorSettings
+from smash.simulate.process import Events, HawkesProcess
+from smash.simulate.simulator import Oracle
+from smash.workbench.runs.evaluation import evaluate
 
 PROCESS = HawkesProcess.from_settings(SimulatorSettings())
 SPREAD = PROCESS.background_spread

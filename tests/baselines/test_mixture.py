@@ -12,7 +12,7 @@ from smash.baselines import Climatology, Mixture, MixtureSettings, fit_mixture
 from smash.baselines.mixture_inputs import MixtureData, Pieces, Standardisation
 from smash.data.events import EventSequences, build_sequences
 from smash.errors import CheckpointError, DataError
-from smash.mixture_laws import GapLaw, LocationLaw
+from smash.law.gaussian_mixtures import GapLaw, LocationLaw
 from smash.scores.marks import log_loss
 from smash.scores.proper import fair_crps, fair_energy_score
 

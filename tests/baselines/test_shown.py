@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.evaluation import evaluate, scales_of
 from smash.baselines import Climatology, Markov, Walk, fit_hawkes
-from smash.data.process import HawkesProcess
-from smash.data.simulator import Oracle
 from smash.scores import summarise
 from smash.scores.bootstrap import Resampling, differences
 from smash.settings import ScoreSettings, SimulatorSettings
+from smash.simulate.process import HawkesProcess
+from smash.simulate.simulator import Oracle
+from smash.workbench.runs.evaluation import evaluate, scales_of
 
 SCORES = ScoreSettings(original=False)
 PROCESS = HawkesProcess.from_settings(SimulatorSettings())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from smash.data import load_dataset
+from smash.catalogue import load_dataset
 from smash.data.dataset import Dataset
 from smash.data.events import EventSequences
 from smash.errors import DataError

@@ -17,9 +17,9 @@ from memory import peak_megabytes
 from smash.data.batching import ScaledSequences
 from smash.data.events import EventSequences, build_sequences
 from smash.data.scaling import fit_scaler
-from smash.data.simulator import simulate_dataset
-from smash.forecast import ModelForecaster
-from smash.model import Smash
+from smash.forecast.model_forecaster import ModelForecaster
+from smash.model.smash import Smash
+from smash.model.training import Trainer
 from smash.settings import (
     ModelSettings,
     ObjectiveSettings,
@@ -28,7 +28,7 @@ from smash.settings import (
     SimulatorSettings,
     TrainingSettings,
 )
-from smash.training import Trainer
+from smash.simulate.simulator import simulate_dataset
 
 MODEL = ModelSettings(cond_dim=8)
 OBJECTIVE = ObjectiveSettings(n_noise=5)

@@ -14,12 +14,12 @@ from conftest import SHAPES
 from memory import peak_megabytes
 from original_run import original_model, original_step
 
-from smash.data import load_dataset
+from smash.catalogue import load_dataset
 from smash.data.batching import ScaledSequences
 from smash.data.protocol import prepare
-from smash.model import Smash
+from smash.model.smash import Smash
+from smash.model.training import Trainer
 from smash.settings import DataSettings, ObjectiveSettings, ScalingSettings, TrainingSettings
-from smash.training import Trainer
 
 
 def main(which: str) -> None:

@@ -19,15 +19,15 @@ import pandas as pd
 import torch
 from provenance import provenance, write_study
 
-from experiments.evaluation import evaluate
-from experiments.sources import load_source, with_source
-from experiments.spec import ExperimentSpec, load_spec
-from smash.data import load_dataset
+from smash.catalogue import load_dataset
 from smash.data.events import EventSequences, spread_subset
 from smash.data.protocol import prepare
-from smash.forecast import ModelForecaster
-from smash.model import Smash
+from smash.forecast.model_forecaster import ModelForecaster
+from smash.model.smash import Smash
 from smash.settings import SamplingSettings
+from smash.workbench.runs.evaluation import evaluate
+from smash.workbench.runs.sources import load_source, with_source
+from smash.workbench.specs.experiment_spec import ExperimentSpec, load_spec
 
 LONG = 800
 STEPS = (5, 10, 20, 40, 60)

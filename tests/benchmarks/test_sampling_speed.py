@@ -12,11 +12,11 @@ from original_run import original_model
 
 from smash.data.events import Targets
 from smash.data.scaling import Scaler
-from smash.model import Smash
-from smash.samples import Samples
+from smash.law.samples import Samples
+from smash.model.smash import Smash
 from smash.sampling import sample_blocks, to_samples
 from smash.scores import score_events
-from smash.scores.original import location_density_level
+from smash.scores.original_estimators import location_density_level
 from smash.settings import SamplingSettings, ScoreSettings
 
 N_EVENTS, N_MARKS = 256, 4

@@ -15,10 +15,10 @@ from plain import plain_loss
 
 from smash.data.batching import ScaledSequences
 from smash.data.protocol import prepare
-from smash.model import Smash
-from smash.objective import noise_scale
+from smash.model.score_matching import noise_scale
+from smash.model.smash import Smash
+from smash.model.training import Trainer
 from smash.settings import ObjectiveSettings, ScalingSettings, TrainingSettings
-from smash.training import Trainer
 
 BATCHES = {"crime": 3, "football": 3, "earthquake": 8}
 """Random batches that stand for an epoch; those of earthquake are small and unlike each other."""

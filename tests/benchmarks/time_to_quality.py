@@ -17,18 +17,18 @@ from pathlib import Path
 import torch
 from provenance import provenance, write_study
 
-from experiments.evaluation import evaluate
-from experiments.spec import ExperimentSpec, load_spec
 from smash.baselines import MixtureSettings, fit_mixture
-from smash.data import load_dataset
+from smash.catalogue import load_dataset
 from smash.data.batching import ScaledSequences
 from smash.data.dataset import Dataset
 from smash.data.events import spread_subset
 from smash.data.protocol import PreparedData, prepare
-from smash.forecast import ModelForecaster
-from smash.model import About, Smash
-from smash.samples import Forecaster
-from smash.training import EpochRecord, Hooks, Trainer
+from smash.forecast.model_forecaster import ModelForecaster
+from smash.law.samples import Forecaster
+from smash.model.smash import About, Smash
+from smash.model.training import EpochRecord, Hooks, Trainer
+from smash.workbench.runs.evaluation import evaluate
+from smash.workbench.specs.experiment_spec import ExperimentSpec, load_spec
 
 GOALS = ("crps_time", "energy_location")
 

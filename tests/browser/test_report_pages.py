@@ -3,7 +3,7 @@
 import pytest
 from tiny_runs import CHROMIUM
 
-from reports.making import make_report
+from smash.workbench.report.production import make_report
 
 pytestmark = pytest.mark.browser
 

@@ -14,8 +14,8 @@ from smash.data.audit import audit, render
 from smash.data.dataset import build_dataset
 from smash.data.drift import drift
 from smash.data.events import build_sequences
-from smash.data.folding import folded
 from smash.data.groups import lay_out
+from smash.data.variation.folding import folded
 
 
 def coarse(n_sequences: int, seed: int, rate: float = 1.0, likely: float = 0.5):

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from typer.testing import CliRunner
 
-from experiments.spec import load_spec
-from smash.data.__main__ import app
+from smash.catalogue.datasets import load_dataset
 from smash.data.audit import audit
-from smash.data.catalogue import load_dataset
 from smash.data.events import Place
 from smash.data.geography import Geography, unwrapped, widest_cut, wrapped
 from smash.data.places import read_places, unit_of
 from smash.errors import DataError
-from smash.model import About
+from smash.model.smash import About
 from smash.settings import Columns, DataSettings
+from smash.workbench.cli.data import app
+from smash.workbench.specs.experiment_spec import load_spec
 
 NAMES = Columns(x="lon", y="lat")
 LONGITUDES = arrays(np.float64, st.integers(1, 30), elements=st.floats(-180, 360))

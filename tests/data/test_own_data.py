@@ -7,16 +7,16 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from experiments.spec import load_spec
-from smash.data.__main__ import app
-from smash.data.catalogue import load_dataset
-from smash.data.own import read_catalogue
+from smash.catalogue.datasets import load_dataset
+from smash.data.catalogues import read_catalogue
 from smash.data.rows import cut, edge_names
 from smash.data.scaling import fit_scaler
 from smash.data.suggestion import NOISE_SHARE, suggest
 from smash.data.windows import cut_windows, default_length, window_table
 from smash.errors import DataError
 from smash.settings import Columns, DataSettings
+from smash.workbench.cli.data import app
+from smash.workbench.specs.experiment_spec import load_spec
 
 COLUMNS = Columns("when", "lon", "lat", "kind")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from test_groups import windows
 
-from smash.data.catalogue import load_dataset
+from smash.catalogue.datasets import load_dataset
 from smash.data.dataset import build_dataset
 from smash.data.events import EventSequences, build_sequences
 from smash.data.groups import lay_out

@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from experiments.spec import load_spec
-from smash.data.__main__ import app
+from smash.catalogue.datasets import load_dataset
 from smash.data.audit import audit
-from smash.data.catalogue import load_dataset
+from smash.data.catalogues import Catalogue
 from smash.data.clock import Clock
-from smash.data.own import Catalogue
 from smash.data.splitting import SPLITS
 from smash.data.tally import LeftOut, read_tally, write_windows
 from smash.data.windows import cut_windows
 from smash.errors import DataError
+from smash.workbench.cli.data import app
+from smash.workbench.specs.experiment_spec import load_spec
 
 ORIGIN = "2024-01-01T00:00:00+00:00"
 

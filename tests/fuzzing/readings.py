@@ -12,9 +12,7 @@ from original_naming import save_original
 from synthetic import random_sequences
 
 import smash
-import smash.forecaster
-from experiments.samples_file import SamplesWriter, read_samples
-from experiments.spec import load_spec
+import smash.forecast.event_forecaster
 from smash.baselines.mixture import Mixture, MixtureSettings
 from smash.baselines.mixture_inputs import Standardisation
 from smash.data.batching import ScaledSequences
@@ -23,10 +21,11 @@ from smash.data.readers import read_split, read_splits
 from smash.data.scaling import fit_scaler
 from smash.data.tables import read_table
 from smash.errors import SmashError
+from smash.law.samples import Forecast, Samples
 from smash.manifest import write_manifest
-from smash.model import About, Smash
-from smash.original import load_original
-from smash.samples import Forecast, Samples
+from smash.model.original_checkpoint import load_original
+from smash.model.smash import About, Smash
+from smash.model.training import Trainer
 from smash.scores.recalibration import Levels, Recalibration, way_of
 from smash.settings import (
     Columns,
@@ -35,8 +34,9 @@ from smash.settings import (
     ScalingSettings,
     TrainingSettings,
 )
-from smash.training import Trainer
-from studies.spec import load_search
+from smash.workbench.runs.samples_file import SamplesWriter, read_samples
+from smash.workbench.search.study_spec import load_search
+from smash.workbench.specs.experiment_spec import load_spec
 
 COLUMNS = Columns(mark="mark", sequence="sequence")
 HISTORY = pd.DataFrame({"time": [0.4, 1.1], "x": [0.1, 0.3], "y": [0.0, 0.2], "mark": ["0", "2"]})
@@ -70,7 +70,9 @@ def make_base(folder: Path) -> Path:
     scaler = fit_scaler([data.train], ScalingSettings())
     model = Smash.untrained(MODEL, LIKELIHOOD, data.train, scaler, 3, About.of(data))
     levels = Levels.fit(np.linspace(0.01, 0.99, 50))
-    recalibration = Recalibration(levels, levels, 1.5, 50, 5, way_of(smash.forecaster.FORECAST))
+    recalibration = Recalibration(
+        levels, levels, 1.5, 50, 5, way_of(smash.forecast.event_forecaster.FORECAST)
+    )
     for name in ("model", "kept"):
         model.save(folder / name)
         recalibration.save(folder / name)

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from smash.data.events import Targets
-from smash.samples import Samples
+from smash.law.samples import Samples
 from smash.scores import reliability, score_events, summarise
-from smash.scores.original import location_density_level, time_upper_bound
+from smash.scores.original_estimators import location_density_level, time_upper_bound
 from smash.settings import ScoreSettings
 
 # the reference evaluates its grids in float32

@@ -9,9 +9,9 @@ import torch
 
 from smash.data.batching import Batch
 from smash.data.scaling import Scaler
-from smash.model import Smash
-from smash.objective import noise_scale, score_matching_loss
-from smash.original import load_original, read_state_dict
+from smash.model.original_checkpoint import load_original, read_state_dict
+from smash.model.score_matching import noise_scale, score_matching_loss
+from smash.model.smash import Smash
 from smash.settings import ModelSettings, ObjectiveSettings
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}

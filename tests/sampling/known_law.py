@@ -5,8 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from smash.location_head import Given
-from smash.scorenet import AtTime, Evaluation
+from smash.model.location_head import Given
+from smash.model.score_network import AtTime, Evaluation
 
 
 class Terms(NamedTuple):

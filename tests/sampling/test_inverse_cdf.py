@@ -10,11 +10,11 @@ from known_law import KnownLaw
 from scipy.integrate import cumulative_trapezoid
 from scipy.stats import ks_2samp, kstest, truncexpon
 
+from smash.model.score_network import ScoreNet
+from smash.model.time_law import TimeLaw
 from smash.sampling.denoising import denoise
 from smash.sampling.inverse_cdf import sample_inverse_cdf, step_sizes
 from smash.sampling.langevin import sample_langevin
-from smash.sampling.time_law import TimeLaw
-from smash.scorenet import ScoreNet
 from smash.settings import ModelSettings, SamplingSettings
 
 SETTINGS = SamplingSettings(

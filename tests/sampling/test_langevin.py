@@ -6,7 +6,7 @@ import pytest
 import torch
 from known_law import KnownLaw
 
-from smash.forecast import ModelForecaster
+from smash.forecast.model_forecaster import ModelForecaster
 from smash.sampling.chains import draw_marks
 from smash.sampling.langevin import sample_langevin
 from smash.settings import SamplingSettings

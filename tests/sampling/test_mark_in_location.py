@@ -5,10 +5,10 @@ import torch
 from known_law import KnownLaw
 from torch import Tensor
 
-from smash.location_head import Given
+from smash.model.location_head import Given
+from smash.model.score_network import ScoreNet
 from smash.sampling.inverse_cdf import sample_inverse_cdf
 from smash.sampling.langevin import sample_langevin
-from smash.scorenet import ScoreNet
 from smash.settings import ModelSettings, SamplingSettings
 
 SIGMA = torch.tensor([0.05, 0.05, 0.05])

@@ -7,9 +7,9 @@ import torch
 from known_law import KnownLaw
 from scipy.stats import ks_2samp
 
+from smash.model.score_network import ScoreNet
 from smash.sampling.langevin import sample_langevin
 from smash.sampling.time_table import TimeTable
-from smash.scorenet import ScoreNet
 from smash.settings import ModelSettings, SamplingSettings
 
 SIGMA = torch.tensor([0.2, 0.1, 0.1])

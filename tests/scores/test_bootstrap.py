@@ -10,7 +10,7 @@ from scipy.stats import kstest
 
 from smash.data.events import Targets
 from smash.errors import DataError
-from smash.samples import Samples
+from smash.law.samples import Samples
 from smash.scores import score_events, summarise
 from smash.scores.bootstrap import Resampling, compare, differences, figure_intervals
 from smash.settings import ScoreSettings

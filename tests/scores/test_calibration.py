@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binom, kstest
 
+from smash.blocks import CELLS, event_blocks
 from smash.scores import calibration_score, coverage, cs_floor, randomised_pit, region_level
-from smash.scores.blocks import CELLS, event_blocks
-from smash.scores.original import time_level
+from smash.scores.original_estimators import time_level
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)
 N, S = 1500, 50

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import gaussian_kde
 
-from smash.scores.original import (
+from smash.scores.original_estimators import (
     location_density_level,
     location_level,
     time_level,

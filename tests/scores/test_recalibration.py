@@ -12,8 +12,8 @@ from scipy.stats import beta
 
 from smash.data.events import Targets
 from smash.errors import CheckpointError, DataError
+from smash.law.samples import Samples
 from smash.manifest import RECALIBRATION
-from smash.samples import Samples
 from smash.scores import calibration_score, fair_crps, log_loss, score_events
 from smash.scores.recalibration import (
     KNOTS,

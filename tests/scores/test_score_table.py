@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from smash.data.events import Targets
 from smash.errors import DataError
-from smash.samples import LogDensities, Samples
+from smash.law.samples import LogDensities, Samples
 from smash.scores import COLUMNS, score_events, summarise, with_densities
 from smash.settings import ScoreSettings
 

@@ -1,0 +1,241 @@
+"""Forecasts for people: tables of events in, next events and futures out, in the data's words."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from smash.data.geography import wrapped
+from smash.data.tables import Table
+from smash.errors import ForecastError
+from smash.forecast.futures import Futures
+from smash.forecast.histories import History, Time, read_history
+from smash.forecast.model_source import FORECAST, ModelSource
+from smash.forecast.next_event import Levels, NextEvent, next_event
+from smash.forecast.paths import MOST_EVENTS, Paths
+from smash.forecast.rollout import OnProgress
+from smash.law.samples import Samples
+from smash.model.smash import About, Smash
+from smash.scores.recalibration import Recalibration, way_of
+from smash.settings import Columns, SamplingSettings
+
+LEVELS = (0.5, 0.9)
+MOST_SAMPLES = 100_000
+
+
+class Extrapolation(UserWarning):
+    """A forecast reaches beyond what its model was trained on."""
+
+
+class Source(Protocol):
+    """Whatever draws next events and futures after a history, in raw units."""
+
+    @property
+    def n_marks(self) -> int:
+        """K, 1 for an unmarked source."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where the generator of its draws lives."""
+        ...
+
+    @property
+    def region(self) -> NDArray[np.float64]:
+        """(2, 2) least and greatest coordinates of the training data, on their plane."""
+        ...
+
+    def draw(self, history: History, n_samples: int, generator: torch.Generator) -> Samples:
+        """Returns samples (1, S) of the event after `history`."""
+        ...
+
+    def simulate(
+        self,
+        history: History,
+        horizon: float,
+        n_paths: int,
+        generator: torch.Generator,
+        max_events: int,
+        on_progress: OnProgress,
+    ) -> Paths:
+        """Returns futures until `horizon` beyond the history's `now`."""
+        ...
+
+
+@dataclass(frozen=True)
+class EventForecaster:
+    """A trained forecaster with what it knows of its data: names, units, windows.
+
+    Equal seeds give equal forecasts.
+    """
+
+    source: Source
+    about: About
+    recalibration: Levels | None = None
+
+    def next(
+        self,
+        history: pd.DataFrame | Table,
+        *,
+        levels: Sequence[float] = LEVELS,
+        n_samples: int = 300,
+        recalibrated: bool = False,
+        columns: Columns | None = None,
+        sequence: str | None = None,
+        start: Time | None = None,
+        now: Time | None = None,
+        seed: int = 0,
+    ) -> NextEvent:
+        """Returns the forecast of the event after a history.
+
+        Args:
+            history: a row an event: `time`, `x`, `y` and, for a marked forecaster, `mark`, or
+                the training table's own columns (see `smash.forecast.histories.read_history`, also for
+                `columns`, `start` and `now`).
+            levels: probabilities that intervals and regions are to hold, in (0, 1).
+            n_samples: draws behind the forecast.
+            recalibrated: corrects levels and mark probabilities by what validation data said.
+            columns: the history's column names; by default those of the training table where
+                the history has them.
+            sequence: which one of the sequences in the history's sequence column.
+            start: start of the observed window.
+            now: until when no further event came; by default the last event.
+            seed: of the draws.
+
+        Raises:
+            DataError: naming the event and what is wrong with it.
+            ForecastError: for impossible levels or numbers of samples, or a history without
+                events where the forecaster needs one.
+        """
+        _check_request(levels, n_samples)
+        known = self._read(history, columns, start, now, sequence)
+        notes = self._notes(known)
+        samples = self.source.draw(known, n_samples, self._generator(seed))
+        return next_event(samples, known, self.about, levels, self._corrected(recalibrated), notes)
+
+    def simulate(
+        self,
+        history: pd.DataFrame | Table,
+        *,
+        horizon: float | str,
+        n_paths: int = 1000,
+        max_events: int = MOST_EVENTS,
+        columns: Columns | None = None,
+        sequence: str | None = None,
+        start: Time | None = None,
+        now: Time | None = None,
+        seed: int = 0,
+        on_progress: OnProgress = lambda share: None,
+    ) -> Futures:
+        """Returns futures of a history until a horizon, given no event between its last and `now`.
+
+        Args:
+            history: as in `next`, which also explains `columns`, `sequence`, `start`, `now` and
+                `seed`.
+            horizon: how far beyond `now`: in the data's unit of time, or text such as `1d`.
+            n_paths: how many futures.
+            max_events: most events of a path; more are taken for an explosion.
+            columns: the history's column names; by default those of the training table where
+                the history has them.
+            sequence: which one of the sequences in the history's sequence column.
+            start: start of the observed window.
+            now: until when no further event came; by default the last event.
+            seed: of the draws.
+            on_progress: called with the share of the work that was done since the last call.
+
+        Raises:
+            DataError: naming the event and what is wrong with it.
+            ForecastError: for an impossible request, or when a path has too many events.
+        """
+        span = self.about.clock.duration(horizon)
+        if not 1 <= n_paths <= MOST_SAMPLES:
+            raise ForecastError(f"n_paths: {n_paths}; give 1 to {MOST_SAMPLES}")
+        known = self._read(history, columns, start, now, sequence, span)
+        notes = self._notes(known, span)
+        paths = self.source.simulate(
+            known, span, n_paths, self._generator(seed), max_events, on_progress
+        )
+        return Futures(paths, known, self.about, self.source.n_marks, self.source.region, notes)
+
+    def _read(
+        self,
+        table: pd.DataFrame | Table,
+        columns: Columns | None,
+        start: Time | None,
+        now: Time | None,
+        sequence: str | None,
+        horizon: float = 0.0,
+    ) -> History:
+        n_marks = self.source.n_marks
+        return read_history(
+            table, self.about, n_marks, columns, start, now, horizon, sequence=sequence
+        )
+
+    def _generator(self, seed: int) -> torch.Generator:
+        return torch.Generator(self.source.device).manual_seed(seed)
+
+    def _corrected(self, recalibrated: bool) -> Levels | None:
+        if recalibrated and self.recalibration is None:
+            raise ForecastError(
+                "the model has no recalibration.json beside its weights, or one for samples drawn "
+                "otherwise; leave recalibrated out, or take the model of a run tested with "
+                "sampling.sampler=inverse_cdf and sampling.denoise=posterior"
+            )
+        return self.recalibration if recalibrated else None
+
+    def _notes(self, history: History, horizon: float = 0.0) -> tuple[str, ...]:
+        """Returns how the history was read, and what is extrapolated, which is warned of."""
+        low, high = self.source.region
+        said = f".{history.decimals}f"
+        location = history.events.location
+        outside = ((location < low) | (location > high)).any(axis=1)
+        notes = []
+        if outside.any():
+            geography = self.about.geography
+            box = geography.box(np.stack([low, high]))
+            (west, south), (east, north) = wrapped(box) if geography.geographic else box
+            first = np.round(geography.written(location[outside][0]), 9)
+            notes.append(
+                f"{outside.sum()} of {len(history)} events lie outside of the region of the "
+                f"training data ({west:{said}} to {east:{said}}, {south:{said}} to "
+                f"{north:{said}}), the first at {tuple(first.tolist())}: the forecast extrapolates"
+            )
+        longest, reach = self.about.window_length, history.now + horizon - history.start
+        if longest is not None and reach > longest * (1 + 1e-9):
+            unit = self.about.time_unit
+            notes.append(
+                f"history and horizon span {reach:g} {unit}, training windows no more than "
+                f"{longest:g}: the forecast extrapolates"
+            )
+        for note in notes:
+            warnings.warn(note, Extrapolation, stacklevel=4)
+        return (*history.notes, *notes)
+
+
+def load_forecaster(
+    path: Path | str, device: str = "cpu", sampling: SamplingSettings = FORECAST
+) -> EventForecaster:
+    """Returns the forecaster whose checkpoint lies in the folder `path`.
+
+    It has the recalibration beside the model if that was fitted to samples drawn as here.
+
+    Raises:
+        CheckpointError: when a file is missing, damaged or of another format.
+    """
+    model, beside = Smash.load(path, device), Recalibration.load(Path(path))
+    fits = beside is not None and beside.drawn_by == way_of(sampling)
+    return EventForecaster(ModelSource(model, sampling), model.about, beside if fits else None)
+
+
+def _check_request(levels: Sequence[float], n_samples: int) -> None:
+    wrong = [level for level in levels if not 0 < level < 1]
+    if wrong:
+        raise ForecastError(f"levels: {wrong[0]} is no probability between 0 and 1, such as 0.9")
+    if not 2 <= n_samples <= MOST_SAMPLES:
+        raise ForecastError(f"n_samples: {n_samples}; give 2 to {MOST_SAMPLES}")

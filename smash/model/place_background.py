@@ -1,0 +1,274 @@
+"""Where events come that no past event of the window points at: an adaptive kernel density.
+
+b(x) = Σ_j v_j N(x; x_j, h_j² I) over the distinct events of the training data, h_j in proportion to
+the distance to the event's 20th neighbour (Breiman, Meisel, Purcell 1977), v_j by half for every
+so many later sequences. Both are what, of a few, forecasts the last fifth of the training sequences
+best from the others. Beside it stands a wide law, uniform over the training data's box with a heavy
+tail beyond, so that no place is impossible.
+
+A training event must not find itself in b, nor what it set off: in training, b at the place of a
+training event is without that event and its neighbours in time, tabulated once.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from torch import Tensor, nn
+
+from smash.data.events import EventSequences
+from smash.data.groups import lay_out
+from smash.model.place_kernels import heavy_log_density, heavy_radius, on_circle
+
+Floats = NDArray[np.float64]
+
+MOST_PLACES = 30_000
+"""Kernels at most; of more training events an even share is kept."""
+NEIGHBOUR = 20
+FACTORS = (0.25, 0.5, 1.0)
+"""Bandwidths that are tried, in distances to the neighbour."""
+HALF_LIVES = (math.inf, 1.0, 0.5, 0.25, 0.12)
+"""Half-lives of kernels' weights that are tried, as shares of the training sequences."""
+LEAST_BANDWIDTH = 5e-4
+"""Smallest bandwidth, as a share of half the box's diagonal."""
+HELD_OUT = 0.2
+MOST_TRIED = 1000
+BLOCK = 2**21
+"""Distances taken at a time."""
+TAIL, TAIL_EXPONENT = 0.1, 2.0
+"""Share and exponent of the wide law's tail, a kernel as wide as half the box's diagonal."""
+LEAST = 1e-37
+
+
+class PlaceBackground(nn.Module):
+    """log b(x) and draws of it, in the plane's own units (see `Plane` of `smash.model.history_head`).
+
+    `place` (M, 2), `bandwidth` (M,) and `share` (M,) of the kernels, the shares summing to 1;
+    `known` (V,), increasing, tells the places of training events, `left_out` (V,) is log b there
+    without these and their neighbours. Empty until `fit` or a checkpoint fills them.
+    """
+
+    place: Tensor
+    bandwidth: Tensor
+    share: Tensor
+    known: Tensor
+    left_out: Tensor
+
+    def __init__(self, half_sides: tuple[float, float], cell: tuple[float, float]) -> None:
+        """Takes half the box's sides and the lattice's cells (0: none) in the plane's units."""
+        super().__init__()
+        self.half_sides, self.cell = half_sides, cell
+        self.register_buffer("place", torch.zeros(0, 2))
+        self.register_buffer("bandwidth", torch.zeros(0))
+        self.register_buffer("share", torch.zeros(0))
+        self.register_buffer("known", torch.zeros(0, dtype=torch.long))
+        self.register_buffer("left_out", torch.zeros(0))
+
+    @property
+    def reach(self) -> float:
+        """Half the box's diagonal."""
+        return math.hypot(*self.half_sides)
+
+    def log_density(self, x: Tensor) -> Tensor:
+        """Returns log b (...) at x (..., 2); in training, without the event that lies there."""
+        flat = x.reshape(-1, 2)
+        if not self.training or not len(self.known):
+            return self._log_kernels(flat).view(x.shape[:-1])
+        key = self._keys(flat)
+        row = torch.searchsorted(self.known, key).clamp_max(len(self.known) - 1)
+        found = self.known[row] == key
+        log_density = self.left_out[row]
+        if not found.all():
+            log_density = log_density.clone()
+            log_density[~found] = self._log_kernels(flat[~found])
+        return log_density.view(x.shape[:-1])
+
+    def score(self, x: Tensor) -> Tensor:
+        """Returns ∇ log b (..., 2) at x (..., 2)."""
+        flat = x.reshape(-1, 2)
+        parts = [torch.zeros(0, 2).to(flat)]
+        for rows, squares in self._squares(flat):
+            weight = self._weights(squares)
+            pull = weight / self.bandwidth.square()
+            towards = pull @ self.place - pull.sum(-1, keepdim=True) * flat[rows]
+            parts.append(towards / weight.sum(-1, keepdim=True).clamp_min(LEAST))
+        return torch.cat(parts).view(x.shape)
+
+    def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Returns draws (*shape, 2) of b."""
+        device = self.place.device
+        uniform = torch.rand(shape, generator=generator, device=device)
+        chosen = torch.searchsorted(self.share.cumsum(0), uniform).clamp_max(len(self.share) - 1)
+        noise = torch.randn((*shape, 2), generator=generator, device=device)
+        return self.place[chosen] + self.bandwidth[chosen].unsqueeze(-1) * noise
+
+    def wide_log_density(self, x: Tensor) -> Tensor:
+        """Returns the wide law's log density (...) at x (..., 2)."""
+        a, b = self.half_sides
+        inside = ((x.abs() - x.new_tensor(self.half_sides)) <= 0).all(-1)
+        uniform = torch.where(inside, math.log((1 - TAIL) / (4 * a * b)), -math.inf)
+        log_scale, exponent = x.new_tensor(math.log(self.reach)), x.new_tensor(TAIL_EXPONENT)
+        tail = heavy_log_density(x.square().sum(-1), log_scale, exponent) + math.log(TAIL)
+        return torch.logaddexp(uniform, tail)
+
+    def wide_score(self, x: Tensor) -> Tensor:
+        """Returns the gradient (..., 2) of the wide law's log density at x (..., 2)."""
+        square = x.square().sum(-1)
+        tail = heavy_log_density(
+            square, x.new_tensor(math.log(self.reach)), x.new_tensor(TAIL_EXPONENT)
+        )
+        share = (tail + math.log(TAIL) - self.wide_log_density(x)).exp()
+        return (-2 * TAIL_EXPONENT * share / (square + self.reach**2)).unsqueeze(-1) * x
+
+    def draw_wide(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Returns draws (*shape, 2) of the wide law."""
+        device = self.place.device
+        uniform = torch.rand((*shape, 4), generator=generator, device=device)
+        box = (2 * uniform[..., :2] - 1) * uniform.new_tensor(self.half_sides)
+        reach, exponent = uniform.new_tensor(self.reach), uniform.new_tensor(TAIL_EXPONENT)
+        tail = on_circle(heavy_radius(uniform[..., 0], reach, exponent), uniform[..., 1])
+        return torch.where(uniform[..., 2:3] < TAIL, tail, box)
+
+    def fit(self, train: EventSequences, place: Tensor, neighbours: int) -> None:
+        """Fills the tables from the events of `train` at `place` (E, 2) in the plane's units.
+
+        `neighbours`: how many events before and after an event its left-out density is without.
+        """
+        events = _Distinct.of(train, place)
+        distance = _neighbour_distance(events.place)
+        least = max(LEAST_BANDWIDTH * self.reach, max(self.cell) / 2)
+        factor, half_life = self._chosen(events, distance, least)
+        kept = events.kept()
+        share = 0.5 ** ((1 - events.sequence[kept]) / half_life)
+        self.place = events.place[kept].to(self.place)
+        self.bandwidth = (factor * distance[kept]).clamp_min(least).to(self.place)
+        self.share = (share / share.sum()).to(self.place)
+        log_density = self._without_neighbours(events, kept, neighbours)
+        self.known, which = self._keys(events.place.float()).unique(return_inverse=True)
+        total = torch.zeros(len(self.known)).index_add_(0, which, log_density.exp())
+        self.left_out = (total / torch.bincount(which)).clamp_min(LEAST).log().to(self.place)
+
+    def _chosen(self, events: "_Distinct", distance: Tensor, least: float) -> tuple[float, float]:
+        """Returns factor and half-life under which the others forecast the last fifth best."""
+        late = events.sequence > 1 - HELD_OUT
+        if late.all() or not late.any():
+            return FACTORS[1], math.inf
+        kernels, tried = _spread((~late).nonzero()[:, 0], MOST_PLACES), late.nonzero()[:, 0]
+        x = events.place[_spread(tried, MOST_TRIED)].float()
+        age = (1 - HELD_OUT) - events.sequence[kernels]
+        share = torch.stack([0.5 ** (age / half_life) for half_life in HALF_LIVES], -1)
+        share = (share / share.sum(0)).float()
+        wide, best = self.wide_log_density(x).exp().unsqueeze(-1), (-math.inf, 1.0, math.inf)
+        for factor in FACTORS:
+            self.place = events.place[kernels].float()
+            self.bandwidth = (factor * distance[kernels]).clamp_min(least).float()
+            self.share = torch.ones(len(kernels))
+            density = torch.cat([self._weights(squares) @ share for _, squares in self._squares(x)])
+            found = (0.95 * density + 0.05 * wide).log().mean(0)
+            best = max(
+                [best, *((float(f), factor, h) for f, h in zip(found, HALF_LIVES, strict=True))]
+            )
+        return best[1], best[2]
+
+    def _without_neighbours(self, events: "_Distinct", kept: Tensor, neighbours: int) -> Tensor:
+        """Returns log b (D,) at all distinct events, without those up to so many ranks away."""
+        rank, parts = events.rank, []
+        for rows, squares in self._squares(events.place.float()):
+            near = (rank[rows, None] - rank[kept]).abs() <= neighbours
+            near &= events.group[rows, None] == events.group[kept]
+            weight = self._weights(squares).masked_fill_(near, 0)
+            left = 1 - (near * self.share).sum(-1)
+            parts.append((weight.sum(-1) / left.clamp_min(LEAST)).clamp_min(LEAST).log())
+        return torch.cat(parts)
+
+    def _log_kernels(self, x: Tensor) -> Tensor:
+        """Returns log b (N,) at x (N, 2), all kernels included."""
+        parts = [torch.zeros(0).to(x)]
+        for _, squares in self._squares(x):
+            parts.append(self._weights(squares).sum(-1).clamp_min(LEAST).log())
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def _squares(self, x: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Yields rows of x (N, 2) and the squared distances (n, M) of these to all kernels."""
+        size = max(1, BLOCK // max(1, len(self.place)))
+        for start in range(0, len(x), size):
+            rows = slice(start, start + size)
+            first, second = x[rows, :, None].unbind(1)
+            squares = (first - self.place[:, 0]).square_()
+            yield rows, squares.add_((second - self.place[:, 1]).square_())
+
+    def _weights(self, squares: Tensor) -> Tensor:
+        """Returns v_j N(x; x_j, h_j²) of squared distances (n, M), in their place."""
+        variance = self.bandwidth.square()
+        density = squares.mul_(-0.5 / variance).exp_()
+        return density.mul_(self.share / (2 * math.pi * variance))
+
+    def _keys(self, x: Tensor) -> Tensor:
+        """Returns a number (N,) of each of the places x (N, 2), float32, the same in a cell."""
+        parts = []
+        for coordinate, half, cell in zip(x.unbind(-1), self.half_sides, self.cell, strict=True):
+            if cell:
+                parts.append(((coordinate + half) / cell).floor().long())
+            else:
+                parts.append(coordinate.contiguous().view(torch.int32).long())
+        return parts[0] * 2**32 + parts[1] % 2**32
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        """Makes room for the tables of a checkpoint, whose sizes only it knows."""
+        for name, table in list(self.named_buffers(recurse=False)):
+            saved = state_dict.get(prefix + name)
+            if saved is not None:
+                setattr(self, name, table.new_empty(saved.shape))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+class _Distinct:
+    """The distinct events of a training set, overlapping windows seen through.
+
+    `place` (D, 2); `sequence` (D,): the place of an event's first sequence among all, in (0, 1];
+    `group` (D,) and `rank` (D,): which events lie on one axis of time, and their order there.
+    """
+
+    def __init__(self, place: Tensor, sequence: Tensor, group: Tensor, rank: Tensor) -> None:
+        self.place, self.sequence, self.group, self.rank = place, sequence, group, rank
+
+    @classmethod
+    def of(cls, train: EventSequences, place: Tensor) -> "_Distinct":
+        layout = lay_out(train)
+        _, first = np.unique(layout.event, return_index=True)
+        group = layout.group[train.sequence][first]
+        time = (layout.start[train.sequence] + train.relative_time)[first]
+        order = np.lexsort((time, group))
+        rows = first[order]
+        sequence = (train.sequence[rows] + 1) / len(train)
+        return cls(
+            place[torch.from_numpy(rows)].double(),
+            torch.from_numpy(sequence),
+            torch.from_numpy(group[order]),
+            torch.arange(len(rows)),
+        )
+
+    def kept(self) -> Tensor:
+        """Returns which events (M,) become kernels."""
+        return _spread(torch.arange(len(self.place)), MOST_PLACES)
+
+
+def _spread(rows: Tensor, most: int) -> Tensor:
+    """Returns at most so many of `rows` (R,), evenly spread."""
+    if len(rows) <= most:
+        return rows
+    return rows[torch.linspace(0, len(rows) - 1, most, dtype=torch.double).round().long()]
+
+
+def _neighbour_distance(place: Tensor) -> Tensor:
+    """Returns the distances (D,) of places (D, 2) to their 20th neighbours, or to the last ones."""
+    k = min(NEIGHBOUR, len(place) - 1)
+    distance, _ = cKDTree(place.numpy()).query(place.numpy(), k=[k + 1])
+    return torch.from_numpy(np.asarray(distance, dtype=np.float64)[:, 0])

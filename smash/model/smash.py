@@ -1,0 +1,231 @@
+"""The model: encoder, score network and scaling, saved and loaded together."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from smash.data.batching import Batch
+from smash.data.clock import Clock
+from smash.data.dataset import Dataset
+from smash.data.events import EventSequences
+from smash.data.geography import Geography
+from smash.data.scaling import Scaler
+from smash.errors import CheckpointError, SpecError
+from smash.files import replacing_folder, write_json
+from smash.manifest import RECALIBRATION, check_manifest
+from smash.model.climatology_base import ClimatologyHazard, base_grid
+from smash.model.description import FORMAT, read_description
+from smash.model.encoder import Encoder
+from smash.model.history_head import Plane
+from smash.model.location_head import DensityHead
+from smash.model.score_matching import noise_scale
+from smash.model.score_network import ScoreNet
+from smash.model.weights import no_larger_than, read_weights
+from smash.settings import Columns, ModelSettings, ObjectiveSettings
+
+WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
+PARTS = (DESCRIPTION, WEIGHTS, RECALIBRATION)
+"""What a saved model's folder holds."""
+LAW_REACH = 1.1
+"""How far a rate reaches on the z scale: events somewhat beyond training's gaps have a density."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What a model knows of the data it was trained on: names, units and windows.
+
+    `time_origin` and `mark_edges` as in `Dataset`. `starts_at`: where all training windows start,
+    None where they start at different times. `window_length`: the longest window.
+    `location_names`: what people call the coordinates, whose unit on the plane is `location_unit`.
+    `projection` and `longitude_cut` as in `smash.settings.DataSettings`. `time_column`,
+    `mark_column`, `sequence_column`: columns of the user's own table, empty where there are none.
+    """
+
+    dataset: str = ""
+    digest: str = ""
+    mark_names: tuple[str, ...] = ()
+    time_unit: str = "time units"
+    location_unit: str = "length units"
+    location_names: tuple[str, str] = ("x", "y")
+    time_origin: str = ""
+    mark_edges: tuple[float, ...] = ()
+    starts_at: float | None = 0.0
+    window_length: float | None = None
+    projection: tuple[float, float] | None = None
+    longitude_cut: float | None = None
+    time_column: str = ""
+    mark_column: str = ""
+    sequence_column: str = ""
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "About":
+        """Returns what is to be kept of `dataset`."""
+        start, end = dataset.train.window.T
+        return cls(
+            dataset.name,
+            dataset.digest,
+            dataset.mark_names,
+            dataset.time_unit,
+            dataset.location_unit,
+            dataset.written_names or dataset.location_names,
+            dataset.time_origin,
+            dataset.mark_edges,
+            float(start[0]) if (start == start[0]).all() else None,
+            float((end - start).max()),
+            dataset.geography.origin,
+            dataset.geography.cut,
+            dataset.columns.time,
+            dataset.columns.mark or "",
+            dataset.columns.sequence or "",
+        )
+
+    @property
+    def columns(self) -> Columns:
+        """The columns of the user's own table, `time` and so on where nothing is known of it."""
+        x, y = self.location_names
+        return Columns(
+            self.time_column or "time", x, y, self.mark_column or None, self.sequence_column or None
+        )
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(self.time_unit, self.time_origin)
+
+    @property
+    def geography(self) -> Geography:
+        """How people write places: as longitude and latitude where these were trained on."""
+        if self.projection is not None:
+            return Geography(origin=self.projection)
+        if self.longitude_cut is None and self.location_unit == "degrees":
+            return Geography(-180.0)
+        return Geography(self.longitude_cut)
+
+
+class Smash(nn.Module):
+    """Encoder and score network over scaled events; K marks (1: unmarked).
+
+    `law_points` > 0 makes the intensity a rate, linear between that many points of time and
+    trained by likelihood: times then carry no noise. 0 is a model of noised times, as published.
+    """
+
+    def __init__(
+        self,
+        settings: ModelSettings,
+        n_marks: int,
+        scaler: Scaler,
+        about: About | None = None,
+        law_points: int = 0,
+    ) -> None:
+        super().__init__()
+        self.settings, self.n_marks, self.scaler = settings, n_marks, scaler
+        self.about, self.law_points = about or About(), law_points
+        self.encoder = Encoder(settings, n_marks)
+        law_grid = torch.linspace(-LAW_REACH, LAW_REACH, law_points) if law_points else None
+        hazard = None
+        if settings.base == "climatology":
+            grid = base_grid(settings.sigma_time) if law_grid is None else law_grid
+            hazard = ClimatologyHazard(n_marks, grid)
+        plane = Plane.of(scaler, geographic=self.about.location_unit == "degrees")
+        self.network = ScoreNet(settings, n_marks, hazard, plane, law_grid)
+
+    @classmethod
+    def untrained(
+        cls,
+        settings: ModelSettings,
+        objective: ObjectiveSettings,
+        train: EventSequences,
+        scaler: Scaler,
+        n_marks: int,
+        about: About | None = None,
+    ) -> "Smash":
+        """Returns a new model for an objective, its base, if any, fitted on `train`.
+
+        Raises:
+            SpecError: when training data repeat a gap of zero and its likelihood has no bound.
+        """
+        likelihood = objective.kind == "likelihood"
+        if likelihood and not scaler.gap_cell and (train.gap[train.is_target] == 0).any():
+            raise SpecError(
+                f"objective.kind: likelihood, and {train.name} holds gaps of exactly 0, where a "
+                "density has no bound; set scaling.resolution to the clock's, or to auto"
+            )
+        if settings.location_law != "score" and not likelihood:
+            raise SpecError(
+                f"model.location_law: {settings.location_law} is a density and trained by its "
+                "likelihood; set objective.kind to likelihood, or location_law to score"
+            )
+        points = objective.law_points if likelihood else 0
+        model = cls(settings, n_marks, scaler, about, points)
+        if model.network.time.base is not None:
+            model.network.time.base.fit(train, scaler, float(model.noise_scale()[0]))
+        model.network.location.fit(train, scaler)
+        return model
+
+    @property
+    def marked(self) -> bool:
+        return self.n_marks > 1
+
+    @property
+    def device(self) -> torch.device:
+        return self.encoder.projection.weight.device
+
+    def noise_scale(self) -> Tensor:
+        """Returns σ (3,) of time and both coordinates, 0 where they carry no noise."""
+        sigma = noise_scale(self.settings, self.device)
+        if self.law_points:
+            sigma[0] = 0.0
+        if isinstance(self.network.location, DensityHead):
+            sigma[1:] = 0.0
+        return sigma
+
+    def contexts(self, batch: Batch) -> Tensor:
+        """Returns the contexts (N, C) of a batch's targets."""
+        return batch.contexts(self.encoder(batch))
+
+    def save(self, folder: Path) -> None:
+        """Writes weights (safetensors) and description (JSON) to `folder`, whole or not at all.
+
+        Raises:
+            OutputError: when it cannot be written, or the folder holds more than a saved model.
+        """
+        with replacing_folder(Path(folder), PARTS) as beside:
+            self.write(beside)
+
+    def write(self, folder: Path) -> None:
+        """Writes weights and description into an existing folder."""
+        weights = {name: tensor.contiguous().cpu() for name, tensor in self.state_dict().items()}
+        (folder / WEIGHTS).write_bytes(to_bytes(weights))  # a full disk is then an OSError
+        write_json(
+            folder / DESCRIPTION,
+            {
+                "format": FORMAT,
+                "n_marks": self.n_marks,
+                "settings": asdict(self.settings),
+                "scaler": asdict(self.scaler),
+                "about": asdict(self.about),
+                "law_points": self.law_points,
+            },
+        )
+
+    @classmethod
+    def load(cls, folder: Path | str, device: str = "cpu") -> "Smash":
+        """Returns the model saved in `folder`; a kept one is checked by its manifest first.
+
+        Raises:
+            CheckpointError: when a file is missing, damaged, exchanged or of another format.
+        """
+        folder = Path(folder)
+        kept_digest = check_manifest(folder)
+        told = read_description(folder / DESCRIPTION, About)
+        with no_larger_than(folder / WEIGHTS):
+            model = cls(told.settings, told.n_marks, told.scaler, told.about, told.law_points)
+        model.load_state_dict(read_weights(folder / WEIGHTS, model.state_dict()))
+        if kept_digest and kept_digest != model.about.digest:
+            raise CheckpointError(
+                f"{folder}: the manifest is of a model of other data ({model.about.dataset}); get "
+                "the folder again"
+            )
+        return model.to(device).eval()

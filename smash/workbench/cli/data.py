@@ -1,0 +1,205 @@
+"""`python -m smash.data check TABLE`: own events checked, cut into windows, with a ready spec."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def main() -> None:
+    """Own data."""
+
+
+@app.command()
+def check(
+    table: Annotated[Path, typer.Argument(help="CSV or Parquet, a row an event.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where events and spec are written.")],
+    time: Annotated[
+        str, typer.Option(help="Column of times: ISO 8601 timestamps, or numbers.")
+    ] = "time",
+    x: Annotated[str, typer.Option(help="Column of longitudes, or of metres east.")] = "x",
+    y: Annotated[str, typer.Option(help="Column of latitudes, or of metres north.")] = "y",
+    mark: Annotated[str | None, typer.Option(help="Column of kinds, or a number to cut.")] = None,
+    edges: Annotated[
+        str | None, typer.Option(metavar="A,B,…", help="Where the number is cut into marks.")
+    ] = None,
+    sequence: Annotated[
+        str | None, typer.Option(help="Column of sequences; without it, one long catalogue.")
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option(metavar="SPAN", help="Length of windows, such as 2d.")
+    ] = None,
+    stride: Annotated[
+        str | None, typer.Option(metavar="SPAN", help="From one window to the next.")
+    ] = None,
+    time_unit: Annotated[
+        str | None, typer.Option(help="Unit of times: seconds, minutes, hours, days, weeks.")
+    ] = None,
+    location_unit: Annotated[
+        str | None, typer.Option(help="Unit of locations, such as km; degrees for lon and lat.")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="random|time|DATES", help="How to split; DATES such as 2016-01-01,2017-01-01."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of a random split; 0 by default.")
+    ] = None,
+    project: Annotated[
+        bool | None,
+        typer.Option(
+            "--project/--degrees",
+            help="Longitude and latitude in km, by default where they span more than 3 degrees.",
+            show_default=False,
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the data; by default FOLDER's.")] = None,
+) -> None:
+    """Check TABLE, cut it into windows, and write FOLDER/events.parquet and FOLDER/spec.yaml.
+
+    The past trains, what comes later validates, the latest tests: no event of training comes after
+    the first of validation, and none of validation after the first of the test; sequences that go
+    on over such a date are cut there. DATES say where validation and test begin. Sequences with
+    clocks of their own, numbers that start near 0 in each, are dealt at random instead. Every row
+    is kept or counted with the reason.
+    """
+    # Imported here so that --help and wrong flags answer at once.
+    from rich.console import Console
+
+    from smash.data.audit import audit, render
+    from smash.errors import SmashError
+    from smash.settings import Columns
+
+    try:
+        columns = Columns(time, x, y, mark, sequence)
+        dataset, notes = _prepare(
+            table,
+            out,
+            columns,
+            _edges(edges),
+            (window, stride),
+            (split, seed),
+            (time_unit, location_unit, project),
+            name,
+        )
+    except SmashError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    console = Console(highlight=False)
+    console.print(render(audit(dataset)))
+    for note in (*notes, *dataset.notices):
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
+    console.print(f"next: python run_experiment.py {out / 'spec.yaml'}", markup=False)
+
+
+def _prepare(
+    table: Path,
+    out: Path,
+    columns: Any,
+    edges: tuple[float, ...],
+    spans: tuple[str | None, str | None],
+    splitting: tuple[str | None, int | None],
+    units: tuple[str | None, str | None, bool | None],
+    name: str | None,
+) -> tuple[Any, tuple[str, ...]]:
+    """Returns the data set written to `out`, and notes on what was done to the table."""
+    import tempfile
+    from dataclasses import replace
+
+    from smash.catalogue.datasets import table_dataset
+    from smash.data.catalogues import read_catalogue, stray_note
+    from smash.data.places import plane_columns, with_written
+    from smash.data.suggestion import spec_text, suggest
+    from smash.data.tally import write_windows
+    from smash.data.windows import WINDOW_COLUMNS, cut_windows
+    from smash.errors import DataError
+    from smash.settings import DataSettings
+
+    catalogue = read_catalogue(table, columns, edges, *units)
+    length, stride = (
+        None if span is None else catalogue.clock.duration(span, what)
+        for span, what in zip(spans, ("--window", "--stride"), strict=True)
+    )
+    stray = stray_note(catalogue)
+    try:
+        windows = cut_windows(catalogue, length, stride, *splitting)
+    except DataError as error:
+        raise DataError(f"{stray} ({error})" if stray else f"{table}: {error}") from error
+    mark = None if catalogue.mark is None else WINDOW_COLUMNS.mark
+    x, y = plane_columns(catalogue.geography, columns)
+    named = replace(WINDOW_COLUMNS, x=x, y=y, mark=mark)
+    path = out / "events.parquet"
+    settings = DataSettings(
+        name=name or out.resolve().name,
+        columns=named,
+        time_unit=catalogue.clock.unit,
+        location_unit=catalogue.location_unit,
+        time_origin=catalogue.clock.origin or None,
+        mark_names=catalogue.mark_names,
+        mark_edges=catalogue.mark_edges,
+        projection=catalogue.geography.origin,
+        x_column=columns.x if x != columns.x else None,
+        y_column=columns.y if y != columns.y else None,
+        longitude_cut=catalogue.geography.cut,
+        time_column=columns.time,
+        mark_column=columns.mark,
+        sequence_column=columns.sequence,
+    )
+    cut = _window_table(catalogue, windows, named)
+    # From memory, with the user's rows, so that messages name these.
+    dataset = replace(table_dataset(cut, settings), tally=windows.tally)
+    spec = spec_text(dataset, path, named, settings, suggest(dataset))
+    out.mkdir(parents=True, exist_ok=True)
+    # Both files are moved in once all is well; whatever else lies in the folder stays.
+    with tempfile.TemporaryDirectory(dir=out, prefix=".check-") as scratch:
+        written = Path(scratch) / path.name
+        events = with_written(cut.frame, catalogue.geography, named, columns)
+        write_windows(events, windows.tally, written)
+        (Path(scratch) / "spec.yaml").write_text(spec)
+        written.replace(path)
+        (Path(scratch) / "spec.yaml").replace(out / "spec.yaml")
+    notes = (
+        *catalogue.notes,
+        *((stray,) if stray else ()),
+        *windows.tally.notes(),
+        f"split {windows.tally.split}",
+    )
+    return replace(dataset, source=str(path)), notes
+
+
+def _window_table(catalogue: Any, windows: Any, columns: Any) -> Any:
+    """Returns the table of windows, marks by name, whose rows are called what the user's are."""
+    import numpy as np
+
+    from smash.data.tables import Table
+    from smash.data.windows import window_table
+
+    frame = window_table(catalogue, windows, columns)
+    if columns.mark is not None:
+        names = np.array(catalogue.mark_names, dtype=object)
+        frame[columns.mark] = names[frame[columns.mark].to_numpy()]
+    return Table(frame, catalogue.name, catalogue.row[np.concatenate(windows.rows)])
+
+
+def _edges(text: str | None) -> tuple[float, ...]:
+    from smash.errors import DataError
+
+    if text is None:
+        return ()
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise DataError(f"--edges {text}: give numbers with commas, such as 4,5.5") from error
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,195 @@
+"""`python -m smash forecast MODEL HISTORY`: the next event, and futures until a horizon."""
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from smash.forecast.futures import Futures
+    from smash.forecast.next_event import NextEvent
+
+TABLES, FIGURES = (".parquet", ".csv"), (".png", ".pdf", ".svg")
+
+# Threads that spin while they wait stall each other on a busy machine; read by OpenMP when
+# PyTorch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def main() -> None:
+    """Forecasts of marked events in time and space."""
+
+
+@app.command()
+def forecast(
+    model: Annotated[Path, typer.Argument(help="A folder such as runs/RUN_ID/checkpoints/best.")],
+    history: Annotated[Path, typer.Argument(help="CSV or Parquet, a row an event.")],
+    horizon: Annotated[
+        str, typer.Option(metavar="SPAN", help="How far, such as 1d, or a number of time units.")
+    ] = "1d",
+    paths: Annotated[int, typer.Option(min=1, help="How many futures.")] = 1000,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all futures (Parquet or CSV).")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw maps of the horizon (PNG, PDF).")
+    ] = None,
+    geojson: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the next event's regions.")
+    ] = None,
+    recalibrated: Annotated[
+        bool, typer.Option(help="Correct the next event's levels by validation data.")
+    ] = False,
+    time: Annotated[
+        str | None, typer.Option(help="Column of times; by default the training table's.")
+    ] = None,
+    x: Annotated[str | None, typer.Option(help="Column of first coordinates; likewise.")] = None,
+    y: Annotated[str | None, typer.Option(help="Column of second coordinates; likewise.")] = None,
+    mark: Annotated[str | None, typer.Option(help="Column of marks; likewise.")] = None,
+    sequence: Annotated[
+        str | None, typer.Option(help="Column of sequences; likewise. '' takes all rows as one.")
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--history", metavar="NAME", help="Which sequence to forecast from."),
+    ] = None,
+    now: Annotated[
+        str | None, typer.Option(help="Until when no further event came; by default the last.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
+) -> None:
+    """Forecast what comes after HISTORY: the next event, and the futures until a horizon."""
+    # Imported here so that --help and wrong flags answer at once.
+    from dataclasses import replace
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from smash import load
+    from smash.data.table_files import read_table
+    from smash.errors import SmashError
+    from smash.forecast.event_forecaster import Extrapolation
+    from smash.forecast.histories import usual_columns
+    from smash.outputs import check_files
+
+    errors = Console(stderr=True, highlight=False)
+    try:
+        _check_formats(out, plot)
+        check_files({"--out": out, "--plot": plot, "--geojson": geojson}, (model, history))
+        forecaster, events = load(model), read_table(history)
+        named = {"time": time, "x": x, "y": y, "mark": mark, "sequence": sequence}
+        given: Any = {part: column or None for part, column in named.items() if column is not None}
+        columns = replace(usual_columns(events, forecaster.about), **given)
+        # Said as notes below.
+        warnings.simplefilter("ignore", Extrapolation)
+        event = forecaster.next(
+            events,
+            columns=columns,
+            sequence=name,
+            now=now,
+            seed=seed,
+            recalibrated=recalibrated,
+        )
+        with Progress(console=errors, transient=True) as progress:
+            task = progress.add_task(f"{paths} futures", total=1.0)
+            futures = forecaster.simulate(
+                events,
+                horizon=horizon,
+                n_paths=paths,
+                columns=columns,
+                sequence=name,
+                now=now,
+                seed=seed,
+                on_progress=lambda share: progress.advance(task, share),
+            )
+        _write(event, futures, out, plot, geojson)
+    except SmashError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    for note in dict.fromkeys((*event.warnings, *futures.warnings)):
+        word = "note" if note in futures.history.notes else "warning"
+        errors.print(f"{word}: {note}", style="yellow", markup=False, soft_wrap=True)
+    _say(event, futures)
+
+
+def _check_formats(out: Path | None, plot: Path | None) -> None:
+    """Checks before any work what the files to be written are called."""
+    from smash.errors import ForecastError
+
+    for path, flag, known in ((out, "--out", TABLES), (plot, "--plot", FIGURES)):
+        if path is not None and path.suffix.lower() not in known:
+            raise ForecastError(f"{flag} {path}: name a file that ends in {', '.join(known)}")
+
+
+def _write(
+    event: "NextEvent",
+    futures: "Futures",
+    out: Path | None,
+    plot: Path | None,
+    geojson: Path | None,
+) -> None:
+    from smash.files import replacing, write_json
+    from smash.plots.future_maps import future_maps
+
+    if out is not None:
+        table = futures.table()
+        with replacing(out) as beside:
+            if out.suffix.lower() == ".csv":
+                table.to_csv(beside, index=False)
+            else:
+                table.to_parquet(beside, index=False)
+    if plot is not None:
+        with replacing(plot) as beside:
+            future_maps(futures).savefig(beside, format=plot.suffix[1:].lower())
+    if geojson is not None:
+        write_json(geojson, event.geojson())
+
+
+def _say(event: "NextEvent", futures: "Futures") -> None:
+    """Prints the next event and the number of events until the horizon."""
+    import numpy as np
+    from rich.console import Console
+    from rich.table import Table
+
+    unit, names = event.about.time_unit, event.about.location_names
+    table = Table(title="next event", title_justify="left")
+    table.add_column("what")
+    table.add_column("forecast", justify="right")
+    table.add_row("time (median)", _moment(event.median.time))
+    for level, interval in event.intervals.items():
+        span = f"{_moment(interval.low)} to {_moment(interval.high)}"
+        table.add_row(f"time, {level:.0%} interval", span)
+    table.add_row(f"{names[0]}, {names[1]} (median)", _place(event))
+    for name, probability in event.mark_probability.items():
+        table.add_row(f"mark {name}", f"{probability:.1%}")
+    console = Console(highlight=False)
+    console.print(table)
+    low, middle, high = np.quantile(futures.counts, [0.05, 0.5, 0.95])
+    console.print(
+        f"events within {futures.paths.horizon:g} {unit}: {middle:.0f} "
+        f"(90 % of futures: {low:.0f} to {high:.0f})"
+    )
+
+
+def _place(event: "NextEvent") -> str:
+    """Returns the median location, to a thousandth of its spread."""
+    import numpy as np
+
+    # The narrower spread: that of longitudes is wide where they cross the date line.
+    spread = float(event.samples[["x", "y"]].std().min())
+    decimals = int(np.clip(3 - np.floor(np.log10(spread)), 0, 9)) if spread > 0 else 6
+    return ", ".join(f"{value:.{decimals}f}" for value in event.median.location)
+
+
+def _moment(time: object) -> str:
+    return f"{time:.10g}" if isinstance(time, float) else f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,50 @@
+"""Makes a report of runs: python -m reports EXPERIMENT… or --run RUN_ID."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    experiments: Annotated[
+        list[str] | None, typer.Argument(metavar="EXPERIMENT…", help="Experiments, by name or id.")
+    ] = None,
+    runs: Annotated[
+        list[str] | None,
+        typer.Option("--run", metavar="RUN_ID", help="A run and those below it; repeatable."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to write; reports/out/… by default.")
+    ] = None,
+    attach: Annotated[
+        bool, typer.Option(help="Keep the report of a single run with it in MLflow.")
+    ] = True,
+) -> None:
+    """Write report.html and report.pdf on runs in MLflow, and each table as CSV and LaTeX."""
+    from smash.errors import SmashError, SpecError
+
+    try:
+        if not experiments and not runs:
+            raise SpecError("name an experiment, such as crime, or --run RUN_ID")
+        from smash.workbench.report.production import make_report
+
+        made = make_report(experiments or (), runs or (), out, attached=attach)
+    except SmashError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    for note in made.notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(f"{made.written.html}\n{made.written.pdf}")
+    if made.attached is None and attach:
+        typer.echo("a report on several runs is not kept with any; --run RUN_ID makes one's own")
+    if made.attached:
+        typer.echo(f"kept with the run {made.attached}")
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m reports")

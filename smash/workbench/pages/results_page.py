@@ -1,0 +1,210 @@
+"""docs/results.md: recorded results as tables, none of whose figures is typed.
+
+python -m smash.workbench.pages.results_page record crime crime-published crime-ablation-skip    # MLflow's experiments
+python -m smash.workbench.pages.results_page write
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from smash.catalogue.downloads import PUBLISHED
+from smash.workbench.report.display_tables import Column, Row, Table, to_markdown
+from smash.workbench.report.labels import Units
+from smash.workbench.report.logged_comparison import Comparison
+from smash.workbench.report.published_rows import published_datasets
+from smash.workbench.report.run_groups import DataSet, Group, arrange
+
+if TYPE_CHECKING:
+    from smash.workbench.pages.records import Recorded
+
+RECORDS, PAGE = Path("experiments/results"), Path("docs/results.md")
+HEAD = """# Results
+
+Made by `python -m smash.workbench.pages.results_page write` from the records in `experiments/results/`, each of which
+names run, spec digest, data digest, commit and protocol of every figure; not edited by hand.
+
+Under `protocol: strict` no choice is made on test data; under `protocol: original` the checkpoint
+is chosen on them, as for the published figures. Figures under the published estimators, which are
+biased, stand in tables of their own.
+"""
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command("record")
+def record_command(
+    experiments: Annotated[list[str], typer.Argument(metavar="EXPERIMENT…")],
+    into: Annotated[Path, typer.Option(metavar="DIR")] = RECORDS,
+) -> None:
+    """Keep the scored runs of experiments in MLflow as JSON files."""
+    from smash.errors import SmashError
+    from smash.workbench.pages.records import record
+    from smash.workbench.report.run_store import open_store
+
+    try:
+        with open_store() as store:
+            selection = store.select(experiments, ())
+            paths = record(store, selection, into)
+    except SmashError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    for note in selection.notes:
+        typer.echo(f"note: {note}", err=True)
+    for path in paths:
+        typer.echo(path)
+
+
+@app.command("write")
+def write_command(
+    records: Annotated[Path, typer.Option(metavar="DIR")] = RECORDS,
+    out: Annotated[Path, typer.Option(metavar="FILE")] = PAGE,
+) -> None:
+    """Write the page of results from the recorded runs."""
+    from smash.errors import SmashError
+    from smash.files import replacing
+
+    try:
+        text = page(records)
+    except SmashError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    with replacing(out) as beside:
+        beside.write_text(text, encoding="utf-8")
+    typer.echo(out)
+
+
+def page(records: Path) -> str:
+    """Returns the page of results, a section a data set, as Markdown."""
+    from smash.workbench.pages.records import read_recorded
+
+    found = read_recorded(records)
+    datasets = arrange(found.runs)
+    recorded = {data.name for data in datasets}
+    datasets += [
+        DataSet(name, "", (), (), key=name) for name in published_datasets() if name not in recorded
+    ]
+    parts = [HEAD]
+    for data in sorted(datasets, key=lambda data: data.name):
+        parts.append(f"## {data.name}\n")
+        for heading, tables in sections(by_experiment(data), found):
+            present = [to_markdown(table) for table in tables if table is not None]
+            parts += [f"### {heading}\n", *present] if present else []
+    return "\n".join(parts)
+
+
+def sections(data: DataSet, recorded: "Recorded") -> Iterator[tuple[str, list[Table | None]]]:
+    """Yields the headings of a data set's section, each with its tables; None: not to be had."""
+    from smash.workbench.pages.ablations import ablations
+    from smash.workbench.pages.epochs import along_the_chain, epochs, without_epochs
+    from smash.workbench.pages.goals import goals
+    from smash.workbench.pages.reproduction import reproduction
+    from smash.workbench.report import score_tables
+
+    units = data.tagged_units or _published_units(data.name)
+    whole, data, comparisons = data, without_epochs(data), recorded.comparisons
+    strict, original = data.under("strict"), data.under("original")
+    yield (
+        "Test data chose nothing",
+        [
+            goals(strict, comparisons, units),
+            *scores(strict, comparisons, units),
+            score_tables.recalibrated(strict, units),
+            score_tables.futures(strict),
+        ],
+    )
+    yield (
+        "The published figures again",
+        [
+            reproduction(data, units),
+            epochs(whole, recorded.details, units),
+            along_the_chain(data, recorded.details, units),
+            *scores(original, comparisons, units),
+            score_tables.beside_published(data, units),
+        ],
+    )
+    yield "What the changes are worth", [ablations(data, units)]
+    yield "Sources", [sources(whole)]
+
+
+def scores(
+    data: DataSet, comparisons: Mapping[str, Comparison], units: Units
+) -> list[Table | None]:
+    """Returns the tables of the default estimators and proper scores, none without a model."""
+    from smash.workbench.report import score_tables
+
+    if not data.groups:
+        return []
+    return [
+        score_tables.skills(data, comparisons),
+        score_tables.proper_scores(data, units),
+        score_tables.calibration(data, units),
+        score_tables.log_losses(data, units),
+        score_tables.point_errors(data, units),
+        score_tables.against(data, comparisons, units),
+    ]
+
+
+def by_experiment(data: DataSet) -> DataSet:
+    """Returns the data set with its models called by the names of their experiments."""
+    return replace(data, models=tuple(replace(g, label=_label(g)) for g in data.models))
+
+
+def _label(group: Group) -> str:
+    mixed = "ensemble" in group.first.tags
+    return group.first.experiment + (", ensemble of its seeds" if mixed else "")
+
+
+def _published_units(name: str) -> Units:
+    known = PUBLISHED.get(name)
+    return Units(known.time_unit, known.location_unit, known.location_names) if known else Units()
+
+
+def sources(data: DataSet) -> Table | None:
+    """Returns where each forecaster's runs come from, those on validation data alone included."""
+    from smash.workbench.pages.ablations import validated
+
+    columns = {
+        "forecaster": "forecaster",
+        "run": "runs",
+        "spec": "spec digest",
+        "data": "data digest",
+        "commit": "commit",
+        "protocol": "protocol",
+        "device": "device",
+        "minutes": "minutes a run",
+        "command": "command",
+    }
+    tested = {run.run_id for run in data.tested}
+    untested = [g for g in validated(data) if not any(run.run_id in tested for run in g.runs)]
+    rows = []
+    for group in (*data.groups, *(replace(g, label=g.first.experiment) for g in untested)):
+        tags = group.first.tags
+        seconds = [run.seconds for run in group.runs if run.seconds is not None]
+        values = {
+            "forecaster": group.label,
+            "run": ", ".join(run.run_id[:8] for run in group.runs),
+            "spec": tags.get("spec_digest", "")[:8],
+            "data": data.digest[:8],
+            "commit": tags.get("env/commit", "")[:8],
+            "protocol": group.first.protocol,
+            "device": f"{tags.get('env/device_name')}, {tags.get('env/threads')} threads",
+            "minutes": f"{sum(seconds) / len(seconds) / 60:.1f}" if seconds else None,
+            "command": None if group.baseline else tags.get("env/command"),
+        }
+        rows.append(Row(values))
+    if not rows:
+        return None
+    return Table(
+        f"{data.key}-sources",
+        f"Where the figures on {data.name} come from.",
+        [Column(key, heading) for key, heading in columns.items()],
+        rows,
+    )
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m smash.workbench.pages.results_page")

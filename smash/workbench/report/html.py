@@ -1,0 +1,33 @@
+"""A report as one HTML page: no script, nothing fetched, light or dark as the reader has it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from smash.workbench.report.display_tables import cells, numeric_columns
+from smash.workbench.report.document import Report
+from smash.workbench.report.svg import inline
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+def to_html(report: Report, svgs: Mapping[str, str]) -> str:
+    """Returns the page; `svgs` has the report's figures as SVG documents, by their keys."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    environment.filters |= {
+        "kind": lambda block: type(block).__name__,
+        "cells": cells,
+        "numeric": numeric_columns,
+    }
+    pictures = {
+        picture.key: Markup(inline(svgs[picture.key], picture.key, str(escape(picture.caption))))
+        for picture in report.pictures()
+    }
+    return environment.get_template("report.html").render(report=report, pictures=pictures)

@@ -1,0 +1,64 @@
+"""What a run logged of its tests against baselines (`scores/comparison.json`), checked."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from smash.workbench.report.logged_run import Run
+from smash.workbench.report.run_store import Store
+
+COMPARISON = "scores/comparison.json"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure or a difference with its 95 % interval; of a difference its p-value too."""
+
+    value: float
+    low: float | None
+    high: float | None
+    p_value: float | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Intervals of a run's figures and skill, and its paired differences by baseline and score."""
+
+    n_groups: int
+    figures: dict[str, Estimate]
+    skill: dict[str, Estimate]
+    against: dict[str, dict[str, Estimate]]
+
+
+def read_comparison(store: Store, run: Run) -> Comparison | None:
+    """Returns what a run logged, None where it logged nothing or something else."""
+    return comparison_of(store.json(run, COMPARISON))
+
+
+def comparison_of(found: Any) -> Comparison | None:
+    """Returns the comparison in what was read as JSON, None where there is none."""
+    try:
+        return Comparison(
+            int(found["n_groups"]),
+            _estimates(found.get("figures", {})),
+            _estimates(found.get("skill", {})),
+            {name: _estimates(scores) for name, scores in found.get("against", {}).items()},
+        )
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return None
+
+
+def _estimates(mapping: dict[str, Any]) -> dict[str, Estimate]:
+    return {
+        name: Estimate(
+            float(one["value"] if "value" in one else one["difference"]),
+            _number(one.get("low")),
+            _number(one.get("high")),
+            _number(one.get("p_value")),
+        )
+        for name, one in mapping.items()
+        if one.get("value", one.get("difference")) is not None
+    }
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)

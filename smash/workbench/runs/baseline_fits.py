@@ -1,0 +1,113 @@
+"""The baselines a spec can name: each fitted to the run's training data, ready to forecast."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+import torch
+
+from smash.baselines import (
+    Climatology,
+    Hawkes,
+    Markov,
+    Mixture,
+    MixtureEpoch,
+    MixtureSettings,
+    Walk,
+    fit_hawkes,
+    fit_mixture,
+)
+from smash.data.dataset import Dataset
+from smash.data.protocol import PreparedData
+from smash.data.variation.folding import with_folded
+from smash.files import write_json
+from smash.law.samples import Forecaster
+from smash.simulate.simulator import HawkesProcess, Oracle
+from smash.workbench.runs import console
+from smash.workbench.runs.stages import Run
+from smash.workbench.specs.experiment_spec import ExperimentSpec
+
+FITTING_SEED = 15_485_863
+"""Added to a run's seed for fitting, so that a baseline and the model draw apart."""
+
+OnEpoch = Callable[[MixtureEpoch], None]
+
+
+def fit_baseline(
+    name: str,
+    spec: ExperimentSpec,
+    dataset: Dataset,
+    data: PreparedData,
+    device: str,
+    on_epoch: OnEpoch = lambda epoch: None,
+) -> Forecaster:
+    """Returns the baseline `name`, fitted to `data.train`.
+
+    Only a mixture looks at `data.validation`, to choose its epoch, uses `device` and calls
+    `on_epoch`; its progress is shown. The folded one sees every training sequence twice: as it is
+    and as a clock of twelve hours records it.
+
+    Raises:
+        TrainingError: when a likelihood is not finite.
+    """
+    if name in ("mixture", "folded_mixture"):
+        if name == "folded_mixture":
+            both = with_folded(data.train, spec.training.folding_day)
+            data = replace(data, train=both)
+        return _fit_mixture(spec, dataset, data, device, on_epoch)
+    fits: dict[str, Callable[[], Forecaster]] = {
+        "oracle": lambda: Oracle(HawkesProcess.from_settings(spec.data.simulator)),
+        "climatology": lambda: Climatology.fit(data.train, dataset.n_marks),
+        "markov": lambda: Markov.fit(data.train, dataset.n_marks),
+        "walk": lambda: Walk.fit(data.train, dataset.n_marks),
+        "hawkes": lambda: fit_hawkes(data.train, dataset.n_marks),
+    }
+    return fits[name]()
+
+
+def fit_and_log(name: str, run: Run) -> Forecaster:
+    """Returns the baseline `name` of a run of its own, after logging what was fitted.
+
+    The mixture is logged as it can be loaded, with its losses by epoch; the Hawkes process as its
+    parameters.
+
+    Raises:
+        TrainingError: when a likelihood is not finite.
+    """
+
+    def after_epoch(epoch: MixtureEpoch) -> None:
+        losses = {"train/loss": epoch.loss, "validation/loss": epoch.validation_loss}
+        run.tracker.log_metrics(losses | {"train/seconds": epoch.seconds}, step=epoch.epoch)
+
+    fitted = fit_baseline(name, run.spec, run.dataset, run.data, run.device, after_epoch)
+    if isinstance(fitted, Mixture):
+        fitted.save(run.folder / "mixture")
+        run.tracker.log_artifact(run.folder / "mixture", "baseline")
+    elif isinstance(fitted, Hawkes):
+        write_json(run.folder / "hawkes.json", fitted.description())
+        run.tracker.log_artifact(run.folder / "hawkes.json", "baseline")
+    return fitted
+
+
+def _fit_mixture(
+    spec: ExperimentSpec, dataset: Dataset, data: PreparedData, device: str, on_epoch: OnEpoch
+) -> Mixture:
+    settings = MixtureSettings()
+    n_targets = int(data.train.is_target.sum())
+    with console.training_progress(n_targets, settings.epochs, 0) as bar:
+
+        def after_epoch(epoch: MixtureEpoch) -> None:
+            words = "epoch {epoch}/{total}: loss {loss:.4f}, validation {validation_loss:.4f}"
+            bar.epoch(epoch.epoch, words.format(total=settings.epochs, **asdict(epoch)))
+            on_epoch(epoch)
+
+        return fit_mixture(
+            data.train,
+            data.validation,
+            dataset.n_marks,
+            dataset.time_unit,
+            torch.Generator().manual_seed(spec.seed + FITTING_SEED),
+            settings,
+            device,
+            bar.batch,
+            after_epoch,
+        )

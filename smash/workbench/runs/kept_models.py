@@ -1,0 +1,68 @@
+"""`python -m smash.workbench.runs.kept_models RUN_ID NAME`: a run's model kept with its spec and scores.
+
+The folder `experiments/pretrained/NAME` needs no tracking server: `smash.load`, `--from` and
+`python -m smash forecast` take it, and check by its manifest that it is as it was kept.
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+PRETRAINED = Path(__file__).parent / "pretrained"
+SCORES = "scores.json"
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+def keep(run_id: str, folder: Path) -> Path:
+    """Returns `folder`, which now holds a run's model, spec, scores and their manifest.
+
+    Raises:
+        TrackingError: when there is no such run, or it has no model.
+        CheckpointError: when its model is damaged.
+        OutputError: when it cannot be written, or `folder` holds anything but a kept model.
+    """
+    # Imported here so that --help and wrong flags answer at once.
+    from smash.files import replacing_folder, write_json, write_text
+    from smash.manifest import MANIFEST, write_manifest
+    from smash.model.smash import PARTS, Smash
+    from smash.workbench.runs.sources import SPEC_ARTIFACT, fetch_model, fetch_spec
+    from smash.workbench.specs.experiment_spec import dump_spec
+    from smash.workbench.tracking.server import find_run
+
+    run, checkpoint = find_run(run_id), fetch_model(run_id)
+    about = Smash.load(checkpoint).about
+    with replacing_folder(folder, (MANIFEST, *PARTS, SPEC_ARTIFACT, SCORES)) as beside:
+        for name in PARTS:
+            if (checkpoint / name).exists():
+                shutil.copy(checkpoint / name, beside / name)
+        write_text(beside / SPEC_ARTIFACT, dump_spec(fetch_spec(run_id)))
+        scores = {name: value for name, value in run.data.metrics.items() if name[:4] == "test"}
+        write_json(beside / SCORES, {"run_id": run_id, "scores": dict(sorted(scores.items()))})
+        write_manifest(beside, about.dataset, about.digest)
+    return folder
+
+
+@app.command()
+def main(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="A run that trained a model.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is to be called.")],
+) -> None:
+    """Keep a run's model in experiments/pretrained/NAME."""
+    from smash.errors import SmashError
+    from smash.outputs import check_name
+
+    try:
+        typer.echo(keep(run_id, PRETRAINED / check_name(name, "NAME")))
+    except SmashError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    app()

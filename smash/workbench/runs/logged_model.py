@@ -1,0 +1,105 @@
+"""A trained model packed as MLflow's generic model, so that anybody can load and serve it.
+
+The folder holds weights (safetensors), descriptions (JSON), the code of `smash` and
+`smash/workbench/runs/served_model.py`; nothing is pickled, and it loads outside this checkout. Logged as
+the run's artifact `model`, it is had with `mlflow.pyfunc.load_model("runs:/RUN_ID/model")`.
+"""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import mlflow.pyfunc
+import numpy as np
+import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
+
+import smash
+from smash.forecast.next_event import mark_names
+from smash.model.smash import Smash
+from smash.settings import SamplingSettings
+from smash.workbench.tracking.server import quiet
+
+ARTIFACT = "model"
+GAPS = ("low_90", "low_50", "median", "high_50", "high_90")
+"""What `served_model` gives of the gap; importing it here would make it this process's model."""
+REQUIRED = (
+    *("mlflow", "torch", "numpy", "pandas", "scipy", "safetensors", "annotated-types"),
+    *("contourpy", "scoringrules"),
+)
+
+
+def pack_model(checkpoint: Path, sampling: SamplingSettings, folder: Path) -> Path:
+    """Returns `folder`, which now holds the saved model in `checkpoint` as an MLflow model.
+
+    Raises:
+        CheckpointError: when there is no model in `checkpoint` or it is damaged.
+    """
+    model = Smash.load(checkpoint)
+    with tempfile.TemporaryDirectory() as scratch, quiet("mlflow.pyfunc"):
+        settings = Path(scratch) / "sampling.json"
+        settings.write_text(json.dumps(asdict(sampling), indent=2))
+        mlflow.pyfunc.save_model(
+            folder,
+            python_model=str(Path(__file__).with_name("served_model.py")),
+            artifacts={"checkpoint": str(checkpoint), "sampling": str(settings)},
+            code_paths=[str(Path(smash.__file__).parent)],
+            signature=signature(model, sampling),
+            input_example=example(model),
+            pip_requirements=[f"{name}=={_release(name)}" for name in REQUIRED],
+        )
+    return folder
+
+
+def signature(model: Smash, sampling: SamplingSettings) -> ModelSignature:
+    """Returns the columns of histories and summaries, and the parameters of a prediction."""
+    about, names = model.about, mark_names(model.about, model.n_marks)
+    time = "string" if about.time_origin else "double"
+    # Names such as 002 are text; a number sent as JSON is understood all the same.
+    mark = "long" if _plain_numbers(names) else "string"
+    gaps = [ColSpec("double", f"gap_{name}") for name in GAPS]
+    places = [ColSpec("double", name) for name in ("x_mean", "y_mean")]
+    marks = [ColSpec("double", f"mark_{name}") for name in names] if model.marked else []
+    parameters = {
+        "n_samples": sampling.total_samples,
+        "sampling_steps": sampling.sampling_steps,
+        "seed": 0,
+        "recalibrated": 0,
+    }
+    columns: list[ColSpec | TensorSpec] = [ColSpec("long", "sequence"), ColSpec(time, "time")]
+    columns += [ColSpec("double", name) for name in ("x", "y")]
+    columns += [ColSpec(mark, "mark", required=model.marked)]
+    return ModelSignature(
+        inputs=Schema(columns),
+        outputs=Schema(
+            [ColSpec("long", "sequence"), *gaps, ColSpec(time, "time_median"), *places, *marks]
+        ),
+        params=ParamSchema([ParamSpec(name, "long", d) for name, d in parameters.items()]),
+    )
+
+
+def example(model: Smash) -> pd.DataFrame:
+    """Returns a history of two events in the middle of the model's range."""
+    scaler = model.scaler
+    gap = float(scaler.unscale_gap(np.array([0.5]))[0])
+    x, y = model.about.geography.written(scaler.unscale_location(np.array([[0.5, 0.5]])))[0]
+    times = model.about.clock.times(gap * np.array([1.0, 2.0]))
+    names = mark_names(model.about, model.n_marks)
+    time = [t.isoformat() if isinstance(t, pd.Timestamp) else float(t) for t in times]
+    events = {"sequence": [0, 0], "time": time, "x": [x, x], "y": [y, y]}
+    mark = int(names[0]) if _plain_numbers(names) else names[0]
+    return pd.DataFrame(events | ({"mark": [mark, mark]} if model.marked else {}))
+
+
+def _plain_numbers(names: Sequence[str]) -> bool:
+    """Returns True where all names are whole numbers as a computer writes them."""
+    return all(name.isascii() and name.isdigit() and str(int(name)) == name for name in names)
+
+
+def _release(name: str) -> str:
+    """Returns a package's version without the build it came as, which no index holds."""
+    return version(name).partition("+")[0]

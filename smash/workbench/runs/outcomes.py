@@ -1,0 +1,99 @@
+"""What the runs of one call gave: mean and deviation over seeds, printed and as JSON."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from smash.data import Dataset
+from smash.workbench.runs import console
+from smash.workbench.runs.environment import environment_tags
+from smash.workbench.specs.experiment_spec import ExperimentSpec, spec_digest
+
+Stage = Literal["train", "test", "time", "baselines", "all"]
+Profile = Literal["full", "quick"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for on the command line, beside the spec."""
+
+    stage: Stage = "all"
+    source: str | None = None
+    resume: str | None = None
+    profile: Profile = "full"
+    summary: Path | None = None
+    register: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run gave: its id and the test figures by forecaster; the model's under `model`.
+
+    `comparison` holds the model against the baselines (`smash.scores.bootstrap.compare`).
+    """
+
+    run_id: str
+    seed: int
+    protocol: str
+    figures: Mapping[str, Mapping[str, float]]
+    times: Mapping[str, float]
+    comparison: Mapping[str, Any] = field(default_factory=dict)
+
+
+def summary(
+    spec: ExperimentSpec, request: Request, dataset: Dataset, outcomes: list[Outcome]
+) -> dict:
+    """Returns test figures with all that is needed to tell where they came from, for JSON."""
+    tags = environment_tags(spec.device)
+    return {
+        "name": spec.name,
+        "dataset": dataset.name,
+        "protocol": spec.protocol,
+        "profile": request.profile,
+        "source": request.source,
+        "spec_digest": spec_digest(spec),
+        "data_digest": dataset.digest,
+        "commit": tags["env/commit"],
+        "dirty": tags["env/dirty"],
+        "device": tags["env/device_name"],
+        "runs": [
+            {"run_id": o.run_id, "seed": o.seed, "figures": o.figures, "times": o.times}
+            for o in outcomes
+        ],
+        "figures": {name: values["mean"] for name, values in statistics_of(outcomes).items()},
+    }
+
+
+def statistics_of(outcomes: list[Outcome], of: str = "model") -> dict[str, dict[str, float]]:
+    """Returns mean and standard deviation over seeds of each test figure of a forecaster."""
+    names = outcomes[0].figures.get(of, {})
+    values = {name: [o.figures[of][name] for o in outcomes] for name in names}
+    return {
+        name: {"mean": float(np.mean(v)), "sd": float(np.std(v, ddof=1)) if len(v) > 1 else 0.0}
+        for name, v in values.items()
+    }
+
+
+def report_outcomes(spec: ExperimentSpec, outcomes: list[Outcome]) -> None:
+    """Prints the figures of all outcomes; with several seeds their mean and deviation."""
+    if times := outcomes[0].times:
+        for name, value in times.items():
+            console.say(f"{name.replace('_', ' ')}: {value:.4g}")
+    if not outcomes[0].figures:
+        return
+    columns = dict(outcomes[0].figures)
+    if len(outcomes) > 1 and "model" in columns:
+        statistics = statistics_of(outcomes)
+        columns = {kind: {n: v[kind] for n, v in statistics.items()} for kind in ("mean", "sd")}
+    elif len(outcomes) > 1:
+        columns = {
+            name: {n: v["mean"] for n, v in statistics_of(outcomes, name).items()}
+            for name in columns
+        }
+    title = f"{spec.name}: test figures, protocol {outcomes[0].protocol}"
+    console.show_figures(title, columns)
+    if len(outcomes) == 1 and outcomes[0].comparison.get("against"):
+        console.show_comparison(f"{spec.name}: the model against baselines", outcomes[0].comparison)

@@ -1,0 +1,198 @@
+"""The logged model: histories in, a summary of each next event out. MLflow loads this file.
+
+It is logged as code ("models from code"), so nothing is pickled, and needs only `smash` and what
+that imports. A request that cannot be answered is refused with the reason and status 400, and the
+server goes on.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import torch
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import PythonModel, PythonModelContext
+
+from smash.data.batching import ScaledSequences
+from smash.data.events import EventSequences
+from smash.data.rows import read_sequences
+from smash.data.tables import Table
+from smash.errors import DataError, ForecastError, SmashError
+from smash.forecast.histories import COLUMNS, History, read_history
+from smash.forecast.next_event import mark_names
+from smash.law.samples import Samples
+from smash.model.smash import Smash
+from smash.sampling import sample_blocks, to_samples
+from smash.scores.recalibration import Recalibration, way_of
+from smash.settings import SamplingSettings
+
+PERCENT = {"low_90": 5, "low_50": 25, "median": 50, "high_50": 75, "high_90": 95}
+MOST_EVENTS = 200_000
+MOST_WORK = 100_000_000
+"""Events of a request, and its sequences × samples × steps: some minutes on a CPU."""
+
+
+class NextEvent(PythonModel):
+    """Summaries of samples of the event after each history."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Reads the model and how it is sampled from the logged artifacts."""
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.model = Smash.load(context.artifacts["checkpoint"], device)
+        sampling = json.loads(Path(context.artifacts["sampling"]).read_text())
+        self.settings = SamplingSettings(**sampling)
+        self.recalibration = Recalibration.load(Path(context.artifacts["checkpoint"]))
+
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """Returns a row a sequence: gap quantiles, mean location, mark probabilities.
+
+        `model_input` has a row an event of its `sequence`: `time` (a number, or a timestamp where
+        the training data had these), `x`, `y` (longitude and latitude where the training data had
+        these) and, for a marked model, `mark`, by name. `gap_…`
+        count from the last event; `gap_low_90` and `gap_high_90` hold 90 % of the samples between
+        them; with the parameter `recalibrated` of 1 they and the probabilities are corrected by
+        validation data.
+
+        Raises:
+            MlflowException: with the reason, for a request that cannot be answered.
+        """
+        try:
+            return self._summaries(model_input, params or {})
+        except SmashError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from error
+
+    def _summaries(self, model_input: pd.DataFrame, chosen: dict[str, Any]) -> pd.DataFrame:
+        total = int(chosen.get("n_samples", self.settings.total_samples))
+        steps = int(chosen.get("sampling_steps", self.settings.sampling_steps))
+        settings = replace(
+            self.settings,
+            total_samples=total,
+            n_samples=min(total, self.settings.n_samples),
+            sampling_steps=steps,
+            per_step=steps,
+        )
+        seed = int(chosen.get("seed", 0))
+        _check_size(model_input, total, steps, seed)
+        generator = torch.Generator(self.model.device).manual_seed(seed)
+        correct = self._correction(bool(chosen.get("recalibrated", 0)))
+        names, histories = _histories(model_input, self.model)
+        with_next = _with_next(histories)
+        summaries = [
+            _summary(
+                correct(self._samples(with_next, indices, settings, generator)),
+                [histories[i] for i in indices],
+                self.model,
+            )
+            for indices in _groups(len(histories), settings.test_batch_size)
+        ]
+        return pd.concat(summaries, ignore_index=True).assign(sequence=names)[
+            ["sequence", *summaries[0].columns]
+        ]
+
+    def _correction(self, recalibrated: bool) -> Callable[[Samples], Samples]:
+        """Returns what is done to samples before they are summed up."""
+        if not recalibrated:
+            return lambda samples: samples
+        if self.recalibration is None or self.recalibration.drawn_by != way_of(self.settings):
+            raise DataError(
+                "recalibrated: this model was logged without a recalibration of its samples; "
+                "leave it out, or take a run that was tested with validation data to recalibrate by"
+            )
+        return self.recalibration.corrected
+
+    @torch.no_grad()
+    def _samples(
+        self,
+        histories: EventSequences,
+        indices: list[int],
+        settings: SamplingSettings,
+        generator: torch.Generator,
+    ) -> Samples:
+        scaled = ScaledSequences(histories, self.model.scaler, str(self.model.device))
+        batch = scaled.batch(indices)
+        # The last row stands for the event to come; the context before it is the history's.
+        rows = torch.arange(len(indices), device=self.model.device)
+        contexts = self.model.encoder(batch)[rows, batch.length - 2]
+        *_, last = sample_blocks(self.model, contexts, settings, generator)
+        return to_samples(last.chains, self.model.scaler)
+
+
+def _check_size(table: pd.DataFrame, n_samples: int, steps: int, seed: int) -> None:
+    if n_samples < 2 or steps < 1 or seed < 0:
+        raise ForecastError(
+            f"n_samples {n_samples}, sampling_steps {steps}, seed {seed}: give 2, 1 and 0 or more"
+        )
+    if len(table) > MOST_EVENTS:
+        raise ForecastError(f"{len(table)} events in one request; send {MOST_EVENTS} at most")
+    n_sequences = table["sequence"].nunique() if "sequence" in table else 1
+    if n_sequences * n_samples * steps > MOST_WORK:
+        raise ForecastError(
+            f"{n_sequences} sequences x {n_samples} samples x {steps} steps are too many for one "
+            f"request; {MOST_WORK:.0e} at most"
+        )
+
+
+def _histories(table: pd.DataFrame, model: Smash) -> tuple[np.ndarray, list[History]]:
+    """Returns the sequences' names and their checked events."""
+    if len(table) == 0:
+        raise DataError("histories: no rows; give a row an event")
+    sequence, labels = read_sequences(Table.of(table, "histories"), "sequence")
+    rows = [np.flatnonzero(sequence == i) for i in range(len(labels))]
+    names = table["sequence"].to_numpy()[[first for first, *_ in rows]]
+    return names, [
+        read_history(
+            table.iloc[of_sequence], model.about, model.n_marks, columns=COLUMNS, label=label
+        )
+        for label, of_sequence in zip(labels, rows, strict=True)
+    ]
+
+
+def _with_next(histories: list[History]) -> EventSequences:
+    """Returns the histories' events as sequences, each with a row more for the event to come.
+
+    That row repeats the last event; no context looks at it.
+    """
+    events = [history.events for history in histories]
+    rows = [np.append(np.arange(len(one.time)), len(one.time) - 1) for one in events]
+    marks = [one.mark[r] for one, r in zip(events, rows, strict=True) if one.mark is not None]
+    return EventSequences(
+        np.concatenate([one.time[r] for one, r in zip(events, rows, strict=True)]),
+        np.concatenate([one.location[r] for one, r in zip(events, rows, strict=True)]),
+        np.concatenate(marks) if marks else None,
+        np.concatenate([[0], np.cumsum([len(r) for r in rows])]),
+        np.concatenate([one.window for one in events]),
+        "histories",
+    )
+
+
+def _groups(n: int, size: int) -> list[list[int]]:
+    return [list(range(start, min(start + size, n))) for start in range(0, n, size)]
+
+
+def _summary(samples: Samples, histories: list[History], model: Smash) -> pd.DataFrame:
+    quantiles = np.percentile(samples.gap, list(PERCENT.values()), axis=1)
+    columns = {f"gap_{name}": row for name, row in zip(PERCENT, quantiles, strict=True)}
+    last = np.array([history.last for history in histories])
+    times = model.about.clock.times(last + columns["gap_median"])
+    stamps = isinstance(times, pd.DatetimeIndex)
+    columns["time_median"] = np.array([t.isoformat() for t in times]) if stamps else times
+    places = model.about.geography.written(samples.location.mean(axis=1))
+    columns["x_mean"], columns["y_mean"] = places.T
+    if samples.mark_probability is not None:
+        names = mark_names(model.about, model.n_marks)
+        for name, probability in zip(names, samples.mark_probability.T, strict=True):
+            columns[f"mark_{name}"] = probability
+    return pd.DataFrame(columns)
+
+
+mlflow.models.set_model(NextEvent())

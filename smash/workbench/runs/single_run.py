@@ -1,0 +1,162 @@
+"""One run of one seed, new or gone on with: its stages, and its baselines as runs below it.
+
+A stage that a run has finished and sent all of is not done again: what it gave is read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+from mlflow.entities import Run as LoggedRun
+
+from smash.data import Dataset
+from smash.data.protocol import prepare
+from smash.forecast.model_forecaster import ModelForecaster
+from smash.law.samples import Forecaster
+from smash.model.smash import Smash
+from smash.workbench.runs import console, stages
+from smash.workbench.runs.baseline_fits import fit_and_log
+from smash.workbench.runs.comparison import log_comparison, log_estimators, skills
+from smash.workbench.runs.futures_scores import score_rolled_out
+from smash.workbench.runs.outcomes import Outcome, Request
+from smash.workbench.runs.recalibrated_scores import recalibrate
+from smash.workbench.runs.resumption import (
+    BASELINE,
+    SEED,
+    below,
+    is_finished,
+    one_with,
+    tested_before,
+)
+from smash.workbench.runs.run_description import tags_of
+from smash.workbench.runs.run_opening import Opening, opened
+from smash.workbench.runs.sources import Source, fetch_model
+from smash.workbench.runs.stages import Run, Tested
+from smash.workbench.runs.validation import validate
+from smash.workbench.specs.experiment_spec import ExperimentSpec
+from smash.workbench.tracking.server import find_run
+from smash.workbench.tracking.tracker import Store, Tracker
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the runs of a call have in common: what was asked for, the data, where they go."""
+
+    request: Request
+    dataset: Dataset
+    store: Store
+    source: Source | None = None
+
+
+def run_one(
+    task: Task, spec: ExperimentSpec, parent: str | None = None, earlier: str | None = None
+) -> Outcome:
+    """Returns what a run of one seed gave; a new one, or `earlier` gone on with."""
+    request = task.request
+    tags = tags_of(spec, request.stage, request.profile) | {SEED: str(spec.seed)}
+    tags |= {"from": task.source.name} if task.source else {}
+    tags |= {"register": "true"} if request.register else {}
+    opening = Opening(f"{spec.name} seed {spec.seed}", tags, parent, earlier, audited=True)
+    with opened(task.store, spec, task.dataset, opening) as tracker:
+        console.say(f"run {tracker.run_id} of {spec.name}, seed {spec.seed}")
+        return _run_stages(prepared(task, spec, tracker), task, resume=earlier is not None)
+
+
+def prepared(task: Task, spec: ExperimentSpec, tracker: Tracker) -> Run:
+    """Returns the run with its data as the protocol has them."""
+    data = prepare(task.dataset, spec.protocol, spec.scaling)
+    return Run(spec, task.dataset, data, tracker, spec.device)
+
+
+def tested(run: Run, forecaster: Forecaster) -> Tested:
+    """Returns what a forecaster scores in a run, after recalibrating it and logging all of it."""
+    found = stages.test(run, forecaster, recalibrate(run, forecaster))
+    score_rolled_out(run, forecaster)
+    run.tracker.mark_done("test")
+    return found
+
+
+def _run_stages(run: Run, task: Task, resume: bool) -> Outcome:
+    stage = task.request.stage
+    if stage == "baselines":
+        baselines = _run_baselines(run, task, resume)
+        log_estimators(run, _tables(baselines))
+        return _outcome(run, figures=_figures(baselines))
+    model = task.source.model if task.source else _trained(run, resume)
+    forecaster = ModelForecaster(model, run.spec.sampling)
+    if stage == "time":
+        return _outcome(run, times=stages.measure_time(run, forecaster))
+    if stage == "train":
+        return _outcome(run)
+    done = "test" in run.tracker.done
+    found = tested_before(find_run(run.tracker.run_id)) if done else tested(run, forecaster)
+    baselines = _run_baselines(run, task, resume)
+    comparison = log_comparison(run, found.table, _tables(baselines))
+    log_estimators(run, {"model": found.table, **_tables(baselines)})
+    figures = {"model": found.figures | skills(comparison), **_figures(baselines)}
+    return _outcome(run, figures=figures, comparison=comparison)
+
+
+def _trained(run: Run, resume: bool) -> Smash:
+    """Returns the run's model, trained and validated as far as it was not yet."""
+    if "train" in run.tracker.done:
+        model = Smash.load(fetch_model(run.tracker.run_id), run.device)
+    else:
+        model = stages.train(run, resume)
+        run.tracker.mark_done("train")
+    if run.spec.scores.validation_samples and "validation" not in run.tracker.done:
+        console.say(f"validation: relative score {validate(run, model)['relative_score']:.4f}")
+        run.tracker.mark_done("validation")
+    return model
+
+
+def _outcome(run: Run, **found: Any) -> Outcome:
+    about = (run.tracker.run_id, run.spec.seed, run.spec.protocol)
+    return Outcome(*about, **({"figures": {}, "times": {}} | found))
+
+
+def _run_baselines(run: Run, task: Task, resume: bool) -> dict[str, Tested]:
+    """Returns the spec's baselines as tested, in its order.
+
+    Climatology comes first, so that the others can be held against it.
+    """
+    earlier = below(task.store, run.tracker.run_id) if resume else []
+    found: dict[str, Tested] = {}
+    for name in sorted(run.spec.baselines, key=lambda name: name != "climatology"):
+        before = one_with(earlier, BASELINE, name)
+        if before and is_finished(before):
+            console.say(f"baseline {name}: done")
+            found[name] = tested_before(before)
+        else:
+            found[name] = _run_baseline(run, task, name, _tables(found), before)
+    return {name: found[name] for name in run.spec.baselines}
+
+
+def _run_baseline(
+    run: Run, task: Task, name: str, others: Mapping[str, pd.DataFrame], before: LoggedRun | None
+) -> Tested:
+    """Returns a baseline as tested in a run of its own; `before` is the run of an earlier try."""
+    console.say(f"baseline {name}")
+    tags = tags_of(run.spec, task.request.stage, task.request.profile) | {
+        BASELINE: name,
+        "compared_with": run.tracker.run_id,
+    }
+    earlier = before.info.run_id if before else None
+    opening = Opening(f"{run.spec.name} {name}", tags, run.tracker.run_id, earlier)
+    with opened(task.store, run.spec, run.dataset, opening) as tracker:
+        own = replace(run, tracker=tracker)
+        if "test" in tracker.done:
+            found = tested_before(find_run(tracker.run_id))
+        else:
+            found = tested(own, fit_and_log(name, own))
+        comparison = log_comparison(own, found.table, others)
+        return replace(found, figures=found.figures | skills(comparison))
+
+
+def _tables(found: Mapping[str, Tested]) -> dict[str, pd.DataFrame]:
+    return {name: one.table for name, one in found.items()}
+
+
+def _figures(found: Mapping[str, Tested]) -> dict[str, dict[str, float]]:
+    return {name: one.figures for name, one in found.items()}

@@ -1,0 +1,168 @@
+"""Specs: the YAML files that say what a run does, their schema, and overrides of single keys.
+
+A spec's sections are the dataclasses of `smash.settings`; their bounds are checked here and
+nowhere else, what they ask of each other in `smash.workbench.specs.contradictions`. Values are taken at
+their word: `"0.2"` is text, `true` is not 1, NaN is no number.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le, MaxLen, MinLen
+from pydantic import BaseModel, Field, StringConstraints, model_validator
+
+from smash.errors import SpecError
+from smash.settings import (
+    DataSettings,
+    ModelSettings,
+    ObjectiveSettings,
+    SamplingSettings,
+    ScalingSettings,
+    ScoreSettings,
+    TrainingSettings,
+)
+from smash.workbench.specs import keys, strict_yaml
+from smash.workbench.specs.contradictions import contradictions
+from smash.workbench.specs.schema import STRICT, put, read_mapping, validate
+
+Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
+Device = Annotated[
+    str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$"), "(auto, cpu, cuda or cuda:N)"
+]
+Baseline = Literal["oracle", "climatology", "markov", "walk", "hawkes", "mixture", "folded_mixture"]
+QUICK_STEPS, QUICK_SAMPLES, QUICK_SEQUENCES = 500, 10, 8
+
+
+class ExperimentSpec(BaseModel):
+    """Everything a run depends on but the code and the machine.
+
+    `name` is the data set's unless given. `seeds`, when not empty, asks for one run a seed and
+    replaces `seed`; with `ensemble` the mixture of their models is tested too. `threads: 0` leaves
+    the number of CPU threads to PyTorch. `deterministic` holds a GPU to kernels that give the same
+    bits every time.
+    """
+
+    model_config = STRICT
+
+    data: DataSettings = DataSettings()
+    name: Annotated[str, MinLen(1)] = Field(default_factory=lambda valid: valid["data"].name)
+    description: str = ""
+    protocol: Literal["strict", "original"] = "strict"
+    scaling: ScalingSettings = ScalingSettings()
+    model: ModelSettings = ModelSettings()
+    objective: ObjectiveSettings = ObjectiveSettings()
+    training: TrainingSettings = TrainingSettings()
+    sampling: SamplingSettings = SamplingSettings()
+    scores: ScoreSettings = ScoreSettings()
+    baselines: tuple[Baseline, ...] = ()
+    seed: Seed = 0
+    seeds: Annotated[tuple[Seed, ...], MaxLen(1000)] = ()
+    ensemble: bool = False
+    device: Device = "auto"
+    threads: Annotated[int, Ge(0), Le(1024)] = 0
+    deterministic: bool = False
+
+    @model_validator(mode="after")
+    def _check_together(self) -> "ExperimentSpec":
+        if problems := contradictions(self):
+            raise ValueError("\n".join(problems))
+        return self
+
+
+def load_spec(path: Path | str, overrides: Sequence[str] = ()) -> ExperimentSpec:
+    """Returns the spec in a YAML file, with `overrides` such as `sigma_time=0.3` applied.
+
+    Raises:
+        SpecError: listing every problem of the file, one a line: key, what was expected, what
+            was given; the nearest known key for an unknown one.
+    """
+    return spec_from_mapping(apply_overrides(read_mapping(path), overrides), str(path))
+
+
+def spec_from_mapping(mapping: Mapping[str, Any], source: str = "spec") -> ExperimentSpec:
+    """Returns the spec with these keys; those left out take their defaults.
+
+    Raises:
+        SpecError: as `load_spec`; `source` stands before the problems.
+    """
+    return validate(ExperimentSpec, mapping, source)
+
+
+def apply_overrides(mapping: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Returns a copy of `mapping` with each `key=value` put in place; values are YAML.
+
+    A key is dotted (`model.sigma_time`), its unambiguous ending (`sigma_time`) or an alias
+    (`epochs`); a later override wins.
+
+    Raises:
+        SpecError: listing every override that cannot be read, one a line.
+    """
+    result, problems = deepcopy(dict(mapping)), []
+    for override in overrides:
+        try:
+            put(result, *_read_override(override))
+        except SpecError as error:
+            problems.append(f"--set {override}: {error}")
+    if problems:
+        raise SpecError("\n".join(problems))
+    return result
+
+
+def spec_to_mapping(spec: ExperimentSpec) -> dict[str, Any]:
+    """Returns the spec as plain dicts, lists and values, every key written out."""
+    values = spec.model_dump(mode="json")
+    return {"name": values.pop("name"), "description": values.pop("description"), **values}
+
+
+def dump_spec(spec: ExperimentSpec) -> str:
+    """Returns the spec as YAML; loading it gives an equal spec."""
+    return strict_yaml.dump(spec_to_mapping(spec))
+
+
+def flatten(spec: ExperimentSpec) -> dict[str, str]:
+    """Returns every dotted key with its value as text, for a run's parameters."""
+    flat = {}
+    for dotted in keys.leaves(ExperimentSpec):
+        value: Any = spec_to_mapping(spec)
+        for part in dotted.split("."):
+            value = value[part]
+        flat[dotted] = value if isinstance(value, str) else json.dumps(value)
+    return flat
+
+
+def spec_digest(spec: ExperimentSpec) -> str:
+    """Returns the SHA-256 of the spec: equal for equal specs, however they were written."""
+    canonical = json.dumps(spec_to_mapping(spec), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def quick_profile(spec: ExperimentSpec) -> ExperimentSpec:
+    """Returns the spec with sampling cut to 500 steps, 10 samples and 8 test sequences.
+
+    What was smaller already stays. Figures of such a run say whether things work, no more.
+    """
+    full = spec.sampling
+    steps = min(QUICK_STEPS, full.sampling_steps)
+    # Every member of an ensemble gives its share.
+    total = min(max(QUICK_SAMPLES, len(spec.seeds)), full.total_samples)
+    quick = replace(
+        full,
+        sampling_steps=steps,
+        per_step=min(full.per_step, steps),
+        total_samples=total,
+        n_samples=min(full.n_samples, total),
+        max_sequences=min(full.max_sequences or QUICK_SEQUENCES, QUICK_SEQUENCES),
+    )
+    return spec.model_copy(update={"sampling": quick})
+
+
+def _read_override(override: str) -> tuple[str, Any]:
+    key, equals, value = override.partition("=")
+    if not equals:
+        raise SpecError("expected key=value")
+    return keys.resolve(key.strip(), ExperimentSpec), strict_yaml.parse(value, "value")

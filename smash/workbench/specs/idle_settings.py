@@ -1,0 +1,175 @@
+"""Settings that were changed and play no part in a run: harmless, and said on the terminal.
+
+`docs/settings.md` holds the table of it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from smash.workbench.specs.contradictions import own_files, value_of
+from smash.workbench.specs.schema import given
+
+if TYPE_CHECKING:
+    from smash.workbench.specs.experiment_spec import ExperimentSpec as Spec
+
+
+@dataclass(frozen=True)
+class Part:
+    """`settings` play a part only where `plays` says, in words `where`."""
+
+    settings: tuple[str, ...]
+    where: str
+    plays: Callable[["Spec"], bool]
+
+
+def idle_settings(spec: "Spec", marked: bool | None = None) -> list[str]:
+    """Returns a line for each setting that was changed from its default and plays no part.
+
+    `marked` says whether the data have marks, where that is known.
+    """
+    default = type(spec)()
+    if marked is not None:
+        spec = spec.model_copy(update={"data": replace(spec.data, marked=marked)})
+    return [
+        f"{setting}: {_written(value)} plays no part here; it does {part.where.replace('`', '')}"
+        for part in PARTS
+        if not part.plays(spec)
+        for setting in part.settings
+        if (value := value_of(spec, setting)) != value_of(default, setting)
+    ]
+
+
+def table() -> str:
+    """Returns the parts as a Markdown table."""
+    rows = [f"| {', '.join(f'`{s}`' for s in part.settings)} | {part.where} |" for part in PARTS]
+    return "\n".join(["| setting | plays a part |", "|---|---|", *rows]) + "\n"
+
+
+def _written(value: Any) -> str:
+    """Returns a value as it is written in a spec; a section's are told by its name alone."""
+    if hasattr(value, "__dataclass_fields__"):
+        return "what is set there"
+    return given(list(value) if isinstance(value, tuple) else value)
+
+
+def _likelihood(spec: "Spec") -> bool:
+    return spec.objective.kind == "likelihood"
+
+
+def _langevin(spec: "Spec") -> bool:
+    return spec.sampling.sampler == "langevin"
+
+
+def _mixture(spec: "Spec") -> bool:
+    return spec.model.location_law == "mixture"
+
+
+def _simulates(spec: "Spec") -> bool:
+    return spec.data.name.lower() == "simulated" and not own_files(spec.data)
+
+
+def _location_steps(spec: "Spec") -> bool:
+    if _langevin(spec):
+        return spec.sampling.denoise == "tweedie" and spec.data.marked is not False
+    return not _mixture(spec)
+
+
+def _grid_points(spec: "Spec") -> bool:
+    return spec.sampling.time_table if _langevin(spec) else not _likelihood(spec)
+
+
+PARTS = (
+    Part(("data.simulator",), "with `data.name=simulated`", _simulates),
+    Part(("data.columns",), "with files of your own", lambda s: own_files(s.data)),
+    Part(
+        ("data.mark_names", "data.mark_edges", "data.time_origin"),
+        "with files of your own",
+        lambda s: own_files(s.data),
+    ),
+    Part(
+        ("scaling.floor",),
+        "with `scaling.log_normalization=true`, where `scaling.resolution` finds no cells",
+        lambda s: s.scaling.log_normalization and isinstance(s.scaling.resolution, str),
+    ),
+    Part(
+        ("model.location_components", "model.recent_events"),
+        "with `model.location_law=mixture`",
+        _mixture,
+    ),
+    Part(("model.sigma_loc",), "with `model.location_law=score`", lambda s: not _mixture(s)),
+    Part(("model.mark_in_location",), "with marked data", lambda s: s.data.marked is not False),
+    Part(
+        ("model.sigma_time", "objective.loss_lambda", "objective.smooth"),
+        "with `objective.kind=score_matching`",
+        lambda s: not _likelihood(s),
+    ),
+    Part(("objective.law_points",), "with `objective.kind=likelihood`", _likelihood),
+    Part(
+        ("training.thinning_period",), "with `training.thinning`", lambda s: s.training.thinning > 0
+    ),
+    Part(
+        ("training.folding_day",),
+        "with `training.folding` or the baseline `folded_mixture`",
+        lambda s: s.training.folding > 0 or "folded_mixture" in s.baselines,
+    ),
+    Part(
+        ("training.sample_every",),
+        "up to `training.total_epochs`",
+        lambda s: s.training.sample_every <= s.training.total_epochs,
+    ),
+    Part(
+        ("training.warmup_epochs",),
+        "in full up to `training.total_epochs`",
+        lambda s: s.training.warmup_epochs <= s.training.total_epochs,
+    ),
+    Part(
+        (
+            "sampling.langevin_step",
+            "sampling.sampling_steps",
+            "sampling.per_step",
+            "sampling.n_samples",
+            "sampling.time_table",
+        ),
+        "with `sampling.sampler=langevin`",
+        _langevin,
+    ),
+    Part(
+        ("sampling.cuda_graph",),
+        "with `sampling.sampler=langevin` on a GPU",
+        lambda s: _langevin(s) and s.device != "cpu",
+    ),
+    Part(
+        ("sampling.support",),
+        "with `sampling.sampler=inverse_cdf`, unless time and place have densities",
+        lambda s: not _langevin(s) and not _mixture(s),
+    ),
+    Part(
+        ("sampling.grid_points",),
+        "with `inverse_cdf` after score matching, or with `sampling.time_table`",
+        _grid_points,
+    ),
+    Part(
+        ("sampling.location_steps",),
+        "with `inverse_cdf` and `model.location_law=score`, or marked `langevin` and `tweedie`",
+        _location_steps,
+    ),
+    Part(("sampling.denoise",), "unless time and place have densities", lambda s: not _mixture(s)),
+    Part(
+        ("scores.validation_sequences",),
+        "with `scores.validation_samples`",
+        lambda s: s.scores.validation_samples > 0,
+    ),
+    Part(
+        ("scores.recalibration_samples",),
+        "with `protocol: strict`",
+        lambda s: s.protocol == "strict",
+    ),
+    Part(
+        ("scores.futures_paths",),
+        "with `scores.futures_horizon`",
+        lambda s: s.scores.futures_horizon > 0,
+    ),
+    Part(("seed",), "without `seeds`", lambda s: not s.seeds),
+    Part(("deterministic",), "on a GPU", lambda s: s.device != "cpu"),
+)

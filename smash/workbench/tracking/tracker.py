@@ -1,0 +1,449 @@
+"""Runs in MLflow: needs no server, survives one that goes away.
+
+Nothing set, everything is kept in `mlflow.db` and `mlruns/` in the current folder, and `mlflow ui`
+there shows it. With `MLFLOW_TRACKING_URI` set it goes to that server or database.
+
+Everything a run logs passes through one `BackgroundWriter`, so training never waits. NaN comes
+back from MLflow as NaN; infinity comes back as the largest float, 1.797e308.
+"""
+
+import getpass
+import json
+import logging
+import re
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from requests import RequestException
+
+from smash.data.dataset import Dataset
+from smash.errors import OutputError, TrackingError
+from smash.workbench.tracking.delivery import Logged, is_final, left_by, send
+from smash.workbench.tracking.operations import (
+    Artifact,
+    DatasetInput,
+    Metrics,
+    Params,
+    Status,
+    Tags,
+    Write,
+    save_writes,
+)
+from smash.workbench.tracking.queue import BackgroundWriter
+from smash.workbench.tracking.server import (
+    artifact_location,
+    find_run,
+    open_client,
+    shown,
+    tracking_uri,
+)
+from smash.workbench.tracking.system_metrics import SystemMetrics
+
+if TYPE_CHECKING:  # a second that a run without figures need not wait
+    from matplotlib.figure import Figure
+
+logger = logging.getLogger(__name__)
+
+SPOOL = Path("runs/unsent")
+DEADLINE = 120.0
+"""Seconds that the end of a run, or the start of another, waits for a server that is away."""
+HASTE = 15.0
+"""Seconds that the end of an interrupted run waits: a scheduler kills what is slow to leave."""
+DONE = "done/"
+"""Begins the tags of stages that a run has finished and sent all of; a resumed run skips them."""
+MAX_PARAM, MAX_TAG, MAX_DIGEST = 6000, 8000, 36
+Answer = TypeVar("Answer")
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Store:
+    """An experiment on a tracking server that has answered; makes and resumes runs."""
+
+    client: MlflowClient
+    uri: str
+    experiment_id: str
+    spool: Path
+
+    def start(
+        self,
+        name: str,
+        tags: Mapping[str, str] | None = None,
+        parent: str | None = None,
+        system_metrics: bool = True,
+    ) -> "Tracker":
+        """Returns the tracker of a new run, a child of run `parent` where one is given.
+
+        Raises:
+            TrackingError: when the server stays away or refuses.
+        """
+        all_tags = {
+            "mlflow.user": _user(),
+            "mlflow.source.name": Path(sys.argv[0]).name,
+            "mlflow.source.type": "LOCAL",
+            **({"mlflow.parentRunId": parent} if parent else {}),
+            **(tags or {}),
+        }
+        cut = _cut_values(all_tags, MAX_TAG)
+        return self._opened(
+            lambda: self.client.create_run(self.experiment_id, run_name=name, tags=cut),
+            system_metrics,
+        )
+
+    def resume(self, run_id: str, system_metrics: bool = True) -> "Tracker":
+        """Returns the tracker of an existing run, which is running again.
+
+        What its earlier process could not send is sent first; metrics that it has are not logged
+        again.
+
+        Raises:
+            TrackingError: when there is no such run, or the server stays away.
+        """
+        run = find_run(run_id, self.uri)
+
+        def running() -> Run:
+            self.client.update_run(run_id, status="RUNNING")
+            return run
+
+        return self._opened(running, system_metrics, resumed=True)
+
+    def _opened(
+        self, request: Callable[[], Run], system_metrics: bool, resumed: bool = False
+    ) -> "Tracker":
+        """Returns the tracker of the run that a request opens.
+
+        The request is made by another thread, as interruptions come to the first alone: a run that
+        is opened all the same is ended, or it would seem to run for ever.
+        """
+        opening = _in_thread(lambda: self._patiently(request))
+        try:
+            return Tracker(self, opening.result(), system_metrics, resumed)
+        except BaseException:
+            with suppress(Exception):
+                run_id = opening.result(HASTE).info.run_id
+                self.client.set_terminated(run_id, "KILLED")
+            raise
+
+    def find(self, tags: Mapping[str, str]) -> list[Run]:
+        """Returns the experiment's runs with these tags, the oldest first.
+
+        Raises:
+            TrackingError: when the server stays away or refuses.
+        """
+        wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+        found: list[Run] = []
+        token: str | None = None
+        while token is None or token:
+            page = self._patiently(partial(self._search, wanted, token))
+            found += page
+            token = page.token or ""
+        return found
+
+    def _search(self, wanted: str, token: str | None) -> Any:
+        return self.client.search_runs(
+            [self.experiment_id], wanted, order_by=["attributes.start_time ASC"], page_token=token
+        )
+
+    def _patiently(self, request: Callable[[], Answer]) -> Answer:
+        """Returns the server's answer, asking again for `DEADLINE` seconds while it is away."""
+        last = time.monotonic() + DEADLINE
+        warned = False
+        while True:
+            try:
+                return request()
+            except (MlflowException, RequestException, OSError) as error:
+                if is_final(error) or time.monotonic() > last:
+                    raise TrackingError(f"{shown(self.uri)}: {error}") from error
+                if not warned:
+                    logger.warning("tracking: %s is away; waiting for it", shown(self.uri))
+                warned = True
+                time.sleep(1.0)
+
+
+def connect(experiment: str, uri: str | None = None, spool: Path = SPOOL) -> Store:
+    """Returns the store of an experiment, made if it is new, on a server that has answered.
+
+    Args:
+        experiment: name of the MLflow experiment.
+        uri: tracking server; by default `MLFLOW_TRACKING_URI` or `./mlflow.db`.
+        spool: folder for what waits to be sent, and for what could not be.
+
+    Raises:
+        TrackingError: within seconds, naming the URI and what to do.
+    """
+    uri, spool = uri or tracking_uri(), spool.resolve()
+    client = open_client(uri)
+    try:
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            location = artifact_location(uri, experiment)
+            made = client.create_experiment(experiment, artifact_location=location)
+            return Store(client, uri, made, spool)
+    except MlflowException as error:
+        found = client.get_experiment_by_name(experiment)
+        if found is None:  # else another process has just made it
+            raise TrackingError(f"{shown(uri)}: {error}") from error
+    if found.lifecycle_stage != "active":
+        raise TrackingError(
+            f"{shown(uri)}: the experiment {experiment} was deleted; bring it back with "
+            f"`mlflow experiments restore -x {found.experiment_id}` or take another name"
+        )
+    return Store(client, uri, found.experiment_id, spool)
+
+
+class Tracker:
+    """One run being written. As a context manager it ends the run as it ended.
+
+    No method waits for the server. Files are copied before a method returns, so the caller may
+    change or delete them.
+    """
+
+    def __init__(
+        self, store: Store, run: Run, system_metrics: bool = True, resumed: bool = False
+    ) -> None:
+        self.run_id: str = run.info.run_id
+        self.done = {t.removeprefix(DONE) for t in run.data.tags if t.startswith(DONE)}
+        self._known_params = dict(run.data.params)
+        self._destination = shown(store.uri)
+        self._spool = store.spool / self.run_id
+        logged = Logged(store.client, run)
+        self._writer = BackgroundWriter(
+            lambda write: send(store.client, logged.left_of(write)), is_final, self._destination
+        )
+        for write in left_by(self._spool) if resumed else []:
+            self._writer.put(write)
+        started = run.info.start_time / 1000
+        self._system = SystemMetrics(self.log_metrics, started) if system_metrics else None
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far."""
+        return self._writer.requests
+
+    @property
+    def seconds(self) -> float:
+        """Seconds the worker thread has spent sending so far."""
+        return self._writer.seconds
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Logs parameters; the changed ones of a resumed run become tags `changed/<key>`."""
+        values = _cut_values(params, MAX_PARAM)
+        new = {key: value for key, value in values.items() if key not in self._known_params}
+        changed = {
+            f"changed/{key}": value
+            for key, value in values.items()
+            if self._known_params.get(key, value) != value
+        }
+        self._known_params |= new
+        for chunk in _chunks(new.items(), Params.most):
+            self._writer.put(Params(self.run_id, chunk))
+        self.set_tags(changed)
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Sets tags; values too long for MLflow are cut."""
+        for chunk in _chunks(_cut_values(tags, MAX_TAG).items(), Tags.most):
+            self._writer.put(Tags(self.run_id, chunk))
+
+    def mark_done(self, stage: str) -> None:
+        """Says that a stage is finished, once all that it logged has been sent."""
+        self.done.add(stage)
+        self.set_tags({DONE + stage: "true"})
+
+    def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Logs metrics at a step; they are sent together with those of the next few seconds."""
+        now = _milliseconds()
+        rows = ((_name(key), float(value), now, step) for key, value in values.items())
+        for chunk in _chunks(rows, Metrics.most):
+            self._writer.put(Metrics(self.run_id, chunk))
+
+    def log_artifact(self, path: Path | str, folder: str | None = None) -> None:
+        """Logs a copy of a file or folder, below the run's artifact folder `folder`.
+
+        Raises:
+            TrackingError: when there is nothing at `path`.
+        """
+        path = Path(path)
+        copied = self._staging() / path.name
+        try:
+            if path.is_dir():
+                shutil.copytree(path, copied)
+            else:
+                shutil.copy2(path, copied)
+        except OSError as error:
+            raise TrackingError(f"{path}: cannot be copied to be logged ({error})") from error
+        self._put_artifact(copied, folder)
+
+    def log_text(self, text: str, name: str) -> None:
+        """Logs text as the artifact `name`, such as `environment.txt` or `folder/notes.md`."""
+        self._make_artifact(name, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def log_figure(self, figure: "Figure", name: str) -> None:
+        """Logs a figure as the artifact `name`, whose ending says the format."""
+        self._make_artifact(name, lambda path: figure.savefig(path, bbox_inches="tight"))
+
+    def log_table(self, table: pd.DataFrame, name: str) -> None:
+        """Logs a table as the Parquet artifact `name`."""
+        self._make_artifact(name, lambda path: table.to_parquet(path, index=False))
+
+    def log_dataset(self, dataset: Dataset) -> None:
+        """Logs the data set as the run's input, with sizes of the splits and our own digest.
+
+        MLflow's digests cover the first rows only and its field holds 36 characters, so that
+        field has the first 36 of ours and the whole stands in the profile and in a tag.
+        """
+        splits = {
+            split: {"sequences": len(sequences), "events": sequences.n_events}
+            for split, sequences in dataset.splits()
+        }
+        columns = ["time", dataset.location_names[0], dataset.location_names[1]]
+        profile = {**splits, "marks": dataset.n_marks, "sha256": dataset.digest}
+        self._writer.put(
+            DatasetInput(
+                self.run_id,
+                name=dataset.name,
+                digest=dataset.digest[:MAX_DIGEST],
+                source_type="smash",
+                source=json.dumps({"source": dataset.source or dataset.name}),
+                schema=json.dumps({"columns": columns + ["mark"] * dataset.marked}),
+                profile=json.dumps(profile),
+                tags=(("mlflow.data.context", "train, validation, test"),),
+            )
+        )
+        sizes = {f"data/{split}_{k}": n for split, size in splits.items() for k, n in size.items()}
+        self.set_tags({"data/sha256": dataset.digest, **sizes})
+
+    def drain(self, deadline: float = DEADLINE) -> bool:
+        """Returns True once all that was logged has been sent, False after `deadline` seconds."""
+        return self._writer.drain(deadline)
+
+    def close(self, status: str = "FINISHED", deadline: float = DEADLINE) -> None:
+        """Ends the run, once all that was logged has been sent; Ctrl-C ends the waiting.
+
+        Raises:
+            TrackingError: when something could not be sent within `deadline` seconds, naming the
+                folder it was kept in and how to send it later.
+            KeyboardInterrupt: after the end, when it came meanwhile.
+        """
+        interrupted = False
+        try:
+            if self._system is not None:
+                self._system.stop()
+        except KeyboardInterrupt:
+            interrupted = True
+        self._writer.put(Status(self.run_id, status, _milliseconds()))
+        unsent = self._writer.close(deadline)
+        interrupted = interrupted or self._writer.interrupted
+        kept = self._keep(unsent)
+        if interrupted:
+            if kept:
+                logger.error("%s", kept)
+            raise KeyboardInterrupt
+        if kept:
+            raise TrackingError(kept)
+
+    def _keep(self, unsent: list[Write]) -> str:
+        """Returns where what could not be sent is kept, empty where all was sent."""
+        if not unsent:
+            shutil.rmtree(self._spool, ignore_errors=True)
+            return ""
+        what = f"{self._destination}: {len(unsent)} writes of run {self.run_id} could not be sent"
+        try:
+            save_writes(unsent, self._spool / "writes.jsonl")
+        except OSError as error:
+            return f"{what}, nor kept in {self._spool} ({error}); --resume {self.run_id} mends it"
+        return (
+            f"{what}; they are kept in {self._spool}. Once the server is back, send them with "
+            f"`python -c \"from smash.workbench.tracking.delivery import resend; resend('{self._spool}')\"`"
+        )
+
+    def __enter__(self) -> "Tracker":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close("FINISHED")
+            return
+        status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+        hasty = isinstance(error, KeyboardInterrupt | OSError | OutputError)
+        try:
+            self.close(status, HASTE if hasty else DEADLINE)
+        except TrackingError as unsent:  # what ended the run matters more
+            logger.error("%s", unsent)
+        except KeyboardInterrupt:
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+
+    def _staging(self) -> Path:
+        self._spool.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=self._spool))
+
+    def _make_artifact(self, name: str, write: Callable[[Path], Any]) -> None:
+        folder, _, file_name = name.rpartition("/")
+        path = self._staging() / file_name
+        write(path)
+        self._put_artifact(path, folder or None)
+
+    def _put_artifact(self, path: Path, folder: str | None) -> None:
+        self._writer.put(Artifact(self.run_id, str(path), folder))
+
+
+def _in_thread(request: Callable[[], Answer]) -> "Future[Answer]":
+    """Returns the answer to come of a request that another thread makes."""
+    answer: Future[Answer] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(request())
+        except Exception as error:  # noqa: BLE001 (whoever waits for the answer gets it)
+            answer.set_exception(error)
+
+    threading.Thread(target=work, name="opening", daemon=True).start()
+    return answer
+
+
+def _cut_values(values: Mapping[str, Any], limit: int) -> dict[str, str]:
+    texts = {_name(key): str(value) for key, value in values.items()}
+    return {key: t if len(t) <= limit else t[: limit - 1] + "…" for key, t in texts.items()}
+
+
+def _name(key: str) -> str:
+    """Returns the key with what MLflow refuses in names (marks may be called anything) as `_`."""
+    return re.sub(r"[^\w/.\- :]", "_", key)
+
+
+def _chunks(items: Iterable[Item], size: int) -> Iterable[tuple[Item, ...]]:
+    iterator = iter(items)
+    while chunk := tuple(islice(iterator, size)):
+        yield chunk
+
+
+def _milliseconds() -> int:
+    return int(time.time() * 1000)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no name for this user id, as in some containers
+        return "unknown"

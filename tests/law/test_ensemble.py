@@ -1,0 +1,57 @@
+"""An ensemble forecasts the mixture of its members' laws."""
+
+import numpy as np
+import pytest
+import torch
+from synthetic import random_sequences
+
+from smash.baselines import Climatology
+from smash.errors import SpecError
+from smash.law.ensemble import Ensemble
+from smash.law.samples import Samples
+
+
+def climatology(seed: int, n_marks: int = 3) -> Climatology:
+    return Climatology.fit(random_sequences([40] * 10, n_marks=n_marks, seed=seed), n_marks)
+
+
+def samples_of(forecaster, sequences, n_samples=400, seed=0) -> list[Samples]:
+    generator = torch.Generator().manual_seed(seed)
+    return [f.samples for f in forecaster.forecast(sequences, n_samples, generator)]
+
+
+def test_an_ensemble_of_equals_is_each_of_them():
+    """The draws of two equal members are exchangeable with those of one."""
+    one, sequences = climatology(1), random_sequences([6, 9], seed=3)
+    (alone,) = samples_of(one, sequences)
+    (mixed,) = samples_of(Ensemble((one, one)), sequences, seed=1)
+    assert mixed.gap.shape == alone.gap.shape == (13, 400)
+    for a, b in ((alone.gap, mixed.gap), (alone.location, mixed.location)):
+        assert a.mean() == pytest.approx(b.mean(), abs=0.1 * a.std())
+        assert a.std() == pytest.approx(b.std(), rel=0.05)
+    np.testing.assert_allclose(mixed.mark_probability, alone.mark_probability)
+
+
+def test_members_share_the_draws_and_the_probabilities():
+    members = tuple(climatology(seed) for seed in (1, 2, 3))
+    sequences = random_sequences([6, 9], seed=4)
+    (mixed,) = samples_of(Ensemble(members), sequences, 10)
+    alone = [samples_of(member, sequences, 3)[0].mark_probability for member in members]
+    assert mixed.gap.shape == mixed.mark.shape == mixed.mark_mode.shape == (13, 10)
+    assert mixed.location.shape == (13, 10, 2)
+    # 3, 3 and 4 draws
+    np.testing.assert_allclose(mixed.mark_probability, np.average(alone, 0, weights=[3, 3, 4]))
+    np.testing.assert_allclose(mixed.mark_probability.sum(1), 1)
+
+
+def test_unmarked_members_stay_unmarked():
+    sequences = random_sequences([6, 9], n_marks=1, seed=4).without_marks()
+    member = Climatology.fit(sequences, 1)
+    (mixed,) = samples_of(Ensemble((member, member)), sequences, 10)
+    assert mixed.mark is None
+    assert mixed.mark_probability is None
+
+
+def test_fewer_draws_than_members_are_refused():
+    with pytest.raises(SpecError, match=r"sampling\.total_samples: 1 is too few for 2 models"):
+        samples_of(Ensemble((climatology(1), climatology(2))), random_sequences([5]), 1)

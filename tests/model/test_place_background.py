@@ -1,0 +1,142 @@
+"""The background is one law, and in training no event finds itself in it."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from synthetic import random_sequences
+
+from smash.data.events import build_sequences
+from smash.model.place_background import FACTORS, PlaceBackground
+
+
+def places(events) -> torch.Tensor:
+    return torch.from_numpy(events.location.astype(np.float32))
+
+
+def fitted(events, neighbours: int = 2, cell=(0.0, 0.0)) -> PlaceBackground:
+    half = np.abs(events.location).max(0) + np.array(cell) / 2
+    background = PlaceBackground((float(half[0]), float(half[1])), cell)
+    background.fit(events, places(events), neighbours)
+    return background.eval()
+
+
+def test_both_laws_integrate_to_one():
+    background = fitted(random_sequences([20, 30]))
+    axis = torch.linspace(-12, 12, 1201)
+    grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), -1)
+    cell = float(axis[1] - axis[0]) ** 2
+    assert float(background.log_density(grid).exp().sum()) * cell == pytest.approx(1, rel=0.01)
+    wide = float(background.wide_log_density(grid).exp().sum()) * cell
+    # The tail beyond a square of 24 holds less than 0.1 (1 + 12² / d²)^{-1}.
+    beyond = 0.1 / (1 + 144 / background.reach**2)
+    assert 1 - beyond < wide + 0.01
+    assert wide < 1.01
+    assert torch.isfinite(background.wide_log_density(torch.tensor([1e6, -1e6])))
+
+
+def test_draws_follow_the_densities():
+    background = fitted(random_sequences([20, 30]))
+    generator = torch.Generator().manual_seed(0)
+    for draw, log_density in (
+        (background.draw, background.log_density),
+        (background.draw_wide, background.wide_log_density),
+    ):
+        x = draw((40_000,), generator)
+        inside = (x.abs() < 1).all(-1).float().mean()
+        axis = torch.linspace(-1, 1, 401)[:-1] + 1 / 400
+        grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), -1)
+        expected = log_density(grid).exp().sum() / 200**2
+        assert float(inside) == pytest.approx(float(expected), abs=0.012)
+
+
+@pytest.mark.parametrize("law", ["kernels", "wide"])
+def test_scores_are_gradients(law):
+    background = fitted(random_sequences([20, 30])).double()
+    name = {"kernels": ("log_density", "score"), "wide": ("wide_log_density", "wide_score")}[law]
+    log_density, score = (getattr(background, part) for part in name)
+    x = (3 * torch.randn(50, 2, generator=torch.Generator().manual_seed(0))).double()
+    step = 1e-5
+    for axis in range(2):
+        shift = step * torch.eye(2).double()[axis]
+        slope = (log_density(x + shift) - log_density(x - shift)) / (2 * step)
+        torch.testing.assert_close(score(x)[:, axis], slope, rtol=1e-4, atol=1e-4)
+
+
+def test_in_training_an_event_finds_neither_itself_nor_its_neighbours():
+    events, neighbours = random_sequences([12, 9]), 2
+    background = fitted(events, neighbours)
+    place = places(events)
+    background.train()
+    found = background.log_density(place)
+    rank = np.arange(21)
+    for i in range(21):
+        same = (rank < 12) == (i < 12)
+        kept = torch.from_numpy(~(same & (np.abs(rank - i) <= neighbours)))
+        square = (place[i] - background.place).square().sum(-1)
+        variance = background.bandwidth.square()
+        kernel = (-square / (2 * variance)).exp() / (2 * math.pi * variance)
+        share = background.share * kept
+        expected = (share * kernel).sum() / share.sum()
+        assert float(found[i]) == pytest.approx(float(expected.log()), rel=1e-4, abs=1e-4)
+    # Elsewhere, and when a model is asked for its density, all events count.
+    background.eval()
+    assert (background.log_density(place) - found).mean() > 0.1
+    elsewhere = place + 0.5
+    expected = background.log_density(elsewhere)
+    torch.testing.assert_close(background.train().log_density(elsewhere), expected)
+
+
+def test_an_event_in_several_windows_is_one():
+    events = random_sequences([30], n_marks=1)
+    starts = (0, 5, 10, 15)
+    rows = np.concatenate([np.arange(s, s + 15) for s in starts])
+    windows = build_sequences(events.time[rows], events.location[rows], None, [15] * 4, "windows")
+    background = fitted(windows)
+    assert len(background.place) == 30
+    assert len(background.known) == 30
+
+
+def test_on_a_lattice_an_event_is_known_anywhere_in_its_cell():
+    events = random_sequences([12, 9])
+    lattice = replace(events, location=np.round(events.location * 2) / 2)
+    background = fitted(lattice, cell=(0.5, 0.5)).train()
+    place = places(lattice)
+    moved = place + 0.2 * (2 * torch.rand(21, 2) - 1)
+    torch.testing.assert_close(background.log_density(moved), background.log_density(place))
+    assert len(background.known) == len(np.unique(lattice.location, axis=0))
+
+
+def test_late_events_weigh_more_where_places_drift():
+    rng = np.random.default_rng(0)
+    n, length = 60, 20
+    drift = np.repeat(np.linspace(0, 6, n), length)
+    place = np.stack([drift, np.zeros(n * length)], -1) + 0.3 * rng.normal(size=(n * length, 2))
+    time = np.tile(np.arange(1.0, length + 1), n)
+    time = time + 0.1 * rng.random(n * length)
+    drifting = build_sequences(time, place, None, [length] * n, "drifting")
+    share = fitted(drifting).share
+    assert share[-1] > 2 * share[0]
+    order = rng.permutation(n * length)
+    still = build_sequences(time, place[order], None, [length] * n, "still")
+    share = fitted(still).share
+    assert share[-1] < 2.1 * share[0]
+
+
+def test_tables_of_a_checkpoint_are_loaded_whatever_their_sizes():
+    background = fitted(random_sequences([20, 30]))
+    other = PlaceBackground(background.half_sides, background.cell)
+    other.load_state_dict(background.state_dict())
+    x = torch.randn(7, 2)
+    torch.testing.assert_close(other.eval().log_density(x), background.log_density(x))
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_few_events_are_enough(n):
+    background = fitted(random_sequences([n], n_marks=1))
+    assert torch.isfinite(background.log_density(torch.zeros(2)))
+    assert background.bandwidth.min() > 0
+    assert FACTORS[0] > 0
+    assert torch.isfinite(background.train().log_density(background.place)).all()
