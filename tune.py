@@ -16,11 +16,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from smash.workbench.shipped import shipped_root
+
 # Threads that spin while they wait stall each other on a busy machine (12 x slower was seen);
 # read by OpenMP when PyTorch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-STUDIES = Path(__file__).parent / "studies"
+STUDIES = shipped_root() / "studies"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 

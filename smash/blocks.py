@@ -1,4 +1,4 @@
-"""Blocks of events small enough for work that compares every sample with every other."""
+"""Work cut into blocks that fit in memory."""
 
 from collections.abc import Iterator
 
@@ -11,3 +11,9 @@ def event_blocks(n_events: int, cells_per_event: int) -> Iterator[slice]:
     size = max(1, CELLS // max(1, cells_per_event))
     for start in range(0, n_events, size):
         yield slice(start, min(start + size, n_events))
+
+
+def slices(total: int, size: int) -> Iterator[slice]:
+    """Yields slices of at most `size` that cover 0 to `total`."""
+    for start in range(0, total, size):
+        yield slice(start, min(start + size, total))

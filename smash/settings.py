@@ -1,9 +1,10 @@
 """What a user can choose, one frozen dataclass a part; a spec is these dataclasses by name.
 
-The classes are plain: `smash` reads them as they are. Bounds are written as `annotated_types`
-so that the spec schema (`smash.workbench.specs.experiment_spec`) checks them without a second definition; where a
-bound is not plain from the setting's name, `doc` says why it is there. What settings ask of each
-other is in `smash.workbench.specs.contradictions`, what they ask of data and memory in `smash.workbench.runs.size_checks`.
+The classes are plain: `smash` reads them as they are. Bounds are written as `annotated_types` so
+that the spec schema (`smash.workbench.specs.experiment_spec`) checks them without a second
+definition; where a bound is not plain from the setting's name, `doc` says why it is there. What
+settings ask of each other is in `smash.workbench.specs.contradictions`, what they ask of data and
+memory in `smash.workbench.runs.size_checks`.
 """
 
 from dataclasses import dataclass
@@ -123,21 +124,21 @@ class ScalingSettings:
 class ModelSettings:
     """Sizes and noise levels of the model; defaults are the original implementation's.
 
-    `base: climatology` starts the model at the training data's own law, which ignores history
-    (see `smash.model.climatology_base`). `mark_in_location` gives the location score the event's own
+    `base: climatology` starts the model at the training data's own law, which ignores history (see
+    `smash.model.climatology_base`). `mark_in_location` gives the location score the event's own
     mark: p(x | t, k), as in the paper, where the original has p(x | t).
 
     The published encoder sees when an event happened within its window (`time_encoding:
     absolute`); `relative` shows it the scaled gap before the event instead, and for each of the
     `periods` (raw units of time: 24 and 168 for the hour of the day and of the week where time is
     in hours) the phase, and how soon an event followed that phase in earlier periods
-    (`smash.model.phases`). `skip` adds each stream's input to its output, so that the last event reaches
-    the score network as it was. `dropout` is that of the attention layers, as published;
+    (`smash.model.phases`). `skip` adds each stream's input to its output, so that the last event
+    reaches the score network as it was. `dropout` is that of the attention layers, as published;
     `context_dropout` drops what the LSTMs' states tell the contexts.
 
     `location_law: mixture` gives the location a density, `location_components` Gaussians whose
-    numbers the context, the time and the mark decide, in place of a score to be followed by a
-    chain (see `smash.model.location_mixture`); it is trained by likelihood and drawn exactly. They move
+    numbers the context, the time and the mark decide, in place of a score to be followed by a chain
+    (see `smash.model.location_mixture`); it is trained by likelihood and drawn exactly. They move
     with the `recent_events` before them (unless given, 1). `location_law: history` points at the
     `recent_events` (unless given, 128; at most 1000) and at a background of training places (see
     `smash.model.history_head`); its cost grows with their number.
@@ -183,9 +184,10 @@ class ModelSettings:
 class ObjectiveSettings:
     """What is minimised, and the weights of its parts.
 
-    `score_matching` is the published objective (see `smash.model.score_matching`). `likelihood` trains time
-    and mark by their exact likelihood, on a grid of `law_points` times (see `smash.model.likelihood`);
-    `loss_lambda` and `smooth` then play no part, and `loss_lambda2` weighs the location's score.
+    `score_matching` is the published objective (see `smash.model.score_matching`). `likelihood`
+    trains time and mark by their exact likelihood, on a grid of `law_points` times (see
+    `smash.model.likelihood`); `loss_lambda` and `smooth` then play no part, and `loss_lambda2`
+    weighs the location's score.
     """
 
     kind: Literal["score_matching", "likelihood"] = "score_matching"
@@ -204,15 +206,16 @@ class TrainingSettings:
     runs over `block_events` events at a time, which bounds memory and changes no gradient. Batches
     are cut from pools of `length_pool` batches sorted by length (1: plain shuffling). With
     `average` > 0 what is validated and kept is a moving average of the weights that keeps that
-    share of itself at every step (0.999: about the last thousand steps). `thinning` > 0 drops up
-    to that share of each mark's events from each training sequence, anew every epoch, and with
+    share of itself at every step (0.999: about the last thousand steps). `thinning` > 0 drops up to
+    that share of each mark's events from each training sequence, anew every epoch, and with
     `thinning_period` (raw units of time) also events in an arc of the period: a model then learns
-    to tell a sequence's rates from its history (see `smash.data.variation.thinning`). `folding` is the share
-    of sequences that are shown as a clock of twelve hours records them, `folding_day` the raw units
-    of time in a day (see `smash.data.variation.folding`). `mirror` turns these axes of the plane around in
-    half of the sequences, anew every epoch (see `smash.data.variation.mirroring`). `half_life` > 0 draws an
-    epoch's sequences with replacement, those that stand earlier by this share of them half as often
-    (see `smash.data.variation.recency`).
+    to tell a sequence's rates from its history (see `smash.data.variation.thinning`). `folding` is
+    the share of sequences that are shown as a clock of twelve hours records them, `folding_day` the
+    raw units of time in a day (see `smash.data.variation.folding`). `mirror` turns these axes of
+    the plane around in half of the sequences, anew every epoch (see
+    `smash.data.variation.mirroring`). `half_life` > 0 draws an epoch's sequences with replacement,
+    those that stand earlier by this share of them half as often (see
+    `smash.data.variation.recency`).
     """
 
     total_epochs: Epochs = 150

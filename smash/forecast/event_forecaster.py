@@ -96,8 +96,8 @@ class EventForecaster:
 
         Args:
             history: a row an event: `time`, `x`, `y` and, for a marked forecaster, `mark`, or
-                the training table's own columns (see `smash.forecast.histories.read_history`, also for
-                `columns`, `start` and `now`).
+                the training table's own columns (see `smash.forecast.histories.read_history`, also
+                for `columns`, `start` and `now`).
             levels: probabilities that intervals and regions are to hold, in (0, 1).
             n_samples: draws behind the forecast.
             recalibrated: corrects levels and mark probabilities by what validation data said.

@@ -71,7 +71,7 @@ class ModelSource:
         max_events: int,
         on_progress: OnProgress = lambda share: None,
     ) -> Paths:
-        """Returns futures until `horizon` beyond the history's `now` (see `smash.forecast.rollout`).
+        """Returns futures until `horizon` beyond the history's `now` (`smash.forecast.rollout`).
 
         Raises:
             ForecastError: when the history is empty, or a path has more than `max_events` events.

@@ -1,0 +1,1 @@
+"""The law of the next event: samples, densities, mixtures of laws, regions."""

@@ -1,0 +1,1 @@
+"""SMASH: encoder, score network, objectives, training, checkpoints."""

@@ -1,8 +1,9 @@
 """The location as a density that points at the past: every recent event may have set the next off.
 
 p(x | t, k, history) = w₀ b(x) + w₁ u(x) + Σ_i w_i K(x - x_i; d_i, q), with the background b and the
-wide law u of `smash.model.place_background` and the heavy-tailed kernel K of `smash.model.place_kernels`. As in
-ETAS (Ogata 1998), the weights fall with the time since event i and depend on its mark,
+wide law u of `smash.model.place_background` and the heavy-tailed kernel K of
+`smash.model.place_kernels`. As in ETAS (Ogata 1998), the weights fall with the time since event i
+and depend on its mark,
 
     log w_i ∝ α(k_i) - p log((t - t_i) / τ + c) + a_i + q(t, k, context) · κ_i,
     log d_i = log d₀ + γ(k_i) + g_i,

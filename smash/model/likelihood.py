@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from smash.blocks import slices
 from smash.data.batching import ScaledSequences
 from smash.data.events import EventSequences
 from smash.data.scaling import Scaler
@@ -26,7 +27,6 @@ from smash.model.score_matching import Loss
 from smash.model.score_network import ContextTerms, ScoreNet
 from smash.model.smash import Smash
 from smash.model.time_law import TimeLaw
-from smash.sampling.chains import slices
 from smash.settings import ObjectiveSettings
 
 Floats = NDArray[np.float64]
@@ -51,8 +51,8 @@ def likelihood_loss(
 ) -> Loss:
     """Returns the mean loss of N events: -log p(t), -log p(k | t) and the location's score.
 
-    Arguments are those of `smash.model.score_matching.score_matching_loss`; of `noise` (N, Q, 3) only the
-    location's part is used.
+    Arguments are those of `smash.model.score_matching.score_matching_loss`; of `noise` (N, Q, 3)
+    only the location's part is used.
     """
     log_likelihood = time_law(network, terms, len(z)).log_likelihood(z[:, :1])[:, 0]
     time = -log_likelihood.logsumexp(-1).mean()

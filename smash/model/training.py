@@ -13,6 +13,7 @@ from pydantic import NonNegativeInt
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from smash.blocks import slices
 from smash.data.batching import Batch, ScaledSequences
 from smash.errors import CheckpointError, TrainingError
 from smash.model.checkpoints import (
@@ -29,7 +30,6 @@ from smash.model.score_matching import Loss, score_matching_loss
 from smash.model.score_network import ScoreNet
 from smash.model.smash import Smash
 from smash.model.weight_names import in_order
-from smash.sampling.chains import slices
 from smash.settings import ObjectiveSettings, TrainingSettings
 
 VALIDATION_SEED = 20240721

@@ -1,6 +1,5 @@
 """What samplers pass on: chains of draws on the z scale, and what every sampler does with marks."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,12 +29,6 @@ class ChainBlock:
     chains: Chains
     step: int
     final: bool
-
-
-def slices(total: int, size: int) -> Iterator[slice]:
-    """Yields slices of at most `size` that cover 0 to `total`."""
-    for start in range(0, total, size):
-        yield slice(start, min(start + size, total))
 
 
 def joined(parts: list[Chains], dim: int = 0) -> Chains:

@@ -16,10 +16,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from smash.blocks import slices
 from smash.model.location_head import DensityHead, Given, LocationHead, LocationTerms
 from smash.model.score_network import AtTime, ContextTerms, ScoreNet
 from smash.model.time_law import TimeLaw
-from smash.sampling.chains import ChainBlock, Chains, draw_marks, joined, slices
+from smash.sampling.chains import ChainBlock, Chains, draw_marks, joined
 from smash.sampling.denoising import denoise
 from smash.sampling.time_table import TimeTable
 from smash.settings import SamplingSettings

@@ -7,9 +7,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from smash.blocks import slices
 from smash.model.score_network import AtTime, ContextTerms, ScoreNet
 from smash.model.time_branch import mark_probability
-from smash.sampling.chains import ChainBlock, Chains, draw_marks, slices
+from smash.sampling.chains import ChainBlock, Chains, draw_marks
 from smash.sampling.denoising import denoise
 from smash.sampling.repeating import repeated
 from smash.sampling.time_table import TimeTable

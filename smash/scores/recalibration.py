@@ -220,7 +220,7 @@ def way_of(sampling: SamplingSettings) -> str:
 def recalibrated_scores(
     recalibration: Recalibration, samples: Samples, targets: Targets
 ) -> pd.DataFrame:
-    """Returns the columns of `smash.scores.event_scores` that recalibrated samples change, a row an event.
+    """Returns the columns of scored events that recalibrated samples change, a row an event.
 
     Of time and mark alone: levels map through `recalibrated_table`, and locations stay.
     """

@@ -1,0 +1,1 @@
+"""Processes whose law of the next event is known."""

@@ -1,0 +1,1 @@
+"""Pages that this repository alone needs: its results, goals and reproductions."""

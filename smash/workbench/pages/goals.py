@@ -3,13 +3,13 @@
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from smash.workbench.pages.shipped_specs import departures
 from smash.workbench.report.display_tables import Column, Raw, Row, Table, Value
 from smash.workbench.report.labels import FIGURES, SKILLS, Units, unit_of
 from smash.workbench.report.logged_comparison import Comparison
 from smash.workbench.report.run_groups import DataSet, Group, latest
+from smash.workbench.shipped import shipped_root
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def goals(data: DataSet, comparisons: Mapping[str, Comparison], units: Units) ->
     Every goal is there, met or not, and empty cells where nothing was run yet; None where no goal
     was set.
     """
-    with Path(__file__).with_name("goals.csv").open(encoding="utf-8") as lines:
+    with (shipped_root() / "reports" / "goals.csv").open(encoding="utf-8") as lines:
         rows = [row for row in csv.DictReader(lines) if row["dataset"] == data.name]
     if not rows:
         return None

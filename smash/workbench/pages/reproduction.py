@@ -4,13 +4,13 @@
 """
 
 import csv
-from pathlib import Path
 
 from smash.workbench.pages.shipped_specs import departures
 from smash.workbench.report.display_tables import Column, Raw, Row, Table, Value
 from smash.workbench.report.labels import Units
 from smash.workbench.report.published_rows import SOURCE, published_columns, published_smash
 from smash.workbench.report.run_groups import DataSet, reproduced
+from smash.workbench.shipped import shipped_root
 
 FAR = 2.0
 """Published standard deviations beyond which a cell is marked."""
@@ -56,7 +56,7 @@ def reproduction(data: DataSet, units: Units) -> Table | None:
 
 def _reasons(dataset: str, rows: list[Row]) -> list[str]:
     """Returns why each figure beyond `FAR` is there, or that it was not found."""
-    with Path(__file__).with_name("reproduction.csv").open(encoding="utf-8") as lines:
+    with (shipped_root() / "reports" / "reproduction.csv").open(encoding="utf-8") as lines:
         found = {(line["dataset"], line["figure"]): line["why"] for line in csv.DictReader(lines)}
     far = [row.values for row in rows if row.values.get("far") == "beyond"]
     return [

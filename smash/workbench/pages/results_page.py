@@ -1,7 +1,7 @@
 """docs/results.md: recorded results as tables, none of whose figures is typed.
 
-python -m smash.workbench.pages.results_page record crime crime-published crime-ablation-skip    # MLflow's experiments
-python -m smash.workbench.pages.results_page write
+python -m smash.workbench.pages.results_page record crime crime-published crime-ablation-skip    #
+MLflow's experiments python -m smash.workbench.pages.results_page write
 """
 
 import sys
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 RECORDS, PAGE = Path("experiments/results"), Path("docs/results.md")
 HEAD = """# Results
 
-Made by `python -m smash.workbench.pages.results_page write` from the records in `experiments/results/`, each of which
-names run, spec digest, data digest, commit and protocol of every figure; not edited by hand.
+Made by `python -m smash.workbench.pages.results_page write` from the records in
+`experiments/results/`, each of which names run, spec digest, data digest, commit and protocol of
+every figure; not edited by hand.
 
 Under `protocol: strict` no choice is made on test data; under `protocol: original` the checkpoint
 is chosen on them, as for the published figures. Figures under the published estimators, which are

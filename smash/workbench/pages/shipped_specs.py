@@ -1,11 +1,8 @@
 """Whether recorded runs are of the spec as it is shipped."""
 
-from pathlib import Path
-
 from smash.workbench.report.run_groups import Group, different_keys
+from smash.workbench.shipped import shipped_root
 from smash.workbench.specs.experiment_spec import flatten, load_spec
-
-ROOT = Path(__file__).parents[1]
 
 
 def departures(group: Group, spec: str) -> list[str]:
@@ -13,7 +10,7 @@ def departures(group: Group, spec: str) -> list[str]:
 
     `spec` is the file's path from the root of the repository.
     """
-    path = ROOT / spec
+    path = shipped_root() / spec
     if not path.exists():
         return []
     shipped, params = flatten(load_spec(path)), group.first.params

@@ -1,0 +1,1 @@
+"""Runs of a spec: train, sample, score, log."""

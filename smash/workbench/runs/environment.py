@@ -9,6 +9,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
+from smash.workbench.shipped import shipped_root
+
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "mlflow", "optuna", "smash-workbench")
 UNKNOWN = "unknown"
 
@@ -42,7 +44,7 @@ def environment_tags(device: str = "cpu", folder: Path | None = None) -> dict[st
 def command_of(arguments: list[str]) -> str:
     """Returns a command line as it would be typed in the checkout, whose files it names."""
     program, *others = arguments
-    within = f"{Path(__file__).resolve().parents[1]}{os.sep}"
+    within = f"{shipped_root()}{os.sep}"
     return " ".join([Path(program).name, *(other.removeprefix(within) for other in others)])
 
 

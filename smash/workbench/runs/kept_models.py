@@ -1,4 +1,4 @@
-"""`python -m smash.workbench.runs.kept_models RUN_ID NAME`: a run's model kept with its spec and scores.
+"""A run's model kept with its spec and scores, beside the code.
 
 The folder `experiments/pretrained/NAME` needs no tracking server: `smash.load`, `--from` and
 `python -m smash forecast` take it, and check by its manifest that it is as it was kept.
@@ -12,9 +12,11 @@ from typing import Annotated
 
 import typer
 
+from smash.workbench.shipped import shipped_root
+
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-PRETRAINED = Path(__file__).parent / "pretrained"
+PRETRAINED = shipped_root() / "experiments" / "pretrained"
 SCORES = "scores.json"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

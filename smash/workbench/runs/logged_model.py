@@ -1,8 +1,9 @@
 """A trained model packed as MLflow's generic model, so that anybody can load and serve it.
 
 The folder holds weights (safetensors), descriptions (JSON), the code of `smash` and
-`smash/workbench/runs/served_model.py`; nothing is pickled, and it loads outside this checkout. Logged as
-the run's artifact `model`, it is had with `mlflow.pyfunc.load_model("runs:/RUN_ID/model")`.
+`smash/workbench/runs/served_model.py`; nothing is pickled, and it loads outside this checkout.
+Logged as the run's artifact `model`, it is had with
+`mlflow.pyfunc.load_model("runs:/RUN_ID/model")`.
 """
 
 import json

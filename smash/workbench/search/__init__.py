@@ -1,0 +1,1 @@
+"""Searches for better hyperparameters, from one laptop to a cluster."""

@@ -1,0 +1,1 @@
+"""Specs: YAML files, their schema, overrides of single keys."""

@@ -1,7 +1,7 @@
 """Specs: the YAML files that say what a run does, their schema, and overrides of single keys.
 
-A spec's sections are the dataclasses of `smash.settings`; their bounds are checked here and
-nowhere else, what they ask of each other in `smash.workbench.specs.contradictions`. Values are taken at
+A spec's sections are the dataclasses of `smash.settings`; their bounds are checked here and nowhere
+else, what they ask of each other in `smash.workbench.specs.contradictions`. Values are taken at
 their word: `"0.2"` is text, `true` is not 1, NaN is no number.
 """
 

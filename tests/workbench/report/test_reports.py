@@ -5,10 +5,10 @@ import json
 import re
 
 import pytest
-import reports.__main__
 from pypdf import PdfReader
 from typer.testing import CliRunner
 
+import smash.workbench.cli.report
 from smash.workbench.report.attachment import NOTE
 
 
@@ -108,7 +108,7 @@ def test_it_is_kept_with_the_run_and_linked_once(workshop, compared, made):
     uri = f"sqlite:///{workshop.folder / 'mlflow.db'}"
     workshop.client.set_tag(compared.run_id, NOTE, note(workshop, compared) + "\n\nMine.")
     again = CliRunner().invoke(
-        reports.__main__.app,
+        smash.workbench.cli.report.app,
         ["--run", compared.run_id, "--out", str(made.written.folder)],
         env={"MLFLOW_TRACKING_URI": uri},
     )

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-import reports.__main__
 from made_up import run, write
 from mlflow import MlflowClient
 from pypdf import PdfReader
 from typer.testing import CliRunner
 
+import smash.workbench.cli.report
 from smash.workbench.report.run_store import open_store
 from smash.workbench.tracking.tracker import connect
 
@@ -34,7 +34,7 @@ def client(folder):
 def report(client, tmp_path):
     def report(*arguments):
         out = ("--out", str(tmp_path)) if arguments else ()
-        return CliRunner().invoke(reports.__main__.app, [*arguments, *out])
+        return CliRunner().invoke(smash.workbench.cli.report.app, [*arguments, *out])
 
     return report
 
@@ -184,7 +184,7 @@ def test_a_folder_that_cannot_be_is_one_line(client, tmp_path):
     write(client, "nowhere to go", run())
     (tmp_path / "file").touch()
     arguments = ["nowhere to go", "--out", str(tmp_path / "file" / "below")]
-    result = CliRunner().invoke(reports.__main__.app, arguments)
+    result = CliRunner().invoke(smash.workbench.cli.report.app, arguments)
     assert result.exit_code == 2
     assert len(result.output.strip().splitlines()) == 1
     assert "--out" in result.output
