@@ -79,7 +79,7 @@ class DataSettings:
     then km east and north; `longitude_cut`, where places in degrees have the circle of longitudes
     cut open, by default in its largest gap; `x_column`, `y_column`, `time_column`, `mark_column`,
     `sequence_column`, columns of the user's own table before it was cut into windows. Forecasts
-    use them: `python -m smash.data check` writes them all.
+    use them: `smash data check` writes them all.
     """
 
     name: str = "simulated"

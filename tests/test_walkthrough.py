@@ -72,7 +72,7 @@ REFUSED = {
 def test_bad_requests_end_with_a_reason_and_write_nothing(walked, option, monkeypatch):
     from typer.testing import CliRunner
 
-    from smash.workbench.cli.forecast import app
+    from smash.workbench.cli.app import app
 
     monkeypatch.chdir(walked)
     [checkpoint] = walked.glob("runs/*/checkpoints/best")

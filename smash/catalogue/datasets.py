@@ -168,7 +168,7 @@ def _on_the_plane(
         if unit != KILOMETRES:
             raise DataError(
                 f"data.projection is set and data.location_unit is {unit}: columns of projected "
-                f"places are km east and north of data.projection, as `python -m smash.data check` "
+                f"places are km east and north of data.projection, as `smash data check` "
                 f"writes them; set data.location_unit to {KILOMETRES}, or leave data.projection out"
             )
         return splits, Geography(origin=settings.projection), ()
@@ -202,8 +202,8 @@ def _table_columns(settings: DataSettings) -> Columns:
         columns = replace(columns, time=settings.time_column, sequence=None, mark=None)
     return Columns(
         columns.time,
-        columns.x,
-        columns.y,
+        settings.x_column or columns.x,
+        settings.y_column or columns.y,
         settings.mark_column or columns.mark,
         settings.sequence_column or columns.sequence,
     )

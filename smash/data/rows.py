@@ -1,6 +1,6 @@
 """The rows of a table as events: one reading of times, places, sequences and marks for all.
 
-`python -m smash.data check`, specs, forecasts and the served model read their tables here.
+`smash data check`, specs, forecasts and the served model read their tables here.
 """
 
 from collections.abc import Sequence

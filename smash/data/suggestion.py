@@ -84,7 +84,7 @@ def spec_text(
     )
     train = dataset.train
     return f"""\
-# Written by `python -m smash.data check`. Training data: {train.n_events} events in \
+# Written by `smash data check`. Training data: {train.n_events} events in \
 {len(train)} windows.
 {_comment(dataset.rows)}\
 name: {json.dumps(settings.name)}

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from smash.data.table_files import read_table
 from smash.errors import DataError
-from smash.workbench.cli.forecast import app
+from smash.workbench.cli.app import app
 
 OWN = replace(
     ABOUT,

@@ -1,4 +1,4 @@
-"""`python -m smash.data check TABLE`: own events checked, cut into windows, with a ready spec."""
+"""`smash data check TABLE`: own events checked, cut into windows, with a ready spec."""
 
 import os
 import sys
@@ -7,14 +7,52 @@ from typing import Annotated, Any
 
 import typer
 
+from smash.workbench.cli.estimators import estimators
+
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Own data checked and made ready; what any data hold and where they mislead.",
+)
+app.command("estimators")(estimators)
 
 
-@app.callback()
-def main() -> None:
-    """Own data."""
+@app.command("audit")
+def audit_command(
+    dataset: Annotated[
+        str, typer.Argument(help="A spec, or a data set's name: earthquake, crime, football, …")
+    ],
+) -> None:
+    """Say what a data set holds, and how far its splits are apart beside what chance gives.
+
+    Example: smash data audit crime
+    """
+    from rich.console import Console
+
+    from smash.catalogue import load_dataset
+    from smash.data.audit import audit, render
+    from smash.errors import SmashError
+    from smash.settings import DataSettings
+    from smash.shipped_files import find_spec
+
+    try:
+        spec = find_spec(Path(dataset))
+        if spec.suffix in (".yaml", ".yml"):
+            from smash.workbench.specs.experiment_spec import load_spec
+
+            settings = load_spec(spec).data
+        else:
+            settings = DataSettings(name=dataset)
+        data = load_dataset(settings)
+        console = Console(highlight=False)
+        console.print(render(audit(data)))
+        for note in data.notices:
+            console.print(f"note: {note}", markup=False, soft_wrap=True)
+    except SmashError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
 
 
 @app.command()
@@ -199,7 +237,3 @@ def _edges(text: str | None) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError as error:
         raise DataError(f"--edges {text}: give numbers with commas, such as 4,5.5") from error
-
-
-if __name__ == "__main__":
-    app()

@@ -1,4 +1,4 @@
-"""`python -m smash.scores audit DATASET`: what the estimators of CS say of known forecasters."""
+"""`smash data estimators DATASET`: what the estimators of CS say of known forecasters."""
 
 import os
 import sys
@@ -10,16 +10,9 @@ import typer
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 Denoise = Literal["none", "tweedie", "posterior"]
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@app.callback()
-def main() -> None:
-    """Scores of forecasts."""
-
-
-@app.command()
-def audit(
+def estimators(
     dataset: Annotated[str, typer.Argument(help="A data set's name, or a file of own events.")],
     source: Annotated[
         Path | None,
@@ -74,7 +67,3 @@ def _rows(
         part = some(data.test, events)
         tables["model"] = forecast_table(ModelForecaster(model, sampling), part, samples)
     return audited(data, tables, events, samples, ScoreSettings().levels)
-
-
-if __name__ == "__main__":
-    app()

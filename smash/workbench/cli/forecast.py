@@ -1,4 +1,4 @@
-"""`python -m smash forecast MODEL HISTORY`: the next event, and futures until a horizon."""
+"""`smash forecast MODEL HISTORY`: the next event, and futures until a horizon."""
 
 import os
 import sys
@@ -18,17 +18,12 @@ TABLES, FIGURES = (".parquet", ".csv"), (".png", ".pdf", ".svg")
 # PyTorch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-
-@app.callback()
-def main() -> None:
-    """Forecasts of marked events in time and space."""
-
-
-@app.command()
-def forecast(
-    model: Annotated[Path, typer.Argument(help="A folder such as runs/RUN_ID/checkpoints/best.")],
+def main(
+    model: Annotated[
+        Path,
+        typer.Argument(help="A folder such as runs/RUN_ID/checkpoints/best, or pretrained:NAME."),
+    ],
     history: Annotated[Path, typer.Argument(help="CSV or Parquet, a row an event.")],
     horizon: Annotated[
         str, typer.Option(metavar="SPAN", help="How far, such as 1d, or a number of time units.")
@@ -189,7 +184,3 @@ def _place(event: "NextEvent") -> str:
 
 def _moment(time: object) -> str:
     return f"{time:.10g}" if isinstance(time, float) else f"{time:%Y-%m-%d %H:%M:%S} UTC"
-
-
-if __name__ == "__main__":
-    app()

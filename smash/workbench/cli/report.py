@@ -1,4 +1,4 @@
-"""Makes a report of runs: python -m reports EXPERIMENT… or --run RUN_ID."""
+"""Makes a report of runs: smash report EXPERIMENT… or --run RUN_ID."""
 
 import sys
 from pathlib import Path
@@ -6,10 +6,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-
-@app.command()
 def main(
     experiments: Annotated[
         list[str] | None, typer.Argument(metavar="EXPERIMENT…", help="Experiments, by name or id.")
@@ -25,7 +22,10 @@ def main(
         bool, typer.Option(help="Keep the report of a single run with it in MLflow.")
     ] = True,
 ) -> None:
-    """Write report.html and report.pdf on runs in MLflow, and each table as CSV and LaTeX."""
+    """Write report.html and report.pdf on runs in MLflow, and each table as CSV and LaTeX.
+
+    Example: smash report crime
+    """
     from smash.errors import SmashError, SpecError
 
     try:
@@ -44,7 +44,3 @@ def main(
         typer.echo("a report on several runs is not kept with any; --run RUN_ID makes one's own")
     if made.attached:
         typer.echo(f"kept with the run {made.attached}")
-
-
-if __name__ == "__main__":
-    app(prog_name="python -m reports")

@@ -4,12 +4,12 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from smash.shipped_files import shipped_root
 from smash.workbench.pages.shipped_specs import departures
 from smash.workbench.report.display_tables import Column, Raw, Row, Table, Value
 from smash.workbench.report.labels import FIGURES, SKILLS, Units, unit_of
 from smash.workbench.report.logged_comparison import Comparison
 from smash.workbench.report.run_groups import DataSet, Group, latest
-from smash.workbench.shipped import shipped_root
 
 
 @dataclass(frozen=True)

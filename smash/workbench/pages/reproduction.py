@@ -5,12 +5,12 @@
 
 import csv
 
+from smash.shipped_files import shipped_root
 from smash.workbench.pages.shipped_specs import departures
 from smash.workbench.report.display_tables import Column, Raw, Row, Table, Value
 from smash.workbench.report.labels import Units
 from smash.workbench.report.published_rows import SOURCE, published_columns, published_smash
 from smash.workbench.report.run_groups import DataSet, reproduced
-from smash.workbench.shipped import shipped_root
 
 FAR = 2.0
 """Published standard deviations beyond which a cell is marked."""

@@ -1,16 +1,9 @@
-"""docs/results.md: recorded results as tables, none of whose figures is typed.
+"""docs/results.md: recorded results as tables, none of whose figures is typed."""
 
-python -m smash.workbench.pages.results_page record crime crime-published crime-ablation-skip    #
-MLflow's experiments python -m smash.workbench.pages.results_page write
-"""
-
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from smash.catalogue.downloads import PUBLISHED
 from smash.workbench.report.display_tables import Column, Row, Table, to_markdown
@@ -22,10 +15,9 @@ from smash.workbench.report.run_groups import DataSet, Group, arrange
 if TYPE_CHECKING:
     from smash.workbench.pages.records import Recorded
 
-RECORDS, PAGE = Path("experiments/results"), Path("docs/results.md")
 HEAD = """# Results
 
-Made by `python -m smash.workbench.pages.results_page write` from the records in
+Made by `smash results write` from the records in
 `experiments/results/`, each of which names run, spec digest, data digest, commit and protocol of
 every figure; not edited by hand.
 
@@ -33,49 +25,6 @@ Under `protocol: strict` no choice is made on test data; under `protocol: origin
 is chosen on them, as for the published figures. Figures under the published estimators, which are
 biased, stand in tables of their own.
 """
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-
-@app.command("record")
-def record_command(
-    experiments: Annotated[list[str], typer.Argument(metavar="EXPERIMENT…")],
-    into: Annotated[Path, typer.Option(metavar="DIR")] = RECORDS,
-) -> None:
-    """Keep the scored runs of experiments in MLflow as JSON files."""
-    from smash.errors import SmashError
-    from smash.workbench.pages.records import record
-    from smash.workbench.report.run_store import open_store
-
-    try:
-        with open_store() as store:
-            selection = store.select(experiments, ())
-            paths = record(store, selection, into)
-    except SmashError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    for note in selection.notes:
-        typer.echo(f"note: {note}", err=True)
-    for path in paths:
-        typer.echo(path)
-
-
-@app.command("write")
-def write_command(
-    records: Annotated[Path, typer.Option(metavar="DIR")] = RECORDS,
-    out: Annotated[Path, typer.Option(metavar="FILE")] = PAGE,
-) -> None:
-    """Write the page of results from the recorded runs."""
-    from smash.errors import SmashError
-    from smash.files import replacing
-
-    try:
-        text = page(records)
-    except SmashError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    with replacing(out) as beside:
-        beside.write_text(text, encoding="utf-8")
-    typer.echo(out)
 
 
 def page(records: Path) -> str:
@@ -205,7 +154,3 @@ def sources(data: DataSet) -> Table | None:
         [Column(key, heading) for key, heading in columns.items()],
         rows,
     )
-
-
-if __name__ == "__main__":
-    app(prog_name="python -m smash.workbench.pages.results_page")

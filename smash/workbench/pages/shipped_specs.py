@@ -1,7 +1,7 @@
 """Whether recorded runs are of the spec as it is shipped."""
 
+from smash.shipped_files import shipped_root
 from smash.workbench.report.run_groups import Group, different_keys
-from smash.workbench.shipped import shipped_root
 from smash.workbench.specs.experiment_spec import flatten, load_spec
 
 

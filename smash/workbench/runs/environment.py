@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
-from smash.workbench.shipped import shipped_root
+from smash.shipped_files import shipped_root
 
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "mlflow", "optuna", "smash-workbench")
 UNKNOWN = "unknown"

@@ -1,24 +1,15 @@
 """A run's model kept with its spec and scores, beside the code.
 
 The folder `experiments/pretrained/NAME` needs no tracking server: `smash.load`, `--from` and
-`python -m smash forecast` take it, and check by its manifest that it is as it was kept.
+`smash forecast` take it, and check by its manifest that it is as it was kept.
 """
 
-import os
 import shutil
-import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from smash.workbench.shipped import shipped_root
-
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-PRETRAINED = shipped_root() / "experiments" / "pretrained"
+PRETRAINED = Path("experiments/pretrained")
+"""Where models are kept, in the current folder."""
 SCORES = "scores.json"
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def keep(run_id: str, folder: Path) -> Path:
@@ -48,23 +39,3 @@ def keep(run_id: str, folder: Path) -> Path:
         write_json(beside / SCORES, {"run_id": run_id, "scores": dict(sorted(scores.items()))})
         write_manifest(beside, about.dataset, about.digest)
     return folder
-
-
-@app.command()
-def main(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="A run that trained a model.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is to be called.")],
-) -> None:
-    """Keep a run's model in experiments/pretrained/NAME."""
-    from smash.errors import SmashError
-    from smash.outputs import check_name
-
-    try:
-        typer.echo(keep(run_id, PRETRAINED / check_name(name, "NAME")))
-    except SmashError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
-
-
-if __name__ == "__main__":
-    app()

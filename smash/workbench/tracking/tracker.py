@@ -369,7 +369,7 @@ class Tracker:
             return f"{what}, nor kept in {self._spool} ({error}); --resume {self.run_id} mends it"
         return (
             f"{what}; they are kept in {self._spool}. Once the server is back, send them with "
-            f"`python -c \"from smash.workbench.tracking.delivery import resend; resend('{self._spool}')\"`"
+            f"`smash resend {self._spool}`"
         )
 
     def __enter__(self) -> "Tracker":

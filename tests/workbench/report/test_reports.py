@@ -8,7 +8,7 @@ import pytest
 from pypdf import PdfReader
 from typer.testing import CliRunner
 
-import smash.workbench.cli.report
+from smash.workbench.cli.app import app
 from smash.workbench.report.attachment import NOTE
 
 
@@ -108,8 +108,8 @@ def test_it_is_kept_with_the_run_and_linked_once(workshop, compared, made):
     uri = f"sqlite:///{workshop.folder / 'mlflow.db'}"
     workshop.client.set_tag(compared.run_id, NOTE, note(workshop, compared) + "\n\nMine.")
     again = CliRunner().invoke(
-        smash.workbench.cli.report.app,
-        ["--run", compared.run_id, "--out", str(made.written.folder)],
+        app,
+        ["report", "--run", compared.run_id, "--out", str(made.written.folder)],
         env={"MLFLOW_TRACKING_URI": uri},
     )
     assert again.exit_code == 0, again.output

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from pypdf import PdfReader
 from typer.testing import CliRunner
 
-import smash.workbench.cli.report
+from smash.workbench.cli.app import app
 from smash.workbench.report.run_store import open_store
 from smash.workbench.tracking.tracker import connect
 
@@ -34,7 +34,7 @@ def client(folder):
 def report(client, tmp_path):
     def report(*arguments):
         out = ("--out", str(tmp_path)) if arguments else ()
-        return CliRunner().invoke(smash.workbench.cli.report.app, [*arguments, *out])
+        return CliRunner().invoke(app, ["report", *arguments, *out])
 
     return report
 
@@ -184,7 +184,7 @@ def test_a_folder_that_cannot_be_is_one_line(client, tmp_path):
     write(client, "nowhere to go", run())
     (tmp_path / "file").touch()
     arguments = ["nowhere to go", "--out", str(tmp_path / "file" / "below")]
-    result = CliRunner().invoke(smash.workbench.cli.report.app, arguments)
+    result = CliRunner().invoke(app, ["report", *arguments])
     assert result.exit_code == 2
     assert len(result.output.strip().splitlines()) == 1
     assert "--out" in result.output

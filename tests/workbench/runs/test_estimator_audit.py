@@ -10,7 +10,7 @@ from smash.data.scaling import fit_scaler
 from smash.model.smash import Smash
 from smash.settings import ModelSettings, ScalingSettings, ScoreSettings, SimulatorSettings
 from smash.simulate.simulator import simulate_dataset
-from smash.workbench.cli.estimators import app
+from smash.workbench.cli.data import app
 from smash.workbench.runs.estimator_audit import audited, perfect_table, some
 
 LEVELS = ScoreSettings().levels
@@ -48,7 +48,16 @@ def test_some_sequences_have_about_the_number_of_events(dataset):
 
 def test_the_command_prints_the_rows_and_writes_them(tmp_path):
     path = tmp_path / "rows.json"
-    arguments = ["audit", "simulated", "--events", "40", "--samples", "10", "--summary", str(path)]
+    arguments = [
+        "estimators",
+        "simulated",
+        "--events",
+        "40",
+        "--samples",
+        "10",
+        "--summary",
+        str(path),
+    ]
     done = CliRunner().invoke(app, arguments, env=environment())
     assert done.exit_code == 0, done.output
     rows = json.loads(path.read_text())["rows"]
@@ -61,7 +70,16 @@ def test_a_saved_model_is_audited_beside(tmp_path, dataset):
     scaler = fit_scaler([dataset.train], ScalingSettings())
     Smash(ModelSettings(cond_dim=8, n_layers=1, num_units=8), 3, scaler).save(tmp_path / "model")
     path = tmp_path / "rows.json"
-    arguments = ["audit", "simulated", "--events", "40", "--samples", "10", "--summary", str(path)]
+    arguments = [
+        "estimators",
+        "simulated",
+        "--events",
+        "40",
+        "--samples",
+        "10",
+        "--summary",
+        str(path),
+    ]
     done = CliRunner().invoke(app, [*arguments, "--from", str(tmp_path / "model")])
     assert done.exit_code == 0, done.output
     perfect, climatology, model = json.loads(path.read_text())["rows"]
@@ -75,6 +93,6 @@ def test_a_saved_model_is_audited_beside(tmp_path, dataset):
     [(("crimes",), "did you mean 'crime'"), (("simulated", "--from", "nowhere"), "nowhere")],
 )
 def test_what_is_not_there_is_said_in_a_line(arguments, said):
-    done = CliRunner().invoke(app, ["audit", *arguments])
+    done = CliRunner().invoke(app, ["estimators", *arguments])
     assert done.exit_code == 2
     assert said in done.stderr

@@ -12,7 +12,6 @@ import torch
 from mlflow.exceptions import MlflowException
 from mlflow.utils.proto_json_utils import dataframe_from_parsed_json
 
-import experiments
 import smash
 from smash.data.events import build_sequences
 from smash.data.scaling import Scaler
@@ -203,6 +202,6 @@ def test_a_run_gives_its_model_back(packed, uri, tmp_path, monkeypatch):
     again = mlflow.pyfunc.load_model(f"models:/{name}/{registered.version}")
     assert len(again.predict(example(model))) == 1
     for address in (f"runs:/{run.run_id}/{ARTIFACT}", f"models:/{name}/{registered.version}"):
-        assert smash.load(experiments.load(address)).source.n_marks == model.n_marks
+        assert smash.load(smash.workbench.load(address)).source.n_marks == model.n_marks
     with pytest.raises(TrackingError, match="no model models:/nothing/1"):
-        experiments.load("models:/nothing/1")
+        smash.workbench.load("models:/nothing/1")

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 import smash
 from smash.errors import CheckpointError, OutputError
+from smash.workbench.cli.app import app
 from smash.workbench.runs import kept_models
 from smash.workbench.runs.kept_models import keep
 
@@ -64,7 +65,7 @@ def test_a_name_that_is_more_than_a_name_is_refused(workshop, finished, monkeypa
     (workshop.folder / "code" / "results").mkdir(parents=True, exist_ok=True)
     (workshop.folder / "code" / "results" / "crime.json").write_text("{}")
     before = snapshot(workshop.folder)
-    result = CliRunner().invoke(kept_models.app, [finished.run_id, name])
+    result = CliRunner().invoke(app, ["keep", finished.run_id, name])
     assert result.exit_code == 2
     assert "NAME" in result.stderr
     assert "letters, digits" in result.stderr

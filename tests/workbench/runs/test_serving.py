@@ -17,7 +17,6 @@ import pytest
 from patience import HANGING
 from tiny_runs import environment
 
-import experiments
 import smash
 from smash.errors import SmashError
 from smash.workbench.runs.registry import CHAMPION, registered_name
@@ -109,10 +108,10 @@ def test_the_best_on_validation_data_is_the_champion(registered):
 def test_a_registered_model_is_loaded_by_its_name(registered, monkeypatch):
     monkeypatch.chdir(registered.folder)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    forecaster = smash.load(experiments.load(f"models:/tiny@{CHAMPION}"))
+    forecaster = smash.load(smash.workbench.load(f"models:/tiny@{CHAMPION}"))
     assert forecaster.about.dataset == "simulated"
     with pytest.raises(SmashError, match="no model models:/tiny@nobody"):
-        experiments.load("models:/tiny@nobody")
+        smash.workbench.load("models:/tiny@nobody")
 
 
 def test_it_answers_with_forecasts(server):

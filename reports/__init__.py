@@ -1,1 +1,0 @@
-"""Reports from what runs logged."""

@@ -1,0 +1,25 @@
+"""`smash keep RUN_ID NAME`: a run's model kept beside the code."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+
+def main(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="A run that trained a model.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is to be called.")],
+) -> None:
+    """Keep a run's model, spec and scores in experiments/pretrained/NAME.
+
+    Example: smash keep 0f3a quakes, then smash forecast pretrained:quakes history.csv
+    """
+    from smash.errors import SmashError
+    from smash.outputs import check_name
+    from smash.workbench.runs.kept_models import PRETRAINED, keep
+
+    try:
+        typer.echo(keep(run_id, PRETRAINED / check_name(name, "NAME")))
+    except SmashError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)

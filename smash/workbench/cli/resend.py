@@ -1,0 +1,24 @@
+"""`smash resend FOLDER`: what a run could not send to its tracking server, sent again."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(help="What a run kept, such as runs/unsent/RUN_ID.")],
+) -> None:
+    """Send what a run could not send to its tracking server.
+
+    Example: smash resend runs/unsent/0f3a
+    """
+    from smash.errors import SmashError
+    from smash.workbench.tracking.delivery import resend
+
+    try:
+        resend(folder)
+    except SmashError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)

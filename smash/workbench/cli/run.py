@@ -1,0 +1,154 @@
+"""Runs an experiment spec: trains, samples, scores, and logs everything to MLflow."""
+
+import os
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from smash.shipped_files import find_spec
+from smash.workbench.runs.signals import Interruption, heeded
+
+if TYPE_CHECKING:
+    from smash.workbench.runs.outcomes import Profile, Request, Stage
+    from smash.workbench.specs.experiment_spec import ExperimentSpec
+
+# Threads that spin while they wait stall each other on a busy machine (12 x slower was seen);
+# read by OpenMP when PyTorch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    spec: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The spec: a file, a name such as football, a kept model (pretrained:football)."
+        ),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the spec; repeatable."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed, instead of the spec's.")] = None,
+    stage: Annotated[
+        Literal["train", "test", "time", "baselines", "all"] | None,
+        typer.Option(
+            help="What to do; `all` (the default) is train, then test; `baselines` trains no model."
+        ),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="RUN_ID|FOLDER|CHECKPOINT",
+            help="A trained model to test or time: a run, a saved folder, or an original .pkl.",
+        ),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN_ID", help="Go on with an interrupted run, or run of seeds."),
+    ] = None,
+    profile: Annotated[
+        Literal["full", "quick"],
+        typer.Option(help="`quick`: 500 steps, 10 samples, 8 test sequences; to try things out."),
+    ] = "full",
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda or cuda:N, instead of the spec's.")
+    ] = None,
+    summary: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the test figures as JSON.")
+    ] = None,
+    register: Annotated[
+        bool,
+        typer.Option(
+            "--register", help="Register the model; the best on validation data is the champion."
+        ),
+    ] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Make a report of the run and keep it there.")
+    ] = False,
+) -> None:
+    """Train, test or time what SPEC describes, and log it to MLflow (see it with `mlflow ui`).
+
+    Example: smash run football --profile quick --set epochs=3
+    """
+    # Imported here so that --help and wrong flags answer at once.
+    from smash.errors import SmashError
+
+    interruption = Interruption(*heeded())
+    try:
+        loaded, request = _read(spec, overrides or [], seed, stage, source, resume, profile, device)
+        from smash.workbench.runs.outcomes import report_outcomes
+        from smash.workbench.runs.runner import run_experiment
+
+        request = replace(request, summary=summary, register=register)
+        with interruption.heard(), interruption.checked():
+            outcomes = run_experiment(loaded, request)
+            report_outcomes(loaded, outcomes)
+            if report:
+                from smash.workbench.report.production import report_on
+
+                typer.echo(report_on(outcomes[0].run_id).html)
+    except (SmashError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        with suppress(OSError):  # the terminal may be gone
+            typer.echo("interrupted", err=True)
+        sys.exit(interruption.code)
+
+
+def _read(
+    spec: Path | None,
+    overrides: list[str],
+    seed: int | None,
+    stage: "Stage | None",
+    source: str | None,
+    resume: str | None,
+    profile: "Profile",
+    device: str | None,
+) -> "tuple[ExperimentSpec, Request]":
+    """Returns the spec that is meant and what is asked of it."""
+    from smash.errors import SpecError
+    from smash.workbench.runs.outcomes import Request
+    from smash.workbench.specs.experiment_spec import load_spec
+
+    changes = list(overrides)
+    changes += [] if seed is None else [f"seed={seed}", "seeds=[]"]
+    changes += [] if device is None else [f"device={device}"]
+    spec = None if spec is None else find_spec(spec)
+    if spec is not None and spec.is_dir():
+        from smash.workbench.runs.sources import SPEC_ARTIFACT
+
+        spec, source = spec / SPEC_ARTIFACT, source or str(spec)
+    if resume:
+        if spec or changes or source or profile != "full":
+            raise SpecError(
+                "--resume goes on with the run's own spec; leave out all but --stage, --summary"
+            )
+        from smash.workbench.runs.resumption import spec_to_resume, stage_of
+
+        return spec_to_resume(resume), Request(stage or stage_of(resume), resume=resume)
+    if spec is None:
+        raise SpecError("name a spec, such as experiments/simulated.yaml, or --resume RUN_ID")
+    return load_spec(spec, changes), Request(stage or "all", source, None, profile)
+
+
+def baselines(
+    spec: Annotated[Path, typer.Argument(help="A spec, such as football or my/spec.yaml.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the spec; repeatable."),
+    ] = None,
+) -> None:
+    """Fit and test the spec's baselines alone, without the model.
+
+    Example: smash baselines crime --set baselines=[climatology,markov]
+    """
+    main(spec=spec, overrides=overrides, stage="baselines")
