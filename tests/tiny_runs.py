@@ -89,7 +89,7 @@ import os, signal, sys
 import run_experiment
 from dropped_interruptions import interrupt_where_python_drops_it
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's background job
-from smash.training import Trainer
+from smash.model.training import Trainer
 number, epochs, dropped = int(sys.argv.pop(1)), int(sys.argv.pop(1)), sys.argv.pop(1)
 step, before = Trainer._step, []
 def stopped(trainer, *arguments):

@@ -16,7 +16,7 @@ SECONDS = {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86400.0, "w
 """The units of time that a timestamp or a duration such as `1d` can be turned into."""
 GAPS_A_UNIT = 20.0
 """A unit of time is chosen so that the median gap is no less than one part in so many of it."""
-_SPAN = re.compile(r"([0-9.eE+-]+)\s*([a-z]+)")
+_SPAN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-z]+)")
 _UNITS = {name[:n]: name for name in SECONDS for n in range(1, len(name) + 1)} | {
     "m": "minutes",
     "s": "seconds",
@@ -93,7 +93,7 @@ class Clock:
     def _span(self, value: float | str, what: str) -> float:
         try:
             return float(value)
-        except ValueError:
+        except (TypeError, ValueError, OverflowError):
             pass
         found = _SPAN.fullmatch(str(value).strip().lower())
         word = _UNITS.get(found.group(2)) if found else None

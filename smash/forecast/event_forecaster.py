@@ -18,7 +18,7 @@ from smash.forecast.futures import Futures
 from smash.forecast.histories import History, Time, read_history
 from smash.forecast.model_source import FORECAST, ModelSource
 from smash.forecast.next_event import Levels, NextEvent, next_event
-from smash.forecast.paths import MOST_EVENTS, Paths
+from smash.forecast.paths import MOST_EVENTS, MOST_IN_ALL, Paths
 from smash.forecast.rollout import OnProgress
 from smash.law.samples import Samples
 from smash.model.smash import About, Smash
@@ -27,6 +27,7 @@ from smash.settings import Columns, SamplingSettings
 
 LEVELS = (0.5, 0.9)
 MOST_SAMPLES = 100_000
+MOST_SEED = 2**63 - 1
 
 
 class Extrapolation(UserWarning):
@@ -154,8 +155,8 @@ class EventForecaster:
             ForecastError: for an impossible request, or when a path has too many events.
         """
         span = self.about.clock.duration(horizon)
-        if not 1 <= n_paths <= MOST_SAMPLES:
-            raise ForecastError(f"n_paths: {n_paths}; give 1 to {MOST_SAMPLES}")
+        check_whole("n_paths", n_paths, 1, MOST_SAMPLES)
+        check_whole("max_events", max_events, 1, MOST_IN_ALL)
         known = self._read(history, columns, start, now, sequence, span)
         notes = self._notes(known, span)
         paths = self.source.simulate(
@@ -178,7 +179,8 @@ class EventForecaster:
         )
 
     def _generator(self, seed: int) -> torch.Generator:
-        return torch.Generator(self.source.device).manual_seed(seed)
+        check_whole("seed", seed, 0, MOST_SEED)
+        return torch.Generator(self.source.device).manual_seed(int(seed))
 
     def _corrected(self, recalibrated: bool) -> Levels | None:
         if recalibrated and self.recalibration is None:
@@ -234,8 +236,18 @@ def load_forecaster(
 
 
 def _check_request(levels: Sequence[float], n_samples: int) -> None:
-    wrong = [level for level in levels if not 0 < level < 1]
-    if wrong:
-        raise ForecastError(f"levels: {wrong[0]} is no probability between 0 and 1, such as 0.9")
-    if not 2 <= n_samples <= MOST_SAMPLES:
-        raise ForecastError(f"n_samples: {n_samples}; give 2 to {MOST_SAMPLES}")
+    for level in levels:
+        if not (isinstance(level, (int, float, np.number)) and 0 < level < 1):
+            raise ForecastError(f"levels: {level!r} is no probability between 0 and 1, such as 0.9")
+    check_whole("n_samples", n_samples, 2, MOST_SAMPLES)
+
+
+def check_whole(what: str, value: object, least: int, most: int) -> None:
+    """Checks a whole number that somebody asks for.
+
+    Raises:
+        ForecastError: when it is none, or not from `least` to `most`.
+    """
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not (whole and least <= int(value) <= most):  # type: ignore[call-overload]
+        raise ForecastError(f"{what}: {value!r}; give a whole number from {least} to {most}")

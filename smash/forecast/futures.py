@@ -15,6 +15,8 @@ from smash.forecast.paths import Paths
 from smash.model.smash import About
 
 Floats = NDArray[np.float64]
+MOST_COUNTS = 100_000_000
+"""Counts of a map, one a path and cell."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,15 @@ class Futures:
         """Returns the map over `region` (by default the training data's), `cells` to a side.
 
         The region is (2, 2) least and greatest coordinates, of longitudes the western end first.
+
+        Raises:
+            ForecastError: when paths times cells are more than memory should hold.
         """
+        if cells < 1 or self.paths.n_paths * cells**2 > MOST_COUNTS:
+            most = int((MOST_COUNTS / self.paths.n_paths) ** 0.5)
+            raise ForecastError(
+                f"cells: {cells} to a side; with {self.paths.n_paths} paths give 1 to {most}"
+            )
         low, high = self.extent if region is None else _eastward(region, self.about.geography)
         x, y = (np.linspace(low[i], high[i], cells + 1) for i in (0, 1))
         counts = cell_counts(self.mapped_paths, x, y)

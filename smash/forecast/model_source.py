@@ -11,6 +11,7 @@ from smash.data.batching import ScaledSequences
 from smash.errors import ForecastError
 from smash.forecast.histories import History
 from smash.forecast.paths import Paths
+from smash.forecast.reach import check_reach, numbers
 from smash.forecast.rollout import OnProgress, roll_out
 from smash.law.samples import Samples
 from smash.model.smash import Smash
@@ -52,7 +53,8 @@ class ModelSource:
         """Returns samples (1, S) of the event after `history`; none comes before its `now`.
 
         Raises:
-            ForecastError: when the history is empty.
+            ForecastError: when the history is empty, or so far from the training data that no
+                number comes of it.
         """
         settings = replace(self.sampling, total_samples=n_samples)
         network, sigma = self.model.network, self.model.noise_scale()
@@ -60,7 +62,7 @@ class ModelSource:
         chains = draw_after(network, context, sigma, settings, generator, after)
         samples = to_samples(chains, self.model.scaler)
         # Scaling there and back rounds.
-        return replace(samples, gap=np.maximum(samples.gap, history.elapsed))
+        return numbers(replace(samples, gap=np.maximum(samples.gap, history.elapsed)))
 
     def simulate(
         self,
@@ -74,9 +76,9 @@ class ModelSource:
         """Returns futures until `horizon` beyond the history's `now` (`smash.forecast.rollout`).
 
         Raises:
-            ForecastError: when the history is empty, or a path has more than `max_events` events.
+            ForecastError: as `draw`, or when a path has more than `max_events` events.
         """
-        _check_events(history)
+        self._check(history, horizon)
         return roll_out(
             self.model,
             history,
@@ -92,7 +94,7 @@ class ModelSource:
     @torch.inference_mode()
     def context(self, history: History) -> Tensor:
         """Returns the context (1, C) after the history's last event."""
-        _check_events(history)
+        self._check(history)
         sequences = ScaledSequences(history.events, self.model.scaler, str(self.model.device))
         return self.model.encoder(sequences.batch([0]))[:, -1]
 
@@ -103,9 +105,9 @@ class ModelSource:
         u = self.model.scaler.scale_gap(np.array([[history.elapsed]]), position=0.0)
         return torch.from_numpy(2 * u - 1).to(self.model.device, torch.float32)
 
-
-def _check_events(history: History) -> None:
-    if not len(history):
-        raise ForecastError(
-            "history: no events, and the model has no start token; give one event or more"
-        )
+    def _check(self, history: History, horizon: float = 0.0) -> None:
+        if not len(history):
+            raise ForecastError(
+                "history: no events, and the model has no start token; give one event or more"
+            )
+        check_reach(history, self.model.about, self.model.scaler, horizon)

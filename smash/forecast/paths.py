@@ -10,6 +10,9 @@ from smash.errors import ForecastError
 MOST_EVENTS = 2000
 """Events a path may have unless asked otherwise; more point to a model that explodes."""
 
+MOST_IN_ALL = 20_000_000
+"""Events that all paths of a call may have: a gigabyte of memory."""
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -62,4 +65,17 @@ def check_explosion(most: int, limit: int, reached: float, horizon: float) -> No
             f"a path has more than {limit} events after {reached:g} of a horizon of {horizon:g}: "
             "the model explodes, or the horizon is long for it; shorten the horizon, or raise "
             "max_events if so many are to be expected"
+        )
+
+
+def check_total(n_events: int, n_paths: int) -> None:
+    """Checks the events of all paths so far.
+
+    Raises:
+        ForecastError: when there are more than memory should hold.
+    """
+    if n_events > MOST_IN_ALL:
+        raise ForecastError(
+            f"{n_paths} paths have more than {MOST_IN_ALL} events; ask for fewer paths, or a "
+            "shorter horizon"
         )

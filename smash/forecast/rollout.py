@@ -10,7 +10,8 @@ from torch import Tensor
 
 from smash.data.batching import Batch, ScaledSequences
 from smash.forecast.histories import History
-from smash.forecast.paths import Paths, check_explosion, sorted_paths
+from smash.forecast.paths import Paths, check_explosion, check_total, sorted_paths
+from smash.forecast.reach import numbers
 from smash.model.encoder_memory import GrowingHistories
 from smash.model.smash import Smash
 from smash.sampling import to_samples
@@ -73,10 +74,12 @@ def roll_out(
         on_progress: called with the share of the work that was done since the last call.
 
     Raises:
-        ForecastError: when a path has more events than `max_events`.
+        ForecastError: when a path has more events than `max_events`, all together more than
+            `smash.forecast.paths.MOST_IN_ALL`, or a draw is no number.
     """
     end = history.now + horizon
     drawn: list[_Events] = []
+    n_events = 0
     for first in range(0, n_paths, BLOCK_PATHS):
         paths = np.arange(first, min(first + BLOCK_PATHS, n_paths))
         done, share = 0.0, len(paths) / n_paths
@@ -84,6 +87,8 @@ def roll_out(
         for number, newest in enumerate(events, start=1):
             within = newest.time <= end
             drawn.append(newest[within])
+            n_events += int(within.sum())
+            check_total(n_events, n_paths)
             slowest = float(newest.time.min()) - history.now
             if within.any():
                 check_explosion(number, max_events, slowest, horizon)
@@ -155,7 +160,7 @@ def _raw(
     wait: float,
 ) -> _Events:
     """Returns the events of chains (P, 1), none sooner than `wait` after the last ones (P,)."""
-    samples = to_samples(chains, model.scaler)
+    samples = numbers(to_samples(chains, model.scaler))
     # Scaling there and back rounds.
     gap = np.maximum(samples.gap[:, 0], wait)
     mark = None if samples.mark is None else samples.mark[:, 0]

@@ -8,6 +8,7 @@ import numpy as np
 from contourpy import ContourGenerator, FillType, contour_generator
 from numpy.typing import NDArray
 
+from smash.blocks import event_blocks
 from smash.data.geography import LENGTHS, TURN, Geography
 from smash.law.date_line import on_the_map, signed_area
 
@@ -91,14 +92,23 @@ def density_regions(
     along_x, along_y = (
         np.exp(-((axis[:, None] - w) ** 2)) for axis, w in zip((x, y), white, strict=True)
     )
-    apart = ((white[:, :, None] - white[:, None, :]) ** 2).sum(axis=0)
-    own = (np.exp(-apart).sum(axis=1) - 1) * len(location) / (len(location) - 1)
+    own = _density_of_others(white)
     contours = contour_generator(x, y, along_y @ along_x.T, fill_type=FillType.OuterOffset)
     heights = [float(np.quantile(own, 1 - share)) for share in held or levels]
     return [
         Region(level, _filled(contours, height, centre, root), geography)
         for level, height in zip(levels, heights, strict=True)
     ]
+
+
+def _density_of_others(white: NDArray) -> Floats:
+    """Returns (S,) densities at samples (2, S) in the kernel's units, each of the others alone."""
+    n_samples = white.shape[1]
+    summed = np.empty(n_samples)
+    for rows in event_blocks(n_samples, n_samples):
+        apart = ((white[:, rows, None] - white[:, None, :]) ** 2).sum(axis=0)
+        summed[rows] = np.exp(-apart).sum(axis=1)
+    return (summed - 1) * n_samples / (n_samples - 1)
 
 
 def _filled(

@@ -162,10 +162,10 @@ CROWD = """
 import sys, time
 import optuna
 from optuna.trial import TrialState
-from studies.history import Call
-from studies.ledger import Ledger, Verdict, enqueue
-from studies.spec import load_search
-from studies.storage import create_storage, only_one, storage_url
+from smash.workbench.search.trial_history import Call
+from smash.workbench.search.ledger import Ledger, Verdict, enqueue
+from smash.workbench.search.study_spec import load_search
+from smash.workbench.search.storage import create_storage, only_one, storage_url
 search = load_search("study.yaml", ["budget.trials=12"])
 storage = create_storage(storage_url(sys.argv[1]), search.study.survival.heartbeat)
 with only_one(storage, "study"):

@@ -47,7 +47,7 @@ SHARED = {"langevin_step": {"low": 0.0001, "high": 0.01, "log": True}}
 TUNED = """
 import signal
 from pathlib import Path
-from experiments.interruption import leave_at_once
+from smash.workbench.runs.signals import leave_at_once
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's background job
 leave_at_once()
 Path("begun").touch()

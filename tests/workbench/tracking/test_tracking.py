@@ -38,7 +38,7 @@ ROOT = Path(__file__).parents[2]
 INTERRUPTED = """
 import sys
 from sqlalchemy import Engine, event
-from experiments.server import open_client
+from smash.workbench.tracking.server import open_client
 
 @event.listens_for(Engine, "after_cursor_execute")
 def interrupt(connection, cursor, statement, *_):
