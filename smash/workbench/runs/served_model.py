@@ -2,11 +2,15 @@
 
 It is logged as code ("models from code"), so nothing is pickled, and needs only `smash` and what
 that imports. A request that cannot be answered is refused with the reason and status 400, and the
-server goes on.
+server goes on. MLflow's server answers 504 after a while and lets the computing go on for nobody;
+here it stops by itself a little before.
 """
 
 import json
-from collections.abc import Callable
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,16 +19,20 @@ import mlflow
 import numpy as np
 import pandas as pd
 import torch
+from mlflow.environment_variables import MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PythonModel, PythonModelContext
+from numpy.typing import NDArray
 
 from smash.data.batching import ScaledSequences
 from smash.data.events import EventSequences
 from smash.data.rows import read_sequences
 from smash.data.tables import Table
 from smash.errors import DataError, ForecastError, SmashError
+from smash.forecast.event_forecaster import MOST_SEED, check_whole
 from smash.forecast.histories import COLUMNS, History, read_history
 from smash.forecast.next_event import mark_names
+from smash.forecast.reach import check_reach, numbers
 from smash.law.samples import Samples
 from smash.model.smash import Smash
 from smash.sampling import sample_blocks, to_samples
@@ -32,9 +40,20 @@ from smash.scores.recalibration import Recalibration, way_of
 from smash.settings import SamplingSettings
 
 PERCENT = {"low_90": 5, "low_50": 25, "median": 50, "high_50": 75, "high_90": 95}
-MOST_EVENTS = 200_000
+MOST_EVENTS, MOST_SEQUENCES, MOST_SAMPLES, MOST_STEPS = 200_000, 10_000, 20_000, 1_000_000
+"""Events and sequences of a request, samples of each, and steps of each sample."""
 MOST_WORK = 100_000_000
-"""Events of a request, and its sequences × samples × steps: some minutes on a CPU."""
+"""Sequences × samples × steps of a request: some minutes on a CPU."""
+MOST_PADDED, MOST_DRAWS = 200_000, 20_000
+"""Events, padding counted, and samples of the sequences that are forecast at a time."""
+OTHER_STEPS = 10
+"""What drawing time and mark costs, in steps of a location's chain."""
+STEPS_AT_A_TIME = 50
+"""Steps of a chain after which it is looked whether there is time left."""
+SHARE = 0.9
+"""Of the server's time for an answer: reading and writing take some, too."""
+_end: ContextVar[float] = ContextVar("end", default=math.inf)
+"""When the computing of this thread's request has to stop, by the monotonic clock."""
 
 
 class NextEvent(PythonModel):
@@ -44,6 +63,8 @@ class NextEvent(PythonModel):
         """Reads the model and how it is sampled from the logged artifacts."""
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self.model = Smash.load(context.artifacts["checkpoint"], device)
+        for module in self.model.encoder.modules():
+            module.register_forward_pre_hook(_check_time)
         sampling = json.loads(Path(context.artifacts["sampling"]).read_text())
         self.settings = SamplingSettings(**sampling)
         self.recalibration = Recalibration.load(Path(context.artifacts["checkpoint"]))
@@ -66,34 +87,45 @@ class NextEvent(PythonModel):
         Raises:
             MlflowException: with the reason, for a request that cannot be answered.
         """
+        end = _end.set(time.monotonic() + SHARE * server_timeout())
         try:
             return self._summaries(model_input, params or {})
         except SmashError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error
+        finally:
+            _end.reset(end)
 
     def _summaries(self, model_input: pd.DataFrame, chosen: dict[str, Any]) -> pd.DataFrame:
-        total = int(chosen.get("n_samples", self.settings.total_samples))
-        steps = int(chosen.get("sampling_steps", self.settings.sampling_steps))
+        total = chosen.get("n_samples", self.settings.total_samples)
+        steps = chosen.get("sampling_steps", self.settings.sampling_steps)
+        seed = chosen.get("seed", 0)
+        check_whole("n_samples", total, 2, MOST_SAMPLES)
+        check_whole("sampling_steps", steps, 1, MOST_STEPS)
+        check_whole("seed", seed, 0, MOST_SEED)
         settings = replace(
             self.settings,
-            total_samples=total,
-            n_samples=min(total, self.settings.n_samples),
-            sampling_steps=steps,
-            per_step=steps,
+            total_samples=int(total),
+            n_samples=min(int(total), self.settings.n_samples),
+            sampling_steps=int(steps),
+            per_step=min(int(steps), STEPS_AT_A_TIME),
         )
-        seed = int(chosen.get("seed", 0))
-        _check_size(model_input, total, steps, seed)
-        generator = torch.Generator(self.model.device).manual_seed(seed)
+        _check_size(model_input, settings)
+        generator = torch.Generator(self.model.device).manual_seed(int(seed))
         correct = self._correction(bool(chosen.get("recalibrated", 0)))
         names, histories = _histories(model_input, self.model)
+        for name, history in zip(names, histories, strict=True):
+            _check_history(name, history, self.model)
         with_next = _with_next(histories)
         summaries = [
             _summary(
-                correct(self._samples(with_next, indices, settings, generator)),
+                numbers(
+                    correct(self._samples(with_next, indices, settings, generator)),
+                    tuple(names[indices]),
+                ),
                 [histories[i] for i in indices],
                 self.model,
             )
-            for indices in _groups(len(histories), settings.test_batch_size)
+            for indices in _groups(with_next.lengths, settings)
         ]
         return pd.concat(summaries, ignore_index=True).assign(sequence=names)[
             ["sequence", *summaries[0].columns]
@@ -123,23 +155,51 @@ class NextEvent(PythonModel):
         # The last row stands for the event to come; the context before it is the history's.
         rows = torch.arange(len(indices), device=self.model.device)
         contexts = self.model.encoder(batch)[rows, batch.length - 2]
-        *_, last = sample_blocks(self.model, contexts, settings, generator)
+        *_, last = sample_blocks(self.model, contexts, settings, generator, _check_time)
         return to_samples(last.chains, self.model.scaler)
 
 
-def _check_size(table: pd.DataFrame, n_samples: int, steps: int, seed: int) -> None:
-    if n_samples < 2 or steps < 1 or seed < 0:
+def server_timeout() -> float:
+    """Returns the seconds after which MLflow's server answers 504; infinite without a server.
+
+    The server sets the variable for its own process.
+    """
+    variable = MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT
+    return float(variable.get()) if variable.is_set() else math.inf
+
+
+def _check_time(*_: object) -> None:
+    """Checks that there is time left; called before each layer and after each block of draws."""
+    if time.monotonic() > _end.get():
         raise ForecastError(
-            f"n_samples {n_samples}, sampling_steps {steps}, seed {seed}: give 2, 1 and 0 or more"
+            f"the answer takes longer than the {server_timeout():g} s that the server gives it "
+            "(MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT); ask for fewer samples (n_samples) or steps "
+            "(sampling_steps), or send fewer sequences at a time"
         )
+
+
+def _check_size(table: pd.DataFrame, settings: SamplingSettings) -> None:
     if len(table) > MOST_EVENTS:
         raise ForecastError(f"{len(table)} events in one request; send {MOST_EVENTS} at most")
     n_sequences = table["sequence"].nunique() if "sequence" in table else 1
-    if n_sequences * n_samples * steps > MOST_WORK:
+    if n_sequences > MOST_SEQUENCES:
         raise ForecastError(
-            f"{n_sequences} sequences x {n_samples} samples x {steps} steps are too many for one "
+            f"{n_sequences} sequences in one request; send {MOST_SEQUENCES} at most"
+        )
+    langevin, samples = settings.sampler == "langevin", settings.total_samples
+    steps = settings.sampling_steps if langevin else settings.location_steps + OTHER_STEPS
+    if n_sequences * samples * steps > MOST_WORK:
+        raise ForecastError(
+            f"{n_sequences} sequences x {samples} samples x {steps} steps are too many for one "
             f"request; {MOST_WORK:.0e} at most"
         )
+
+
+def _check_history(name: object, history: History, model: Smash) -> None:
+    try:
+        check_reach(history, model.about, model.scaler)
+    except ForecastError as error:
+        raise ForecastError(f"sequence {name}: {error}") from error
 
 
 def _histories(table: pd.DataFrame, model: Smash) -> tuple[np.ndarray, list[History]]:
@@ -175,8 +235,17 @@ def _with_next(histories: list[History]) -> EventSequences:
     )
 
 
-def _groups(n: int, size: int) -> list[list[int]]:
-    return [list(range(start, min(start + size, n))) for start in range(0, n, size)]
+def _groups(lengths: NDArray[np.int64], settings: SamplingSettings) -> Iterator[list[int]]:
+    """Yields the sequences of `lengths` a few at a time, as many as memory should hold."""
+    most = max(1, min(settings.test_batch_size, MOST_DRAWS // settings.total_samples))
+    group: list[int] = []
+    for i, length in enumerate(lengths):
+        longest = max(length, *(lengths[j] for j in group)) if group else length
+        if group and (len(group) == most or (len(group) + 1) * longest > MOST_PADDED):
+            yield group
+            group = []
+        group.append(i)
+    yield group
 
 
 def _summary(samples: Samples, histories: list[History], model: Smash) -> pd.DataFrame:

@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import mlflow.pyfunc
 import numpy as np
@@ -100,9 +103,81 @@ def test_bad_histories_are_named(packed):
 def test_requests_that_would_take_forever_are_refused(packed):
     _, folder = packed
     loaded = mlflow.pyfunc.load_model(str(folder))
-    for params in ({"n_samples": 10**9}, {"sampling_steps": 10**9}, {"n_samples": 0}, {"seed": -1}):
-        with pytest.raises(MlflowException, match=r"n_samples|too many"):
+    for params in REFUSED:
+        with pytest.raises(MlflowException, match=next(iter(params))):
             loaded.predict(history(), params=params)
+    many = pd.concat([history(sequence=[i]) for i in range(2)] * 10)
+    for name, most in (("MOST_EVENTS", 19), ("MOST_SEQUENCES", 1), ("MOST_WORK", 1000)):
+        code = sys.modules[type(loaded.unwrap_python_model()).__module__]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(code, name, most)
+            with pytest.raises(MlflowException, match="one request"):
+                loaded.predict(many)
+
+
+REFUSED = (
+    *({"n_samples": n} for n in (0, 1, -1, 10**8, 2**62)),
+    *({"sampling_steps": n} for n in (0, -1, 10**8, 2**62)),
+    {"seed": -1},
+)
+EXTREMES = [0.0, -1.0, 1e-300, 1e6, 1e15, 1e19, 1e30, 1e300, -1e30, np.inf, -np.inf, np.nan]
+
+
+@pytest.mark.parametrize("value", EXTREMES)
+@pytest.mark.parametrize("what", ["time", "x", "y"])
+def test_an_extreme_history_gives_numbers_or_is_refused_by_its_name(packed, what, value):
+    loaded = mlflow.pyfunc.load_model(str(packed[1]))
+    fine, extreme = history(sequence=[1]), history(**{what: [value]})
+    try:
+        answer = loaded.predict(pd.concat([fine, extreme]))
+    except MlflowException as error:
+        if "sequence 7" not in str(error):
+            raise
+        return
+    assert np.isfinite(answer.to_numpy(dtype=float)).all()
+
+
+def test_sequences_are_forecast_a_few_at_a_time_whatever_their_lengths(packed):
+    loaded = mlflow.pyfunc.load_model(str(packed[1]))
+    code = sys.modules[type(loaded.unwrap_python_model()).__module__]
+    lengths = np.array([3, 3, 90, 3, 3, 3, 3])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(code, "MOST_PADDED", 100)
+        groups = list(code._groups(lengths, replace(SAMPLING, test_batch_size=3)))
+        assert groups == [[0, 1], [2], [3, 4, 5], [6]]
+        patch.setattr(code, "MOST_DRAWS", 2 * SAMPLING.total_samples)
+        assert max(map(len, code._groups(lengths, SAMPLING))) == 2
+
+
+@pytest.mark.parametrize("sampler", ["langevin", "inverse_cdf"])
+def test_computing_stops_before_the_server_gives_up(sampler, packed, tmp_path, monkeypatch):
+    model, _ = packed
+    model.save(tmp_path / "checkpoint")
+    sampling = replace(SAMPLING, sampler=sampler)
+    folder = pack_model(tmp_path / "checkpoint", sampling, tmp_path / "model")
+    loaded = mlflow.pyfunc.load_model(str(folder))
+    assert len(loaded.predict(history())) == 1
+    monkeypatch.setenv("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "600")
+    assert len(loaded.predict(history())) == 1
+    code = sys.modules[type(loaded.unwrap_python_model()).__module__]
+    drawing, sample_blocks = [], code.sample_blocks
+    monkeypatch.setattr(code, "time", SimpleNamespace(monotonic=time.monotonic))
+
+    def started(*arguments):
+        """Draws as before, at a time beyond the deadline."""
+        drawing.append(True)
+        code.time.monotonic = lambda: time.monotonic() + 1e4
+        yield from sample_blocks(*arguments)
+
+    monkeypatch.setattr(code, "sample_blocks", started)
+    with pytest.raises(MlflowException, match=r"longer than the 600 s .* fewer samples"):
+        loaded.predict(history())
+    assert drawing
+    monkeypatch.setenv("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "0")
+    drawing.clear()
+    with pytest.raises(MlflowException, match="longer than the 0 s"):
+        loaded.predict(history())
+    assert not drawing
 
 
 def test_timestamps_and_names_go_in_and_out(tmp_path):
