@@ -1,5 +1,7 @@
 """The library's exceptions: each message says what is wrong, where, and what to do."""
 
+import os
+
 
 class SmashError(Exception):
     """Base of every error the workbench raises on purpose."""
@@ -35,3 +37,15 @@ class ForecastError(SmashError):
 
 class OutputError(SmashError):
     """What is named for output would destroy something, or cannot be written."""
+
+
+def in_a_line(error: BaseException) -> str:
+    """Returns what a command says of an error; what the system refused with the file's name."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {reason(error)}"
+    return reason(error) if isinstance(error, OSError) else str(error)
+
+
+def reason(error: OSError) -> str:
+    """Returns why the system refused, in its own words and none of a library's."""
+    return os.strerror(error.errno) if error.errno else str(error)

@@ -15,7 +15,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from smash.errors import OutputError
+from smash.errors import OutputError, reason
 
 TEMPORARY = ".*.tmp"
 """What folders are called in which something is being written, or was when its process died."""
@@ -141,7 +141,7 @@ def _saying(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}); what was there is as it was"
+            f"{path}: cannot be written ({reason(error)}); what was there is as it was"
         ) from error
 
 

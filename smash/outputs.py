@@ -45,7 +45,7 @@ def check_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path] = ())
             raise OutputError(f"{option} {error}") from None
         _check_writable(option, path)
         for read in inputs:
-            if _is_same(path, read) or _is_within(path, read):
+            if is_same(path, read) or _is_within(path, read):
                 raise OutputError(
                     f"{option} {path}: is read as well ({read}) and would be lost; name another "
                     "file"
@@ -68,7 +68,7 @@ def _check_apart(asked: Mapping[str, Path]) -> None:
     named: dict[str, Path] = {}
     for option, path in asked.items():
         for other, known in named.items():
-            if _is_same(path, known):
+            if is_same(path, known):
                 raise OutputError(f"{option} {path}: is {other}'s file too; name two")
         named[option] = path
 
@@ -84,7 +84,7 @@ def _check_writable(option: str, path: Path) -> None:
         raise OutputError(f"{option} {path}: {blocked} may not be written to; name another file")
 
 
-def _is_same(one: Path, other: Path) -> bool:
+def is_same(one: Path, other: Path) -> bool:
     """Returns True for two names of one file, through links of either kind, made or not."""
     if one.exists() and other.exists():
         return os.path.samefile(one, other)

@@ -20,6 +20,8 @@ EPOCHS = 60
 WIDTHS = ((5_000, 16), (50_000, 32))
 """Events of training data up to which a context width does."""
 WIDEST = 64
+HEAD = "# Written by `smash data check`."
+"""How a spec begins that this module wrote."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def spec_text(
     )
     train = dataset.train
     return f"""\
-# Written by `smash data check`. Training data: {train.n_events} events in \
+{HEAD} Training data: {train.n_events} events in \
 {len(train)} windows.
 {_comment(dataset.rows)}\
 name: {json.dumps(settings.name)}

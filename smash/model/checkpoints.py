@@ -1,6 +1,7 @@
 """Training checkpoints: model, optimiser and generators of an epoch, one folder each."""
 
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,12 @@ def check_optimizer(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> 
             raise ValueError("steps that are no number")
 
 
+def saved_epochs(root: Path) -> dict[int, Path]:
+    """Returns the checkpoints under `root` by epoch, in order, and nothing else that is there."""
+    named = ((re.fullmatch(r"epoch-(\d{5,})", path.name), path) for path in root.glob("epoch-*"))
+    return dict(sorted((int(match[1]), path) for match, path in named if match))
+
+
 def latest_checkpoint(root: Path) -> Path | None:
     """Returns the folder of the last finished epoch under `root`, None where there is none."""
-    folders = sorted(root.glob("epoch-*"))
-    return folders[-1] if folders else None
+    return next(reversed(saved_epochs(root).values()), None)

@@ -22,6 +22,7 @@ from smash.model.checkpoints import (
     latest_checkpoint,
     load_checkpoint,
     save_checkpoint,
+    saved_epochs,
 )
 from smash.model.description import checked_parts
 from smash.model.generator_state import GlobalState
@@ -355,7 +356,6 @@ class Trainer:
     def _prune(self, epoch: int) -> None:
         """Removes the checkpoint before `epoch` unless it is the best or a periodic one."""
         keep = {epoch, self.result.best_epoch}
-        for folder in self.root.glob("epoch-*"):
-            number = int(folder.name.removeprefix("epoch-"))
+        for number, folder in saved_epochs(self.root).items():
             if number not in keep and number % self.settings.checkpoint_every:
                 shutil.rmtree(folder)

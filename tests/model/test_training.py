@@ -103,6 +103,16 @@ def test_what_is_kept_is_a_moving_average_of_the_weights(tmp_path):
         torch.testing.assert_close(Smash.load(folder).network.location.head[1].weight, expected)
 
 
+def test_copies_that_people_keep_beside_checkpoints_stay_and_mislead_nobody(tmp_path):
+    for name in ("epoch-00001-good", "epoch-mine", "epoch-99999.old"):
+        (tmp_path / name).mkdir()
+    trainer(tmp_path, replace(SETTINGS, total_epochs=2)).fit()
+    assert latest_checkpoint(tmp_path).name == "epoch-00002"
+    assert {"epoch-00001-good", "epoch-mine", "epoch-99999.old"} < {
+        path.name for path in tmp_path.iterdir()
+    }
+
+
 KILLED = """
 import sys
 from pathlib import Path

@@ -33,7 +33,7 @@ def audit_command(
 
     from smash.catalogue import load_dataset
     from smash.data.audit import audit, render
-    from smash.errors import SmashError
+    from smash.errors import SmashError, in_a_line
     from smash.settings import DataSettings
     from smash.shipped_files import find_spec
 
@@ -50,8 +50,8 @@ def audit_command(
         console.print(render(audit(data)))
         for note in data.notices:
             console.print(f"note: {note}", markup=False, soft_wrap=True)
-    except SmashError as error:
-        typer.echo(f"error: {error}", err=True)
+    except (SmashError, OSError) as error:
+        typer.echo(f"error: {in_a_line(error)}", err=True)
         sys.exit(2)
 
 
@@ -114,7 +114,7 @@ def check(
     from rich.console import Console
 
     from smash.data.audit import audit, render
-    from smash.errors import SmashError
+    from smash.errors import SmashError, in_a_line
     from smash.settings import Columns
 
     try:
@@ -129,8 +129,8 @@ def check(
             (time_unit, location_unit, project),
             name,
         )
-    except SmashError as error:
-        typer.echo(f"error: {error}", err=True)
+    except (SmashError, OSError) as error:
+        typer.echo(f"error: {in_a_line(error)}", err=True)
         sys.exit(2)
     console = Console(highlight=False)
     console.print(render(audit(dataset)))
@@ -150,7 +150,6 @@ def _prepare(
     name: str | None,
 ) -> tuple[Any, tuple[str, ...]]:
     """Returns the data set written to `out`, and notes on what was done to the table."""
-    import tempfile
     from dataclasses import replace
 
     from smash.catalogue.datasets import table_dataset
@@ -160,8 +159,11 @@ def _prepare(
     from smash.data.tally import write_windows
     from smash.data.windows import WINDOW_COLUMNS, cut_windows
     from smash.errors import DataError
+    from smash.files import replacing
     from smash.settings import DataSettings
 
+    path = out / "events.parquet"
+    _check_place(table, path, out / "spec.yaml")
     catalogue = read_catalogue(table, columns, edges, *units)
     length, stride = (
         None if span is None else catalogue.clock.duration(span, what)
@@ -175,7 +177,6 @@ def _prepare(
     mark = None if catalogue.mark is None else WINDOW_COLUMNS.mark
     x, y = plane_columns(catalogue.geography, columns)
     named = replace(WINDOW_COLUMNS, x=x, y=y, mark=mark)
-    path = out / "events.parquet"
     settings = DataSettings(
         name=name or out.resolve().name,
         columns=named,
@@ -195,16 +196,12 @@ def _prepare(
     cut = _window_table(catalogue, windows, named)
     # From memory, with the user's rows, so that messages name these.
     dataset = replace(table_dataset(cut, settings), tally=windows.tally)
-    spec = spec_text(dataset, path, named, settings, suggest(dataset))
-    out.mkdir(parents=True, exist_ok=True)
+    text = spec_text(dataset, path, named, settings, suggest(dataset))
     # Both files are moved in once all is well; whatever else lies in the folder stays.
-    with tempfile.TemporaryDirectory(dir=out, prefix=".check-") as scratch:
-        written = Path(scratch) / path.name
+    with replacing(out / "spec.yaml") as spec, replacing(path) as written:
         events = with_written(cut.frame, catalogue.geography, named, columns)
         write_windows(events, windows.tally, written)
-        (Path(scratch) / "spec.yaml").write_text(spec)
-        written.replace(path)
-        (Path(scratch) / "spec.yaml").replace(out / "spec.yaml")
+        spec.write_text(text, encoding="utf-8")
     notes = (
         *catalogue.notes,
         *((stray,) if stray else ()),
@@ -226,6 +223,22 @@ def _window_table(catalogue: Any, windows: Any, columns: Any) -> Any:
         names = np.array(catalogue.mark_names, dtype=object)
         frame[columns.mark] = names[frame[columns.mark].to_numpy()]
     return Table(frame, catalogue.name, catalogue.row[np.concatenate(windows.rows)])
+
+
+def _check_place(table: Path, events: Path, spec: Path) -> None:
+    """Checks that nothing is lost in the folder but what an earlier check has written there."""
+    from smash.data.suggestion import HEAD
+    from smash.errors import OutputError
+    from smash.outputs import check_files, check_folder
+
+    check_folder("--out", events.parent)
+    check_files({"--out (events)": events, "--out (spec)": spec}, [table])
+    there = [path.name for path in (events, spec) if path.exists()]
+    if there and not (spec.exists() and spec.read_bytes().startswith(HEAD.encode())):
+        raise OutputError(
+            f"--out {events.parent}: holds {there[0]}, which no check has written and which would "
+            "be lost; name another folder"
+        )
 
 
 def _edges(text: str | None) -> tuple[float, ...]:

@@ -35,18 +35,21 @@ def estimators(
     # Imported here so that --help and wrong flags answer at once.
     from rich.console import Console
 
-    from smash.errors import SmashError
+    from smash.errors import SmashError, in_a_line
     from smash.files import write_json
+    from smash.outputs import check_files
     from smash.workbench.runs.estimator_audit import render
 
     try:
+        own = Path(dataset) if Path(dataset).suffix else None
+        check_files({"--summary": summary}, filter(None, (own, source)))
         rows = _rows(dataset, source, events, samples, denoise)
-    except SmashError as error:
-        typer.echo(f"error: {error}", err=True)
+        if summary:
+            write_json(summary, {"rows": rows})
+    except (SmashError, OSError) as error:
+        typer.echo(f"error: {in_a_line(error)}", err=True)
         sys.exit(2)
     Console(highlight=False).print(render(rows, f"{dataset}: CS (%) of known forecasters"))
-    if summary:
-        write_json(summary, {"rows": rows})
 
 
 def _rows(

@@ -68,7 +68,7 @@ def main(
 
     from smash import load
     from smash.data.table_files import read_table
-    from smash.errors import SmashError
+    from smash.errors import SmashError, in_a_line
     from smash.forecast.event_forecaster import Extrapolation
     from smash.forecast.histories import usual_columns
     from smash.outputs import check_files
@@ -104,8 +104,8 @@ def main(
                 on_progress=lambda share: progress.advance(task, share),
             )
         _write(event, futures, out, plot, geojson)
-    except SmashError as error:
-        typer.echo(f"error: {error}", err=True)
+    except (SmashError, OSError) as error:
+        typer.echo(f"error: {in_a_line(error)}", err=True)
         sys.exit(2)
     for note in dict.fromkeys((*event.warnings, *futures.warnings)):
         word = "note" if note in futures.history.notes else "warning"

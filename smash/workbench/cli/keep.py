@@ -14,12 +14,12 @@ def main(
 
     Example: smash keep 0f3a quakes, then smash forecast pretrained:quakes history.csv
     """
-    from smash.errors import SmashError
+    from smash.errors import SmashError, in_a_line
     from smash.outputs import check_name
     from smash.workbench.runs.kept_models import PRETRAINED, keep
 
     try:
         typer.echo(keep(run_id, PRETRAINED / check_name(name, "NAME")))
-    except SmashError as error:
-        typer.echo(f"error: {error}", err=True)
+    except (SmashError, OSError) as error:
+        typer.echo(f"error: {in_a_line(error)}", err=True)
         sys.exit(2)

@@ -26,16 +26,19 @@ def main(
 
     Example: smash report crime
     """
-    from smash.errors import SmashError, SpecError
+    from smash.errors import SmashError, SpecError, in_a_line
 
     try:
         if not experiments and not runs:
             raise SpecError("name an experiment, such as crime, or --run RUN_ID")
+        from smash.workbench.report.output import check_place
         from smash.workbench.report.production import make_report
 
+        if out is not None:
+            check_place(out)
         made = make_report(experiments or (), runs or (), out, attached=attach)
-    except SmashError as error:
-        typer.echo(f"error: {error}", err=True)
+    except (SmashError, OSError) as error:
+        typer.echo(f"error: {in_a_line(error)}", err=True)
         sys.exit(2)
     for note in made.notes:
         typer.echo(f"note: {note}", err=True)

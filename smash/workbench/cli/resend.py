@@ -14,11 +14,11 @@ def main(
 
     Example: smash resend runs/unsent/0f3a
     """
-    from smash.errors import SmashError
+    from smash.errors import SmashError, in_a_line
     from smash.workbench.tracking.delivery import resend
 
     try:
         resend(folder)
-    except SmashError as error:
-        typer.echo(f"error: {error}", err=True)
+    except (SmashError, OSError) as error:
+        typer.echo(f"error: {in_a_line(error)}", err=True)
         sys.exit(2)

@@ -23,16 +23,18 @@ def record_command(
 
     Example: smash results record crime crime-published
     """
-    from smash.errors import SmashError
+    from smash.errors import SmashError, in_a_line
+    from smash.outputs import check_folder
     from smash.workbench.pages.records import record
     from smash.workbench.report.run_store import open_store
 
     try:
+        check_folder("--into", into)
         with open_store() as store:
             selection = store.select(experiments, ())
             paths = record(store, selection, into)
-    except SmashError as error:
-        typer.echo(f"error: {error}", err=True)
+    except (SmashError, OSError) as error:
+        typer.echo(f"error: {in_a_line(error)}", err=True)
         sys.exit(2)
     for note in selection.notes:
         typer.echo(f"note: {note}", err=True)
@@ -46,14 +48,15 @@ def write_command(
     out: Annotated[Path, typer.Option(metavar="FILE")] = PAGE,
 ) -> None:
     """Write the page of results from the recorded runs."""
-    from smash.errors import SmashError
+    from smash.errors import SmashError, in_a_line
     from smash.files import write_text
+    from smash.outputs import check_files
     from smash.workbench.pages.results_page import page
 
     try:
-        text = page(records)
-    except SmashError as error:
-        typer.echo(f"error: {error}", err=True)
+        check_files({"--out": out}, [records])
+        write_text(out, page(records))
+    except (SmashError, OSError) as error:
+        typer.echo(f"error: {in_a_line(error)}", err=True)
         sys.exit(2)
-    write_text(out, text)
     typer.echo(out)

@@ -79,7 +79,7 @@ def main(
     Example: smash run football --profile quick --set epochs=3
     """
     # Imported here so that --help and wrong flags answer at once.
-    from smash.errors import SmashError
+    from smash.errors import SmashError, in_a_line
 
     interruption = Interruption(*heeded())
     try:
@@ -96,7 +96,7 @@ def main(
 
                 typer.echo(report_on(outcomes[0].run_id).html)
     except (SmashError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {in_a_line(error)}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         with suppress(OSError):  # the terminal may be gone
@@ -137,7 +137,8 @@ def _read(
         return spec_to_resume(resume), Request(stage or stage_of(resume), resume=resume)
     if spec is None:
         raise SpecError("name a spec, such as experiments/simulated.yaml, or --resume RUN_ID")
-    return load_spec(spec, changes), Request(stage or "all", source, None, profile)
+    request = Request(stage or "all", source, None, profile, read=(spec,))
+    return load_spec(spec, changes), request
 
 
 def baselines(

@@ -60,7 +60,7 @@ def main(
     Example: smash tune --dataset crime --trials 4 --set epochs=2
     """
     # Imported here so that --help and wrong flags answer at once.
-    from smash.errors import SmashError
+    from smash.errors import SmashError, in_a_line
 
     interruption = Interruption(*heeded())
     try:
@@ -75,7 +75,7 @@ def main(
                 from smash.workbench.search.search import Options, run_search
             run_search(search, Options(jobs, storage, engine, address), interruption)
     except (SmashError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {in_a_line(error)}", err=True)
         sys.exit(interruption.code if interruption.asked else 2)
     except KeyboardInterrupt as stopped:
         with suppress(OSError):  # the terminal may be gone

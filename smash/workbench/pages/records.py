@@ -12,6 +12,7 @@ from typing import Any
 
 from smash.errors import DataError
 from smash.files import write_json
+from smash.outputs import check_name
 from smash.workbench.pages.epochs import Detail, detail_from, detail_of
 from smash.workbench.report.logged_comparison import COMPARISON, Comparison, comparison_of
 from smash.workbench.report.run_store import Run, Selection, Store
@@ -38,14 +39,16 @@ def record(store: Store, selection: Selection, folder: Path) -> list[Path]:
 
     Raises:
         DataError: naming a file that is there and no record of runs.
+        OutputError: for an experiment whose name is no file's.
     """
     experiments: dict[str, list[dict[str, Any]]] = {}
     for run in selection.runs:
         if (run.tested or run.validated) and run.status == "FINISHED" and not run.quick:
+            name = check_name(run.experiment, "the experiment")
             found = {"run": asdict(_public(run)), "comparison": store.json(run, COMPARISON)}
             if run.baseline is None and run.protocol == "original":
                 found["detail"] = asdict(detail_of(run, store))
-            experiments.setdefault(run.experiment, []).append(found)
+            experiments.setdefault(name, []).append(found)
     paths = [folder / f"{name}.json" for name in experiments]
     for path, runs in zip(paths, experiments.values(), strict=True):
         ids = {found["run"]["run_id"] for found in runs}

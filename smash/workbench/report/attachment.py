@@ -22,7 +22,9 @@ def attach(store: Store, run: Run, written: Written) -> None:
         TrackingError: when the server refuses or stays away.
     """
     try:
-        store.client.log_artifacts(run.run_id, str(written.folder), FOLDER)
+        for name in written.files:  # and nothing else that may lie in a folder a user named
+            place = f"{FOLDER}/{name}".rpartition("/")[0]
+            store.client.log_artifact(run.run_id, str(written.folder / name), place)
         store.client.set_tag(run.run_id, NOTE, described(run))
     except (MlflowException, RequestException, OSError) as error:
         raise TrackingError(

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from smash.errors import SpecError
-from smash.files import replacing
+from smash.errors import OutputError
+from smash.files import replacing, write_text
+from smash.outputs import check_files, check_folder
 from smash.workbench.report.display_tables import to_csv, to_latex
 from smash.workbench.report.document import Report
 from smash.workbench.report.html import to_html
@@ -12,13 +13,17 @@ from smash.workbench.report.pdf import to_pdf
 from smash.workbench.report.svg import to_svg
 
 HTML, PDF = "report.html", "report.pdf"
+MARK = b'<meta name="generator" content="SMASH workbench">'
+"""How a page is told from somebody else's, in its first bytes."""
+HEAD = 2000
 
 
 @dataclass(frozen=True)
 class Written:
-    """Where a report lies."""
+    """Where a report lies; `files` are those it is made of, below `folder`."""
 
     folder: Path
+    files: tuple[str, ...] = ()
 
     @property
     def html(self) -> Path:
@@ -29,26 +34,37 @@ class Written:
         return self.folder / PDF
 
 
+def check_place(folder: Path) -> None:
+    """Checks, before a report is made, that it can be written to a folder that a user named.
+
+    Raises:
+        OutputError: when it cannot, or a page there is somebody else's.
+    """
+    check_folder("--out", folder)
+    check_files({"--out (page)": folder / HTML, "--out (PDF)": folder / PDF})
+    check_folder("--out (tables)", folder / "tables")
+    page = folder / HTML
+    there = [path for path in (page, folder / PDF) if path.exists()]
+    if there and not (page.exists() and MARK in page.read_bytes()[:HEAD]):
+        raise OutputError(
+            f"--out {folder}: holds {there[0].name}, which is not known as a report of this "
+            "workbench and would be lost; name another folder, or move it away"
+        )
+
+
 def write_report(report: Report, folder: Path) -> Written:
     """Returns where the report now lies; what was there of an earlier one is replaced.
 
     Raises:
-        SpecError: when nothing can be written there.
+        OutputError: when nothing can be written there.
     """
-    try:
-        (folder / "tables").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SpecError(f"--out {folder}: cannot be written to ({error.strerror})") from error
     svgs = {picture.key: to_svg(picture.figure, picture.key) for picture in report.pictures()}
-    _write(folder / HTML, to_html(report, svgs))
+    tables = {f"tables/{table.key}": table for table in report.tables()}
+    write_text(folder / HTML, to_html(report, svgs))
     with replacing(folder / PDF) as beside:
         to_pdf(report, svgs, beside)
-    for table in report.tables():
-        _write(folder / "tables" / f"{table.key}.csv", to_csv(table))
-        _write(folder / "tables" / f"{table.key}.tex", to_latex(table))
-    return Written(folder)
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+    for name, table in tables.items():
+        write_text(folder / f"{name}.csv", to_csv(table))
+        write_text(folder / f"{name}.tex", to_latex(table))
+    both = [f"{name}.{kind}" for name in tables for kind in ("csv", "tex")]
+    return Written(folder, (HTML, PDF, *both))

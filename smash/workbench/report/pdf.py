@@ -27,7 +27,7 @@ def to_pdf(report: Report, svgs: Mapping[str, str], path: Path) -> None:
         files = {picture.key: f"{n}.svg" for n, picture in enumerate(report.pictures())}
         content = json.dumps(_content(report, files))
         (folder / "report.json").write_text(content, encoding="utf-8")
-        typst.compile(folder / TEMPLATE, output=path, root=folder)
+        path.write_bytes(typst.compile(folder / TEMPLATE, root=folder))
 
 
 def _content(report: Report, files: Mapping[str, str]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def make_report(
 
     Raises:
         TrackingError: when nothing of what was named exists, or the server cannot be used.
+        OutputError: when nothing can be written to `out`.
     """
     with open_store(uri) as store:
         selection = store.select(experiments, run_ids)

@@ -18,7 +18,7 @@ Profile = Literal["full", "quick"]
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for on the command line, beside the spec."""
+    """What was asked for on the command line, beside the spec; `read`: files of the spec."""
 
     stage: Stage = "all"
     source: str | None = None
@@ -26,6 +26,7 @@ class Request:
     profile: Profile = "full"
     summary: Path | None = None
     register: bool = False
+    read: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)

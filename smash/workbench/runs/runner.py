@@ -2,12 +2,14 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from smash.catalogue import load_dataset
 from smash.errors import SpecError
 from smash.files import write_json
+from smash.outputs import check_files
 from smash.workbench.runs import console
 from smash.workbench.runs.outcomes import Outcome, Request, summary
 from smash.workbench.runs.registry import VALIDATION_SAMPLES, register
@@ -19,7 +21,7 @@ from smash.workbench.runs.size_checks import check_sizes, memory_of
 from smash.workbench.runs.sources import Source, load_source, with_source
 from smash.workbench.specs.experiment_spec import ExperimentSpec, quick_profile
 from smash.workbench.specs.idle_settings import idle_settings
-from smash.workbench.tracking.server import find_run
+from smash.workbench.tracking.server import find_run, sqlite_path, tracking_uri
 from smash.workbench.tracking.tracker import connect
 
 
@@ -98,8 +100,9 @@ def _check(spec: ExperimentSpec, request: Request) -> None:
         raise SpecError("--register is for a model that is trained: leave out --from and --stage")
     if request.register and request.profile == "quick":
         raise SpecError("--register: a quick profile's scores choose no model; leave one out")
-    if request.summary and request.summary.is_dir():
-        raise SpecError(f"--summary {request.summary}: is a folder; name a file")
+    read = (request.source, spec.data.path, spec.data.train, spec.data.validation, spec.data.test)
+    paths = [Path(path) for path in (*read, sqlite_path(tracking_uri())) if path]
+    check_files({"--summary": request.summary}, [*paths, *request.read])
 
 
 def resolve(spec: ExperimentSpec) -> ExperimentSpec:

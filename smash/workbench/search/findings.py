@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 from optuna.trial import FrozenTrial, TrialState
 from requests import RequestException
 
-from smash.files import replacing
+from smash.files import write_text
 from smash.workbench.runs.signals import Interruption
 from smash.workbench.search.study_plots import plots
 from smash.workbench.search.study_spec import Search
@@ -21,6 +21,8 @@ from smash.workbench.specs.experiment_spec import dump_spec, spec_from_mapping
 from smash.workbench.tracking.tracker import Store, Tracker
 
 logger = logging.getLogger(__name__)
+
+BEST = "best.yaml"
 
 
 def best_trial(study: optuna.Study, search: Search) -> FrozenTrial | None:
@@ -76,7 +78,7 @@ def write_best(study: optuna.Study, search: Search, folder: Path) -> Path | None
     if len(search.figures) > 1:
         for trial in study.best_trials:
             _write_spec(trial, search, folder / "pareto" / f"trial-{trial.number:04d}.yaml")
-    path = folder / "best.yaml"
+    path = folder / BEST
     _write_spec(best, search, path)
     return path
 
@@ -137,5 +139,4 @@ def _write_spec(trial: FrozenTrial, search: Search, path: Path) -> None:
     values = zip(search.figures, trial.values, strict=True)
     found = ", ".join(f"{name} {value:.6g}" for name, value in values)
     mapping["description"] += f" On validation data: {found}."
-    with replacing(path) as beside:
-        beside.write_text(dump_spec(spec_from_mapping(mapping)), encoding="utf-8")
+    write_text(path, dump_spec(spec_from_mapping(mapping)))

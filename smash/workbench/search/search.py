@@ -11,13 +11,14 @@ import torch
 from smash.catalogue import load_dataset
 from smash.data import Dataset
 from smash.errors import SpecError, StudyError, TrackingError
+from smash.outputs import check_files, is_same
 from smash.workbench.runs import console
 from smash.workbench.runs.environment import environment_tags
 from smash.workbench.runs.runner import resolve
 from smash.workbench.runs.signals import Interruption
 from smash.workbench.runs.sources import RUNS
 from smash.workbench.search.cluster import connect_cluster, run_on_cluster
-from smash.workbench.search.findings import log_results, mend_children
+from smash.workbench.search.findings import BEST, log_results, mend_children
 from smash.workbench.search.ledger import Ledger, enqueue
 from smash.workbench.search.local import run_locally
 from smash.workbench.search.progress import Watcher, show_results
@@ -82,8 +83,7 @@ def run_search(search: Search, options: Options, interruption: Interruption) -> 
         )
         _run_trials(plan, options, ledger, interruption)
         mend_children(ledger.history(), store, parent.run_id)
-        folder = RUNS / "studies" / search.study.name
-        path = log_results(ledger.study, search, parent, folder, interruption)
+        path = log_results(ledger.study, search, parent, _results(search), interruption)
         show_results(ledger.study, search, path)
         _raise_if_failing(ledger, call)
 
@@ -112,6 +112,14 @@ def open_ledger(search: Search, dataset: Dataset, url: str) -> Ledger:
 def _check(search: Search, options: Options, url: str) -> None:
     if options.jobs is not None and options.jobs < 1:
         raise SpecError(f"--jobs {options.jobs}: expected 1 or more")
+    check_files({f"name {search.study.name}: the best spec": _results(search) / BEST}, search.files)
+    check_files({"--storage": sqlite_path(url)}, search.files)
+    own, other = sqlite_path(url), sqlite_path(tracking_uri())
+    if own and other and is_same(own, other):
+        raise StudyError(
+            f"--storage {shown(url)}: MLflow's runs are there, whose tables are not Optuna's; name "
+            "another file, or leave --storage out"
+        )
     if options.address and options.engine != "ray":
         raise SpecError(f"--address {options.address}: needs --engine ray")
     if options.address and sqlite_path(url):
@@ -131,6 +139,11 @@ def _check(search: Search, options: Options, url: str) -> None:
             f"the pruner compares validation losses, which mean different things for different "
             f"{', '.join(mixed)}: it may stop the better ones (see docs/search.md)"
         )
+
+
+def _results(search: Search) -> Path:
+    """Returns the folder of what a study found."""
+    return RUNS / "studies" / search.study.name
 
 
 def _check_goal(search: Search, dataset: Dataset) -> None:

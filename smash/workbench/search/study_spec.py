@@ -10,6 +10,7 @@ from annotated_types import Ge, MinLen
 from pydantic import BaseModel, model_validator
 
 from smash.errors import SpecError
+from smash.outputs import check_name
 from smash.settings import Count, NonNegative, Positive
 from smash.workbench.search.space import Choices, Space, Value, parse_space, spaced_key
 from smash.workbench.specs import keys, strict_yaml
@@ -135,11 +136,15 @@ class StudySpec(BaseModel):
 
 @dataclass(frozen=True)
 class Search:
-    """A study spec with its base experiment, as it holds for all trials, and its space."""
+    """A study spec with its base experiment, as it holds for all trials, and its space.
+
+    `files` are those it was read from.
+    """
 
     study: StudySpec
     base: ExperimentSpec
     space: Space
+    files: tuple[Path, ...] = ()
 
     @property
     def figures(self) -> tuple[str, ...]:
@@ -178,10 +183,12 @@ def load_search(path: Path | str, overrides: Sequence[str] = ()) -> Search:
 
     Raises:
         SpecError: listing the problems one a line, of the overrides, the file, or the space.
+        OutputError: for a name that could be no folder's.
     """
     path = Path(path)
     mapping = _with_overrides({"name": path.stem, **read_mapping(path)}, overrides)
     study = validate(StudySpec, mapping, str(path))
+    check_name(study.name, f"{path}: name")
     base_path = path.parent / study.base
     base = spec_from_mapping(_base_mapping(study, base_path), f"{path}: base {base_path}")
     if base.protocol == "original":
@@ -189,7 +196,7 @@ def load_search(path: Path | str, overrides: Sequence[str] = ()) -> Search:
             f"{path}: protocol original chooses on the test set, which a search must not; "
             "set protocol=strict"
         )
-    search = Search(study, base, parse_space(study.space, str(path)))
+    search = Search(study, base, parse_space(study.space, str(path)), (path, base_path))
     problems = list(_space_problems(search))
     if problems:
         raise SpecError("\n  ".join([f"{path}: the search space", *problems]))

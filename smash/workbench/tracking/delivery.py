@@ -2,6 +2,8 @@
 
 import shutil
 import sys
+import tempfile
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from requests import RequestException
 
 from smash.errors import TrackingError
+from smash.files import make_folder
 from smash.workbench.tracking.operations import (
     Artifact,
     DatasetInput,
@@ -26,6 +29,7 @@ from smash.workbench.tracking.operations import (
 )
 from smash.workbench.tracking.server import open_client, shown, tracking_uri
 
+STAGED = "to-send-"
 _FINAL = {
     "BAD_REQUEST",
     "CUSTOMER_UNAUTHORIZED",
@@ -58,7 +62,9 @@ def resend(folder: Path | str, uri: str | None = None) -> None:
         except (MlflowException, RequestException, OSError) as error:
             save_writes(writes[done:], folder / "writes.jsonl")
             raise TrackingError(f"{shown(uri)}: {write} was not sent: {error}") from error
-    shutil.rmtree(folder)
+    (folder / "writes.jsonl").unlink()
+    with suppress(OSError):  # something else lies there, which stays
+        folder.rmdir()
 
 
 def left_by(folder: Path) -> list[Write]:
@@ -132,7 +138,19 @@ def _upload(client: MlflowClient, run_id: str, path: Path, folder: str | None) -
         client.log_artifacts(run_id, str(path), "/".join(filter(None, [folder, path.name])))
     else:
         client.log_artifact(run_id, str(path), folder)
-    shutil.rmtree(path.parent)
+    discard(path)
+
+
+def staged(path: Path, folder: Path) -> Path:
+    """Returns where, in a new folder of `folder`, a file called as `path` waits to be sent."""
+    make_folder(folder)
+    return Path(tempfile.mkdtemp(prefix=STAGED, dir=folder)) / path.name
+
+
+def discard(path: Path) -> None:
+    """Removes what `staged` was given for and has been sent, and nothing else."""
+    if path.parent.name.startswith(STAGED):
+        shutil.rmtree(path.parent)
 
 
 def is_final(error: Exception) -> bool:

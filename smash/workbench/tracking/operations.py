@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from smash.files import replacing
+from smash.files import write_text
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,7 @@ def split(write: Write) -> list[Write]:
 def save_writes(writes: list[Write], path: Path) -> None:
     """Writes one JSON object a line to `path`, in order, all or none."""
     lines = [json.dumps({"kind": type(write).__name__, **asdict(write)}) for write in writes]
-    with replacing(path) as beside:
-        beside.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    write_text(path, "".join(line + "\n" for line in lines))
 
 
 def read_writes(path: Path) -> list[Write]:

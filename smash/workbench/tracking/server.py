@@ -24,7 +24,7 @@ PATIENCE = 15
 LOCKED = 600
 """Seconds that a process waits for another one to make a database's tables."""
 _TRACKING = "MLFLOW_TRACKING_URI"
-_SHORT = ("MLFLOW_HTTP_REQUEST_TIMEOUT", str(PATIENCE))
+_TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 _MIGRATIONS = ("alembic", "mlflow.store.db.utils")
 
 Answer = TypeVar("Answer")
@@ -58,7 +58,7 @@ def open_client(uri: str) -> MlflowClient:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
-        with only_one_process(uri), quiet(*_MIGRATIONS), _variable(*_SHORT):
+        with only_one_process(uri), quiet(*_MIGRATIONS), _variable(_TIMEOUT, str(PATIENCE)):
             path = sqlite_path(uri)
             if path is not None and not path.exists():
                 # MLflow makes its tables in many steps; a file with some of them is of no use.

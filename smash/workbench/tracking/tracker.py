@@ -13,7 +13,6 @@ import logging
 import re
 import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -34,7 +33,7 @@ from requests import RequestException
 
 from smash.data.dataset import Dataset
 from smash.errors import OutputError, TrackingError
-from smash.workbench.tracking.delivery import Logged, is_final, left_by, send
+from smash.workbench.tracking.delivery import Logged, is_final, left_by, send, staged
 from smash.workbench.tracking.operations import (
     Artifact,
     DatasetInput,
@@ -279,7 +278,7 @@ class Tracker:
             TrackingError: when there is nothing at `path`.
         """
         path = Path(path)
-        copied = self._staging() / path.name
+        copied = staged(path, self._spool)
         try:
             if path.is_dir():
                 shutil.copytree(path, copied)
@@ -394,13 +393,9 @@ class Tracker:
             if not isinstance(error, KeyboardInterrupt):
                 raise
 
-    def _staging(self) -> Path:
-        self._spool.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(dir=self._spool))
-
     def _make_artifact(self, name: str, write: Callable[[Path], Any]) -> None:
         folder, _, file_name = name.rpartition("/")
-        path = self._staging() / file_name
+        path = staged(Path(file_name), self._spool)
         write(path)
         self._put_artifact(path, folder or None)
 

@@ -106,6 +106,7 @@ def test_it_is_kept_with_the_run_and_linked_once(workshop, compared, made):
     listed = {item.path for item in workshop.client.list_artifacts(compared.run_id, "report")}
     assert {"report/report.html", "report/report.pdf"} <= listed
     uri = f"sqlite:///{workshop.folder / 'mlflow.db'}"
+    (made.written.folder / "mine.txt").write_text("of somebody else")
     workshop.client.set_tag(compared.run_id, NOTE, note(workshop, compared) + "\n\nMine.")
     again = CliRunner().invoke(
         app,
@@ -116,6 +117,8 @@ def test_it_is_kept_with_the_run_and_linked_once(workshop, compared, made):
     text = note(workshop, compared)
     assert text.count("report.html](#/experiments/") == 1
     assert "Mine." in text
+    listed = {item.path for item in workshop.client.list_artifacts(compared.run_id, "report")}
+    assert listed == {"report/report.html", "report/report.pdf", "report/tables"}
 
 
 def note(workshop, compared):

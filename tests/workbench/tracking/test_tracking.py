@@ -25,6 +25,7 @@ from smash.data.dataset import build_dataset
 from smash.data.events import build_sequences
 from smash.errors import TrackingError
 from smash.workbench.tracking import delivery, server, tracker
+from smash.workbench.tracking.operations import Artifact, save_writes
 from smash.workbench.tracking.server import (
     download_artifact,
     find_run,
@@ -295,6 +296,18 @@ def test_what_could_not_be_sent_is_kept_and_can_be_sent_later(store, uri, tmp_pa
     out = download_artifact(run.run_id, "a.txt", tmp_path / "out", uri)
     assert out.read_text() == "kept"
     assert not folder.exists()
+
+
+def test_what_was_sent_is_removed_and_nothing_beside_it(store, uri, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.txt").write_text("sent")
+    (tmp_path / "folder" / "mine.txt").write_text("mine")
+    run = start(store)
+    writes = [Artifact(run.run_id, str(tmp_path / "folder" / "a.txt"), None)]
+    save_writes(writes, tmp_path / "folder" / "writes.jsonl")
+    delivery.resend(tmp_path / "folder", uri)
+    run.close()
+    assert {path.name for path in (tmp_path / "folder").iterdir()} == {"a.txt", "mine.txt"}
 
 
 def test_two_processes_may_start_at_once_on_a_fresh_database(tmp_path):
