@@ -73,7 +73,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Writes `content` as indented JSON, whole or not at all."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
+    write_text(path, as_json(content))
+
+
+def as_json(content: Any) -> str:
+    """Returns indented JSON, as a file's text."""
+    return json.dumps(content, indent=2) + "\n"
 
 
 def make_folder(folder: Path) -> Path:

@@ -14,6 +14,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import pandas as pd
 import pytest
+import smash.data.__main__
 import yaml
 from tiny_runs import IMPORTED_FROM, ROOT, TINY, environment
 from typer.testing import CliRunner
@@ -194,9 +195,18 @@ def test_a_file_of_somebody_else_s_in_a_folder_to_write_to_is_refused(desk, case
 
 def test_a_table_is_not_checked_into_its_own_place(desk):
     (desk / "quakes" / "events.parquet").write_text("mine")
-    (desk / "quakes" / "spec.yaml").write_text("# Written by `smash data check`.")
     arguments = ("check", "quakes/events.parquet", "--out", "quakes")
     assert "is read as well" in refused(desk, "smash.data.__main__", *arguments)
+
+
+def test_a_spec_that_was_edited_is_not_written_over(desk):
+    own_table(desk)
+    arguments = ("check", "table.csv", "--out", "new", "--mark", "mark", "--time-unit", "hours")
+    for _ in range(2):
+        assert CliRunner().invoke(smash.data.__main__.app, arguments).exit_code == 0
+    spec = desk / "new" / "spec.yaml"
+    spec.write_text(spec.read_text().replace("patience: 20", "patience: 30"))
+    assert "holds spec.yaml" in refused(desk, "smash.data.__main__", *arguments)
 
 
 def test_two_outputs_in_one_file_are_refused(desk):

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from smash.baselines.mixture_inputs import Batch, MixtureData, Pieces, Standardisation
 from smash.data.events import EventSequences
 from smash.errors import CheckpointError
-from smash.files import replacing_folder, write_json
+from smash.files import as_json, replacing_folder
 from smash.law.gaussian_mixtures import GAP_NUMBERS, LOCATION_NUMBERS, GapLaw, LocationLaw
 from smash.law.samples import Forecast, LogDensities, Samples
 from smash.model.description import Marks, checked_parts
@@ -241,7 +241,7 @@ class Mixture(nn.Module):
                 "settings": asdict(self.settings),
                 "standardisation": asdict(self.standardisation),
             }
-            write_json(beside / DESCRIPTION, description)
+            (beside / DESCRIPTION).write_text(as_json(description))
 
     @classmethod
     def load(cls, folder: Path | str, device: str = "cpu") -> "Mixture":

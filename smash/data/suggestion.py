@@ -1,5 +1,6 @@
 """A spec for one's own data, its hyperparameters in proportion to what the data are like."""
 
+import hashlib
 import json
 import textwrap
 from dataclasses import asdict, dataclass
@@ -20,8 +21,8 @@ EPOCHS = 60
 WIDTHS = ((5_000, 16), (50_000, 32))
 """Events of training data up to which a context width does."""
 WIDEST = 64
-HEAD = "# Written by `smash data check`."
-"""How a spec begins that this module wrote."""
+HEAD = "# Written by `smash data check` ({})."
+"""How a spec begins that this module wrote, with a digest of all that follows."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,8 @@ def spec_text(
         if value not in (None, "", [])
     )
     train = dataset.train
-    return f"""\
-{HEAD} Training data: {train.n_events} events in \
-{len(train)} windows.
+    return _signed(f"""\
+# Training data: {train.n_events} events in {len(train)} windows.
 {_comment(dataset.rows)}\
 name: {json.dumps(settings.name)}
 data:
@@ -120,7 +120,16 @@ sampling:
   denoise: posterior
   location_steps: 60
 baselines: [climatology]
-"""
+""")
+
+
+def is_as_written(text: str) -> bool:
+    """Returns True for a spec of this module's that nobody has changed since."""
+    return text == _signed(text.partition("\n")[2])
+
+
+def _signed(text: str) -> str:
+    return f"{HEAD.format(hashlib.sha256(text.encode()).hexdigest()[:12])}\n{text}"
 
 
 def _comment(rows: Tally) -> str:

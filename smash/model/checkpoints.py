@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from smash.errors import CheckpointError
-from smash.files import replacing_folder, write_json
+from smash.files import as_json, replacing_folder
 from smash.model.smash import PARTS, Smash
 from smash.model.torch_files import load_tensors
 from smash.untrusted_files import read_json
@@ -45,7 +45,7 @@ def save_checkpoint(
         tensors = io.BytesIO()  # a full disk is then an OSError, which PyTorch makes something else
         torch.save(state, tensors)
         (beside / STATE).write_bytes(tensors.getbuffer())
-        write_json(beside / PROGRESS, progress)
+        (beside / PROGRESS).write_text(as_json(progress))
     return folder
 
 

@@ -14,7 +14,7 @@ from smash.data.events import EventSequences
 from smash.data.geography import Geography
 from smash.data.scaling import Scaler
 from smash.errors import CheckpointError, SpecError
-from smash.files import replacing_folder, write_json
+from smash.files import as_json, replacing_folder
 from smash.manifest import RECALIBRATION, check_manifest
 from smash.model.climatology_base import ClimatologyHazard, base_grid
 from smash.model.description import FORMAT, read_description
@@ -198,17 +198,15 @@ class Smash(nn.Module):
         """Writes weights and description into an existing folder."""
         weights = {name: tensor.contiguous().cpu() for name, tensor in self.state_dict().items()}
         (folder / WEIGHTS).write_bytes(to_bytes(weights))  # a full disk is then an OSError
-        write_json(
-            folder / DESCRIPTION,
-            {
-                "format": FORMAT,
-                "n_marks": self.n_marks,
-                "settings": asdict(self.settings),
-                "scaler": asdict(self.scaler),
-                "about": asdict(self.about),
-                "law_points": self.law_points,
-            },
-        )
+        description = {
+            "format": FORMAT,
+            "n_marks": self.n_marks,
+            "settings": asdict(self.settings),
+            "scaler": asdict(self.scaler),
+            "about": asdict(self.about),
+            "law_points": self.law_points,
+        }
+        (folder / DESCRIPTION).write_text(as_json(description))
 
     @classmethod
     def load(cls, folder: Path | str, device: str = "cpu") -> "Smash":

@@ -227,17 +227,17 @@ def _window_table(catalogue: Any, windows: Any, columns: Any) -> Any:
 
 def _check_place(table: Path, events: Path, spec: Path) -> None:
     """Checks that nothing is lost in the folder but what an earlier check has written there."""
-    from smash.data.suggestion import HEAD
+    from smash.data.suggestion import is_as_written
     from smash.errors import OutputError
     from smash.outputs import check_files, check_folder
 
     check_folder("--out", events.parent)
     check_files({"--out (events)": events, "--out (spec)": spec}, [table])
-    there = [path.name for path in (events, spec) if path.exists()]
-    if there and not (spec.exists() and spec.read_bytes().startswith(HEAD.encode())):
+    there = [path.name for path in (spec, events) if path.exists()]
+    if there and not (spec.exists() and is_as_written(spec.read_text("utf-8", "replace"))):
         raise OutputError(
-            f"--out {events.parent}: holds {there[0]}, which no check has written and which would "
-            "be lost; name another folder"
+            f"--out {events.parent}: holds {there[0]}, which no check has written or which was "
+            "changed since, and which would be lost; name another folder, or move it away"
         )
 
 
