@@ -131,12 +131,13 @@ def _write(
 ) -> None:
     from smash.files import replacing, write_json
     from smash.plots.future_maps import future_maps
+    from smash.spreadsheets import to_csv
 
     if out is not None:
         table = futures.table()
         with replacing(out) as beside:
             if out.suffix.lower() == ".csv":
-                table.to_csv(beside, index=False)
+                beside.write_text(to_csv(table), encoding="utf-8")
             else:
                 table.to_parquet(beside, index=False)
     if plot is not None:

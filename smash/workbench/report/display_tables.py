@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
+from smash.spreadsheets import plain_cell
+
 PLUS_MINUS, EMPTY = "±", "–"
 DIGITS = 4
 """Significant digits of a column's largest value; all its values get the same decimals."""
@@ -108,7 +110,10 @@ def filled(table: Table) -> Table:
 
 
 def to_csv(table: Table) -> str:
-    """Returns raw, unrounded values; deviations and intervals in columns of their own."""
+    """Returns raw, unrounded values; deviations and intervals in columns of their own.
+
+    Text is as a spreadsheet may show it (see `smash.spreadsheets`).
+    """
     parts = {
         column.key: [
             part
@@ -119,7 +124,8 @@ def to_csv(table: Table) -> str:
     }
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([name for key, more in parts.items() for name in _csv_names(key, more)])
+    names = [name for key, more in parts.items() for name in _csv_names(key, more)]
+    writer.writerow(map(_plain, names))
     for row in table.rows:
         writer.writerow(
             [
@@ -289,7 +295,8 @@ def _part(raw: Raw, part: str) -> Raw:
 
 
 def _plain(raw: Raw) -> str:
-    return "" if raw is None else _one_line(str(raw))
+    """Returns a cell of CSV, whose text may not become a formula nor break the line."""
+    return "" if raw is None else _one_line(plain_cell(str(raw)))
 
 
 def _one_line(text: str) -> str:

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from requests import RequestException
 
 from smash.files import write_text
+from smash.spreadsheets import to_csv
 from smash.workbench.runs.signals import Interruption
 from smash.workbench.search.study_plots import plots
 from smash.workbench.search.study_spec import Search
@@ -93,7 +94,7 @@ def log_results(
     """Returns where the best spec was written, after logging all there is to the parent run."""
     table = trials_table(study, search)
     parent.log_table(table, "trials.parquet")
-    parent.log_text(table.to_csv(index=False), "trials.csv")
+    parent.log_text(to_csv(table), "trials.csv")
     parent.set_tags({f"trials/{state}": n for state, n in table["state"].value_counts().items()})
     for name, trial in (("published", published_trial(study)), ("best", best_trial(study, search))):
         if trial is not None:

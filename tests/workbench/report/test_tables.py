@@ -93,6 +93,22 @@ def test_csv_holds_every_row_unrounded():
     assert read[0]["name"] == "a, b"
 
 
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r=", " ="])
+def test_no_text_of_a_csv_is_a_formula(start):
+    evil = f"{start}HYPERLINK(1)"
+    text = to_csv(table([Row({"name": evil, "score": -1.5})], Column(evil, "x"), LOW))
+    for row in csv.reader(io.StringIO(text)):
+        assert all(cell.startswith("'") for cell in row if "HYPERLINK" in cell)
+    assert text.count("HYPERLINK") == 2
+
+
+@pytest.mark.parametrize("number", ["-1", "-1.5e-3", "+2", "-inf", "-0.0"])
+def test_numbers_of_a_csv_stay_numbers(number):
+    rows = [Row({"name": number, "score": float(number)})]
+    (read,) = csv.DictReader(io.StringIO(to_csv(table(rows))))
+    assert read == {"name": number, "score": str(float(number))}
+
+
 def test_rows_beyond_the_most_are_counted_not_shown():
     shown = table([Row({"name": str(i)}) for i in range(5)], most=3)
     assert len(cells(shown)) == 3
