@@ -2,9 +2,9 @@
 
 b(x) = Σ_j v_j N(x; x_j, h_j² I) over the distinct events of the training data, h_j in proportion to
 the distance to the event's 20th neighbour (Breiman, Meisel, Purcell 1977), v_j by half for every
-so many later sequences. Both are what, of a few, forecasts the last fifth of the training sequences
-best from the others. Beside it stands a wide law, uniform over the training data's box with a heavy
-tail beyond, so that no place is impossible.
+so many later events. Both are what, of a few, forecasts the last fifth of the training data best
+from the others. Beside it stands a wide law, uniform over the training data's box with a heavy tail
+beyond, so that no place is impossible.
 
 A training event must not find itself in b, nor what it set off: in training, b at the place of a
 training event is without that event and its neighbours in time, tabulated once.
@@ -12,6 +12,7 @@ training event is without that event and its neighbours in time, tabulated once.
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ NEIGHBOUR = 20
 FACTORS = (0.25, 0.5, 1.0)
 """Bandwidths that are tried, in distances to the neighbour."""
 HALF_LIVES = (math.inf, 1.0, 0.5, 0.25, 0.12)
-"""Half-lives of kernels' weights that are tried, as shares of the training sequences."""
+"""Half-lives of kernels' weights that are tried, as shares of the training data."""
 LEAST_BANDWIDTH = 5e-4
 """Smallest bandwidth, as a share of half the box's diagonal."""
 HELD_OUT = 0.2
@@ -143,7 +144,7 @@ class PlaceBackground(nn.Module):
         least = max(LEAST_BANDWIDTH * self.reach, max(self.cell) / 2)
         factor, half_life = self._chosen(events, distance, least)
         kept = events.kept()
-        share = 0.5 ** ((1 - events.sequence[kept]) / half_life)
+        share = 0.5 ** ((1 - events.position[kept]) / half_life)
         self.place = events.place[kept].to(self.place)
         self.bandwidth = (factor * distance[kept]).clamp_min(least).to(self.place)
         self.share = (share / share.sum()).to(self.place)
@@ -154,12 +155,12 @@ class PlaceBackground(nn.Module):
 
     def _chosen(self, events: "_Distinct", distance: Tensor, least: float) -> tuple[float, float]:
         """Returns factor and half-life under which the others forecast the last fifth best."""
-        late = events.sequence > 1 - HELD_OUT
+        late = events.position > 1 - HELD_OUT
         if late.all() or not late.any():
             return FACTORS[1], math.inf
         kernels, tried = _spread((~late).nonzero()[:, 0], MOST_PLACES), late.nonzero()[:, 0]
         x = events.place[_spread(tried, MOST_TRIED)].float()
-        age = (1 - HELD_OUT) - events.sequence[kernels]
+        age = (1 - HELD_OUT) - events.position[kernels]
         share = torch.stack([0.5 ** (age / half_life) for half_life in HALF_LIVES], -1)
         share = (share / share.sum(0)).float()
         wide, best = self.wide_log_density(x).exp().unsqueeze(-1), (-math.inf, 1.0, math.inf)
@@ -176,12 +177,17 @@ class PlaceBackground(nn.Module):
 
     def _without_neighbours(self, events: "_Distinct", kept: Tensor, neighbours: int) -> Tensor:
         """Returns log b (D,) at all distinct events, without those up to so many ranks away."""
-        rank, parts = events.rank, []
+        parts = []
         for rows, squares in self._squares(events.place.float()):
-            near = (rank[rows, None] - rank[kept]).abs() <= neighbours
-            near &= events.group[rows, None] == events.group[kept]
-            weight = self._weights(squares).masked_fill_(near, 0)
-            left = 1 - (near * self.share).sum(-1)
+            # Events stand in order, so that all neighbours of a block lie in a band of kernels.
+            rank, group = torch.arange(len(events.place))[rows], events.group[rows]
+            ends = torch.stack([rank[0] - neighbours, rank[-1] + neighbours + 1])
+            band = slice(*torch.searchsorted(kept, ends).tolist())
+            near = (rank[:, None] - kept[band]).abs() <= neighbours
+            near &= group[:, None] == events.group[kept[band]]
+            weight = self._weights(squares)
+            weight[:, band].masked_fill_(near, 0)
+            left = 1 - (near * self.share[band]).sum(-1)
             parts.append((weight.sum(-1) / left.clamp_min(LEAST)).clamp_min(LEAST).log())
         return torch.cat(parts)
 
@@ -229,15 +235,17 @@ class PlaceBackground(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
+@dataclass(frozen=True)
 class _Distinct:
     """The distinct events of a training set, overlapping windows seen through.
 
-    `place` (D, 2); `sequence` (D,): the place of an event's first sequence among all, in (0, 1];
-    `group` (D,) and `rank` (D,): which events lie on one axis of time, and their order there.
+    In order of `group` (D,), which events lie on one axis of time, and of time there. `place`
+    (D, 2); `position` (D,): how far into the training data an event first stands, in (0, 1].
     """
 
-    def __init__(self, place: Tensor, sequence: Tensor, group: Tensor, rank: Tensor) -> None:
-        self.place, self.sequence, self.group, self.rank = place, sequence, group, rank
+    place: Tensor
+    position: Tensor
+    group: Tensor
 
     @classmethod
     def of(cls, train: EventSequences, place: Tensor) -> "_Distinct":
@@ -247,12 +255,11 @@ class _Distinct:
         time = (layout.start[train.sequence] + train.relative_time)[first]
         order = np.lexsort((time, group))
         rows = first[order]
-        sequence = (train.sequence[rows] + 1) / len(train)
+        position = (rows + 1) / train.n_events
         return cls(
             place[torch.from_numpy(rows)].double(),
-            torch.from_numpy(sequence),
+            torch.from_numpy(position),
             torch.from_numpy(group[order]),
-            torch.arange(len(rows)),
         )
 
     def kept(self) -> Tensor:
