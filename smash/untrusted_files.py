@@ -7,6 +7,7 @@ and JSON may say a key twice. Each is refused before it costs anything.
 import json
 import math
 import stat
+from collections import Counter
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -83,8 +84,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Returns a JSON object's keys and values, none of them said twice."""
     content = dict(pairs)
     if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for i, key in enumerate(keys) if key in keys[:i])
+        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
         raise ValueError(f"the key {twice[:80]!r} stands here twice")
     return content
 

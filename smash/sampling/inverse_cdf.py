@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from smash.blocks import slices
+from smash.errors import ForecastError
 from smash.model.location_head import DensityHead, Given, LocationHead, LocationTerms
 from smash.model.score_network import AtTime, ContextTerms, ScoreNet
 from smash.model.time_law import TimeLaw
@@ -89,10 +90,12 @@ def _draw(
         grid = time_grid(float(sigma[0]), settings, sigma.device)
     intensity, time_branch = _time_branch(network, terms, n_events, grid, settings.total_samples)
     time = TimeLaw(grid, intensity).draw(settings.total_samples, generator, after).unsqueeze(-1)
+    _check_numbers(time)
     at_time = time_branch(time)
     probability, mark = None, None
     if network.n_marks > 1:
         probability = at_time.mark_probability()
+        _check_numbers(probability)
         mark = draw_marks(probability, generator)
     given = network.given(time, at_time.mixed, mark)
     head = network.location
@@ -111,7 +114,16 @@ def _draw(
     if after is not None:
         # What noise leaves of the times must not bring them before what is known.
         z = torch.cat([torch.maximum(z[..., :1], after.unsqueeze(-1)), z[..., 1:]], dim=-1)
+    _check_numbers(z)
     return Chains(z, mark, probability)
+
+
+def _check_numbers(drawn: Tensor) -> None:
+    if not torch.isfinite(drawn).all():
+        raise ForecastError(
+            "the model's answer is no number (NaN or infinite): its weights are damaged, or the "
+            "history is far from all that it was trained on; check both"
+        )
 
 
 def _time_branch(

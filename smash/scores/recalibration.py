@@ -290,14 +290,13 @@ def _heated(probability: Floats, temperature: float) -> Floats:
 
 
 def _level_list(values: Any) -> tuple[float, ...]:
-    if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
-        raise ValueError("expected lists of levels")
-    levels = np.array(values, dtype=np.float64)
-    if levels.shape != KNOTS.shape or not ((levels >= 0) & (levels <= 1)).all():
+    levels = values if isinstance(values, list) else []
+    plain = all(type(level) in (int, float) and 0 <= level <= 1 for level in levels)
+    if len(levels) != len(KNOTS) or not plain:
         raise ValueError(f"expected {len(KNOTS)} levels between 0 and 1")
     if (np.diff(levels) < 0).any():
         raise ValueError("expected growing levels")
-    return tuple(levels.tolist())
+    return tuple(map(float, levels))
 
 
 def _heat(value: Any) -> float:

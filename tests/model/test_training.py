@@ -259,3 +259,36 @@ def test_training_learns_what_history_tells(tmp_path):
     t.train = ScaledSequences(alternating, t.model.scaler)
     records = t.fit().records
     assert records[-1].loss_mark < 0.7 * records[0].loss_mark
+
+
+def without_a_part(state):
+    del state["order"]
+
+
+def other_shape(state):
+    state["optimizer"]["state"][0]["exp_avg"] = torch.zeros(1)
+
+
+def not_numbers(state):
+    state["optimizer"]["state"][0]["exp_avg_sq"].fill_(np.nan)
+
+
+def other_parameters(state):
+    state["optimizer"]["param_groups"][0]["params"] = [0]
+
+
+def no_generator(state):
+    state["global"] = None
+
+
+@pytest.mark.parametrize(
+    "harm", [without_a_part, other_shape, not_numbers, other_parameters, no_generator]
+)
+def test_a_state_that_is_not_this_training_s_is_refused_when_it_resumes(tmp_path, harm):
+    trainer(tmp_path, replace(SETTINGS, total_epochs=1)).fit()
+    path = latest_checkpoint(tmp_path) / "training.pt"
+    state = torch.load(path, weights_only=True)
+    harm(state)
+    torch.save(state, path)
+    with pytest.raises(CheckpointError, match="remove the folder"):
+        trainer(tmp_path).resume()

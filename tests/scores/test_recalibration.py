@@ -145,3 +145,23 @@ def test_it_survives_its_file_and_damage_is_said(fitted, tmp_path):
         Recalibration.load(tmp_path)
     with pytest.raises(DataError, match="no event"):
         Recalibration.fit(pd.DataFrame({"pit_time": [], "region_level": []}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("temperature", -1.0),
+        ("temperature", "1.5"),
+        ("n_events", "many"),
+        ("n_groups", -3),
+        ("drawn_by", None),
+        ("time", {"asked": [10**400] * 201, "conformal": [0.0] * 201}),
+        ("region", {"asked": [True] * 201, "conformal": [0.0] * 201}),
+    ],
+)
+def test_values_that_cannot_be_are_refused(fitted, tmp_path, key, value):
+    fitted.save(tmp_path)
+    content = json.loads((tmp_path / FILE).read_text())
+    (tmp_path / FILE).write_text(json.dumps(content | {key: value}))
+    with pytest.raises(CheckpointError, match=FILE):
+        Recalibration.load(tmp_path)

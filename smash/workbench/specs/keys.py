@@ -18,6 +18,7 @@ ALIASES = {
 }
 """Other names of some keys, for `--set` only; the files use one name for one thing."""
 
+_LONGEST = 200
 _WORDS: dict[Any, tuple[str, str]] = {
     float: ("a number", "numbers"),
     int: ("a whole number", "whole numbers"),
@@ -78,15 +79,15 @@ def unknown(key: str, root: type) -> str:
     if key in leaves(root):
         section, _, name = key.rpartition(".")
         return f"{key}: a file nests its keys; write {name} below {section}"
-    return f"{key}: unknown key; the nearest known key is {nearest(key, root)}"
+    return f"{key[:_LONGEST]}: unknown key; the nearest known key is {nearest(key, root)}"
 
 
 def nearest(key: str, root: type) -> str:
     """Returns the known dotted key most like `key`, which may be dotted, bare or an alias."""
-    section, _, name = key.rpartition(".")
+    section, _, name = key[:_LONGEST].rpartition(".")
     written = {dotted: dotted for dotted in (*leaves(root), *sections(root))}
     endings = {dotted.rpartition(".")[2]: dotted for dotted in leaves(root)}
-    scored = [(_likeness(key, other), dotted) for other, dotted in written.items()]
+    scored = [(_likeness(key[:_LONGEST], other), dotted) for other, dotted in written.items()]
     # An ending says less about a key that was written with its section.
     weight = 0.9 if section else 1.0
     for other, dotted in (endings | ALIASES).items():

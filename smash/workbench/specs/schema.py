@@ -21,6 +21,7 @@ STRICT = ConfigDict(
     revalidate_instances="always",
 )
 Model = TypeVar("Model", bound=BaseModel)
+_MOST_PROBLEMS = 30
 
 
 def read_mapping(path: Path | str) -> dict[str, Any]:
@@ -48,9 +49,13 @@ def validate(model: type[Model], mapping: Mapping[str, Any], source: str) -> Mod
         # By way of JSON, where a list may become a tuple and an int a float, and nothing else may.
         return model.model_validate_json(json.dumps(mapping))
     except ValidationError as error:
-        lines = [line for details in error.errors() for line in _problems(details, model)]
+        found = error.errors()
+        # The nearest known key of each unknown one takes time.
+        lines = [line for details in found[:_MOST_PROBLEMS] for line in _problems(details, model)]
         problems = list(dict.fromkeys(lines))  # a key of several kinds has an error for each
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        if len(found) > _MOST_PROBLEMS:
+            count = f"more than {len(problems)} problems"
         raise SpecError("\n  ".join([f"{source}: {count}", *problems])) from error
     except (TypeError, ValueError) as error:
         raise SpecError(f"{source}: holds more than plain values: {error}") from error

@@ -115,7 +115,26 @@ def add_recalibration(folder):
     (folder / "extra.json").write_text("{}")
 
 
+def link_outside(folder):
+    outside = shutil.move(folder / "weights.safetensors", folder.parent / "weights")
+    (folder / "weights.safetensors").symlink_to(outside)
+
+
+def name_a_file_outside(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["../other"] = "0" * 64
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def link_to_nothing(folder):
+    (folder / "manifest.json").unlink()
+    (folder / "manifest.json").symlink_to("nowhere")
+
+
 HARM = {
+    "weights.safetensors: leads out of the folder": link_outside,
+    "'../other' is no file of its folder": name_a_file_outside,
+    "manifest.json: no such file": link_to_nothing,
     "weights.safetensors: not the file that was kept": swap_weights,
     "model.json: not the file that was kept": rename_marks,
     "a model of other data": claim_other_data,

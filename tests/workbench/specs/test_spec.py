@@ -377,6 +377,20 @@ def test_unreadable_files_are_refused(tmp_path):
             load_spec(path)
 
 
+def test_a_spec_of_more_than_a_spec_needs_is_refused(tmp_path):
+    path = tmp_path / "long.yaml"
+    path.write_text("name: " + "x" * 2**18)
+    with pytest.raises(SpecError, match=r"long\.yaml: has 262150 bytes"):
+        load_spec(path)
+    path.write_text("seeds: [" + "1," * 60_000 + "]")
+    with pytest.raises(SpecError, match="too many values"):
+        load_spec(path)
+    path.write_text("\n".join(f"key_{i}: 1" for i in range(2000)))
+    with pytest.raises(SpecError, match="more than 30 problems") as refused:
+        load_spec(path)
+    assert len(str(refused.value).splitlines()) == 31
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_a_spec_or_an_error_of_ours(text):
