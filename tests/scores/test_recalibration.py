@@ -161,7 +161,7 @@ def test_it_survives_its_file_and_damage_is_said(fitted, tmp_path):
 )
 def test_values_that_cannot_be_are_refused(fitted, tmp_path, key, value):
     fitted.save(tmp_path)
-    content = json.loads((tmp_path / FILE).read_text())
-    (tmp_path / FILE).write_text(json.dumps(content | {key: value}))
-    with pytest.raises(CheckpointError, match=FILE):
+    content = json.loads((tmp_path / RECALIBRATION).read_text())
+    (tmp_path / RECALIBRATION).write_text(json.dumps(content | {key: value}))
+    with pytest.raises(CheckpointError, match=RECALIBRATION):
         Recalibration.load(tmp_path)
