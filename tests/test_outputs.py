@@ -1,7 +1,6 @@
 """Every option that writes: what people have is not destroyed, whatever they name."""
 
 import errno
-import importlib
 import os
 import re
 import subprocess
@@ -14,15 +13,16 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import pandas as pd
 import pytest
-import smash.data.__main__
+import typer
 import yaml
-from tiny_runs import IMPORTED_FROM, ROOT, TINY, environment
+from tiny_runs import IMPORTED_FROM, TINY, environment
 from typer.testing import CliRunner
 
 from smash.data.scaling import Scaler
 from smash.errors import OutputError
 from smash.model.smash import About, Smash
 from smash.settings import ModelSettings
+from smash.workbench.cli.app import app
 from smash.workbench.pages.records import record
 from smash.workbench.report.logged_run import Run
 from smash.workbench.report.run_store import Selection
@@ -30,19 +30,21 @@ from smash.workbench.report.run_store import Selection
 PLACED = ("FILE", "FOLDER", "DIR", "NAME", "URL")
 """Placeholders of options that may name something on the disk."""
 READS = {
-    ("smash.__main__", "forecast", "model"),
-    ("smash.__main__", "forecast", "history"),
-    ("smash.data.__main__", "check", "table"),
-    ("smash.scores.__main__", "audit", "source"),
-    ("run_experiment", "main", "spec"),
-    ("run_experiment", "main", "source"),
-    ("tune", "main", "dataset"),
-    ("tune", "main", "study"),
-    ("smash.workbench.pages.results_page", "write", "records"),
+    ("forecast", "model"),
+    ("forecast", "history"),
+    ("data check", "table"),
+    ("data estimators", "source"),
+    ("run", "spec"),
+    ("run", "source"),
+    ("baselines", "spec"),
+    ("tune", "dataset"),
+    ("tune", "study"),
+    ("results write", "records"),
+    ("resend", "folder"),
 }
 FORECAST = ("forecast", "model", "history.csv")
-CHECK = ("check", "table.csv")
-AUDIT = ("audit", "table.csv", "--from", "model")
+CHECK = ("data", "check", "table.csv")
+AUDIT = ("data", "estimators", "table.csv", "--from", "model")
 
 
 @dataclass(frozen=True)
@@ -56,58 +58,56 @@ class Writes:
 
 
 WRITES = {
-    ("smash.__main__", "forecast", "out"): Writes(
+    ("forecast", "out"): Writes(
         (*FORECAST, "--out", "{}"), ("history.csv", "linked.csv", "hard.csv"), ending=".csv"
     ),
-    ("smash.__main__", "forecast", "plot"): Writes(
-        (*FORECAST, "--plot", "{}"), ("model/new.png",), ending=".png"
-    ),
-    ("smash.__main__", "forecast", "geojson"): Writes(
+    ("forecast", "plot"): Writes((*FORECAST, "--plot", "{}"), ("model/new.png",), ending=".png"),
+    ("forecast", "geojson"): Writes(
         (*FORECAST, "--geojson", "{}"), ("history.csv", "linked.csv", "model/model.json")
     ),
-    ("smash.data.__main__", "check", "out"): Writes((*CHECK, "--out", "{}"), kind="folder"),
-    ("smash.scores.__main__", "audit", "summary"): Writes(
+    ("data check", "out"): Writes((*CHECK, "--out", "{}"), kind="folder"),
+    ("data estimators", "summary"): Writes(
         (*AUDIT, "--summary", "{}"), ("table.csv", "model/model.json")
     ),
-    ("run_experiment", "main", "summary"): Writes(
-        ("tiny.yaml", "--set", "data.path=table.csv", "--summary", "{}"),
+    ("run", "summary"): Writes(
+        ("run", "tiny.yaml", "--set", "data.path=table.csv", "--summary", "{}"),
         ("tiny.yaml", "table.csv", "mlflow.db"),
     ),
-    ("tune", "main", "storage"): Writes(
-        ("--study", "study.yaml", "--storage", "sqlite:///{}"), ("mlflow.db",)
+    ("tune", "storage"): Writes(
+        ("tune", "--study", "study.yaml", "--storage", "sqlite:///{}"), ("mlflow.db",)
     ),
-    ("reports.__main__", "main", "out"): Writes(("crime", "--out", "{}"), kind="folder"),
-    ("smash.workbench.pages.results_page", "record", "into"): Writes(
-        ("record", "crime", "--into", "{}"), (), "folder"
+    ("report", "out"): Writes(("report", "crime", "--out", "{}"), kind="folder"),
+    ("results record", "into"): Writes(
+        ("results", "record", "crime", "--into", "{}"), (), "folder"
     ),
-    ("smash.workbench.pages.results_page", "write", "out"): Writes(
-        ("write", "--records", "records", "--out", "{}"), ("records/crime.json",)
+    ("results write", "out"): Writes(
+        ("results", "write", "--records", "records", "--out", "{}"), ("records/crime.json",)
     ),
-    ("smash.workbench.runs.kept_models", "main", "name"): Writes(("0" * 32, "{}"), kind="name"),
-    ("tune", "main", "overrides"): Writes(
-        ("--study", "study.yaml", "--set", "name='{}'"), kind="name"
+    ("keep", "name"): Writes(("keep", "0" * 32, "{}"), kind="name"),
+    ("tune", "overrides"): Writes(
+        ("tune", "--study", "study.yaml", "--set", "name='{}'"), kind="name"
     ),
 }
 
 
-def modules() -> Iterator[str]:
-    """Yields the modules with a command line."""
-    folders = ("smash", "experiments", "studies", "reports")
-    for path in (*ROOT.glob("*.py"), *(p for f in folders for p in (ROOT / f).rglob("*.py"))):
-        if "typer.Typer(" in path.read_text(encoding="utf-8"):
-            yield ".".join(path.relative_to(ROOT).with_suffix("").parts)
+def commands(app: typer.Typer, before: str = "") -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Yields all commands with the words that call them."""
+    for command in app.registered_commands:
+        assert command.callback
+        yield before + (command.name or command.callback.__name__), command.callback
+    for group in app.registered_groups:
+        assert group.typer_instance
+        yield from commands(group.typer_instance, f"{before}{group.name} ")
 
 
-def placed() -> Iterator[tuple[str, str, str]]:
-    """Yields module, command and option of everything that may name a file or a folder."""
-    for module in modules():
-        for command in importlib.import_module(module).app.registered_commands:
-            hints = get_type_hints(command.callback, include_extras=True)
-            for name, hint in hints.items():
-                kind, *infos = get_args(hint) or (hint,)
-                words = {w for info in infos for w in re.split(r"\W+", info.metavar or "")}
-                if Path in (kind, *get_args(kind)) or words & set(PLACED):
-                    yield module, command.name or command.callback.__name__, name
+def placed() -> Iterator[tuple[str, str]]:
+    """Yields command and option of everything that may name a file or a folder."""
+    for command, callback in commands(app):
+        for name, hint in get_type_hints(callback, include_extras=True).items():
+            kind, *infos = get_args(hint) or (hint,)
+            words = {w for info in infos for w in re.split(r"\W+", info.metavar or "")}
+            if Path in (kind, *get_args(kind)) or words & set(PLACED):
+                yield command, name
 
 
 def test_every_option_that_names_a_place_is_known_to_read_or_to_write():
@@ -115,7 +115,7 @@ def test_every_option_that_names_a_place_is_known_to_read_or_to_write():
     assert len(found) > len(READS)
     assert found - READS - WRITES.keys() == set(), "add it here, and a check before any work"
     assert READS - found == set()
-    assert WRITES.keys() - found == {("tune", "main", "overrides")}
+    assert WRITES.keys() - found == {("tune", "overrides")}
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def desk(tmp_path, monkeypatch) -> Path:
     (tmp_path / "outside.txt").write_text("mine")
     monkeypatch.chdir(folder)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr("tune.signal.signal", lambda *_: None)
+    monkeypatch.setattr("smash.workbench.runs.signals.signal.signal", lambda *_: None)
     for name in ("history.csv", "table.csv", "mlflow.db", "model/model.json", "records/crime.json"):
         Path(name).write_text(f"what is in {name}")
     os.link("history.csv", "hard.csv")
@@ -146,10 +146,10 @@ def surroundings(desk: Path) -> dict[Path, bytes | None]:
     return {path: path.read_bytes() if path.is_file() else None for path in found}
 
 
-def refused(desk: Path, module: str, *arguments: str) -> str:
+def refused(desk: Path, *arguments: str) -> str:
     """Returns the line that a command refuses with, having changed nothing."""
     before = surroundings(desk)
-    result = CliRunner().invoke(importlib.import_module(module).app, arguments)
+    result = CliRunner().invoke(app, arguments)
     message = result.stderr.strip()
     assert result.exit_code == 2, (message, result.exception)
     assert message.startswith("error: ")
@@ -159,7 +159,7 @@ def refused(desk: Path, module: str, *arguments: str) -> str:
 
 
 def hazards() -> Iterator[Any]:
-    for (module, _, option), writes in WRITES.items():
+    for (command, option), writes in WRITES.items():
         places: tuple[str, ...] = ("full" + writes.ending, "history.csv/x" + writes.ending)
         if writes.kind == "folder":
             places = ("history.csv", "history.csv/x", "pipe")
@@ -168,50 +168,60 @@ def hazards() -> Iterator[Any]:
         elif not writes.ending and option != "storage":
             places = (*places, "pipe")
         for place in (*places, *writes.own):
-            yield pytest.param(module, option, writes, place, id=f"{module} {option} {place}")
+            yield pytest.param(writes, place, id=f"{command} {option} {place}")
 
 
-@pytest.mark.parametrize(("module", "option", "writes", "place"), hazards())
-def test_what_would_destroy_is_refused_before_anything_is_done(desk, module, option, writes, place):
+@pytest.mark.parametrize(("writes", "place"), hazards())
+def test_what_would_destroy_is_refused_before_anything_is_done(desk, writes, place):
     arguments = [argument.replace("{}", place) for argument in writes.arguments]
-    message = refused(desk, module, *arguments)
+    message = refused(desk, *arguments)
     assert place in message or "storage" in message
 
 
 STRANGERS = {
-    "events": ("smash.data.__main__", (*CHECK, "--out", "quakes"), "quakes/events.parquet"),
-    "a spec": ("smash.data.__main__", (*CHECK, "--out", "quakes"), "quakes/spec.yaml"),
-    "a page": ("reports.__main__", ("crime", "--out", "site"), "site/report.html"),
-    "a print": ("reports.__main__", ("crime", "--out", "site"), "site/report.pdf"),
+    "events": ((*CHECK, "--out", "quakes"), "quakes/events.parquet"),
+    "a spec": ((*CHECK, "--out", "quakes"), "quakes/spec.yaml"),
+    "a page": (("report", "crime", "--out", "site"), "site/report.html"),
+    "a print": (("report", "crime", "--out", "site"), "site/report.pdf"),
 }
 
 
 @pytest.mark.parametrize("case", STRANGERS)
 def test_a_file_of_somebody_else_s_in_a_folder_to_write_to_is_refused(desk, case):
-    module, arguments, stranger = STRANGERS[case]
+    arguments, stranger = STRANGERS[case]
     (desk / stranger).write_text("mine")
-    assert Path(stranger).name in refused(desk, module, *arguments)
+    assert Path(stranger).name in refused(desk, *arguments)
 
 
 def test_a_table_is_not_checked_into_its_own_place(desk):
     (desk / "quakes" / "events.parquet").write_text("mine")
-    arguments = ("check", "quakes/events.parquet", "--out", "quakes")
-    assert "is read as well" in refused(desk, "smash.data.__main__", *arguments)
+    arguments = ("data", "check", "quakes/events.parquet", "--out", "quakes")
+    assert "is read as well" in refused(desk, *arguments)
 
 
 def test_a_spec_that_was_edited_is_not_written_over(desk):
     own_table(desk)
-    arguments = ("check", "table.csv", "--out", "new", "--mark", "mark", "--time-unit", "hours")
+    arguments = (
+        "data",
+        "check",
+        "table.csv",
+        "--out",
+        "new",
+        "--mark",
+        "mark",
+        "--time-unit",
+        "hours",
+    )
     for _ in range(2):
-        assert CliRunner().invoke(smash.data.__main__.app, arguments).exit_code == 0
+        assert CliRunner().invoke(app, arguments).exit_code == 0
     spec = desk / "new" / "spec.yaml"
     spec.write_text(spec.read_text().replace("patience: 20", "patience: 30"))
-    assert "holds spec.yaml" in refused(desk, "smash.data.__main__", *arguments)
+    assert "holds spec.yaml" in refused(desk, *arguments)
 
 
 def test_two_outputs_in_one_file_are_refused(desk):
     arguments = (*FORECAST, "--out", "new.csv", "--geojson", "./new.csv")
-    assert "--geojson new.csv: is --out's file too" in refused(desk, "smash.__main__", *arguments)
+    assert "--geojson new.csv: is --out's file too" in refused(desk, *arguments)
 
 
 def test_a_study_s_best_spec_does_not_replace_the_base_it_is_searched_from(desk):
@@ -249,7 +259,7 @@ def forecasting(desk) -> Path:
 
 SMALL = """
 import resource, sys
-from smash.__main__ import app
+from smash.workbench.cli.app import app
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 app(sys.argv[1:])
 """
@@ -285,20 +295,27 @@ def own_table(desk: Path) -> None:
     pd.DataFrame(columns).to_csv(desk / "table.csv", index=False)
 
 
-FULL: dict[str, tuple[str, tuple[str, ...], Callable[[Path], None]]] = {
+FULL: dict[str, tuple[tuple[str, ...], Callable[[Path], None]]] = {
     "a check": (
-        "smash.data.__main__",
         (*CHECK, "--out", "quakes", "--mark", "mark", "--time-unit", "hours"),
         own_table,
     ),
     "a page of results": (
-        "smash.workbench.pages.results_page",
-        ("write", "--records", "records", "--out", "new.md"),
+        ("results", "write", "--records", "records", "--out", "new.md"),
         lambda desk: (desk / "records" / "crime.json").write_text('{"format": 1, "runs": []}'),
     ),
     "scores": (
-        "smash.scores.__main__",
-        ("audit", "simulated", "--events", "20", "--samples", "4", "--summary", "new.json"),
+        (
+            "data",
+            "estimators",
+            "simulated",
+            "--events",
+            "20",
+            "--samples",
+            "4",
+            "--summary",
+            "new.json",
+        ),
         lambda _: None,
     ),
 }
@@ -306,7 +323,7 @@ FULL: dict[str, tuple[str, tuple[str, ...], Callable[[Path], None]]] = {
 
 @pytest.mark.parametrize("case", FULL)
 def test_a_full_disk_is_said_in_a_line_and_leaves_all_as_it_was(desk, monkeypatch, case):
-    module, arguments, prepare = FULL[case]
+    arguments, prepare = FULL[case]
     prepare(desk)
     monkeypatch.setattr("smash.files.os.fsync", full)
-    assert "No space left on device" in refused(desk, module, *arguments)
+    assert "No space left on device" in refused(desk, *arguments)

@@ -19,7 +19,7 @@ from smash.data.batching import ScaledSequences
 from smash.data.dataset import build_dataset
 from smash.data.readers import read_split, read_splits
 from smash.data.scaling import fit_scaler
-from smash.data.tables import read_table
+from smash.data.table_files import read_table
 from smash.errors import SmashError
 from smash.law.samples import Forecast, Samples
 from smash.manifest import write_manifest
@@ -192,7 +192,7 @@ def table(name: str) -> Callable[[Path], None]:
             problem = error
         if path.suffix in (".csv", ".parquet"):
             forecaster = smash.load(folder / "model")
-            event = forecaster.next(read_table(path).head(9), n_samples=20)
+            event = forecaster.next(read_table(path).frame.head(9), n_samples=20)
             assert np.isfinite(event.samples.select_dtypes("number").to_numpy()).all()
         if problem:
             raise problem

@@ -12,10 +12,11 @@ from tiny_runs import ROOT
 from typer.testing import CliRunner
 
 from smash.errors import DataError
+from smash.workbench.cli.results import app
 from smash.workbench.pages.ablations import ablations
 from smash.workbench.pages.records import read_recorded, record
 from smash.workbench.pages.reproduction import reproduction
-from smash.workbench.pages.results_page import app, page
+from smash.workbench.pages.results_page import page
 from smash.workbench.report.display_tables import cells
 from smash.workbench.report.labels import Units
 from smash.workbench.report.published_rows import published_smash

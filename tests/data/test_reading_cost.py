@@ -11,7 +11,7 @@ import pytest
 from smash.data.events import build_sequences
 from smash.data.readers import read_split
 from smash.data.reading_cost import check_text_table
-from smash.data.tables import read_table
+from smash.data.table_files import read_table
 from smash.errors import DataError
 
 N_ROWS = 2000
@@ -42,7 +42,7 @@ def test_a_parquet_file_that_unfolds_is_refused(name, tmp_path):
 def test_columns_of_lists_are_not_read(tmp_path):
     path = tmp_path / "events.parquet"
     pd.DataFrame(EVENTS).assign(list=[[1, 2]] * N_ROWS).to_parquet(path)
-    assert list(read_table(path).columns) == ["time", "x", "y"]
+    assert list(read_table(path).frame.columns) == ["time", "x", "y"]
 
 
 def test_a_table_of_constants_and_one_text_is_read(tmp_path):
