@@ -7,7 +7,7 @@ import sys
 # read by OpenMP when PyTorch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-WORKBENCH = "mlflow optuna pydantic yaml jinja2 typst filelock psutil requests matplotlib seaborn"
+WORKBENCH = "mlflow optuna yaml jinja2 typst filelock psutil requests matplotlib seaborn"
 
 
 def main() -> None:

@@ -59,7 +59,10 @@ def main(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
 ) -> None:
-    """Forecast what comes after HISTORY: the next event, and the futures until a horizon."""
+    """Forecast what comes after HISTORY: the next event, and the futures until a horizon.
+
+    Example: smash forecast pretrained:football history.csv --horizon 30
+    """
     # Imported here so that --help and wrong flags answer at once.
     from dataclasses import replace
 
