@@ -145,6 +145,9 @@ def test_a_wrong_request_is_refused_with_a_reason_and_the_server_stays_up(server
 def test_huge_requests_are_refused_and_large_ones_answered(server):
     status, reply = ask(server, EVENTS, n_samples=10**8)
     assert status == 400
+    assert "n_samples: 100000000; give a whole number from 2 to 20000" in reply
+    status, reply = ask(server, EVENTS, n_samples=20_000, sampling_steps=10**6)
+    assert status == 400
     assert "too many for one request" in reply
     n = 300_000
     many = {"sequence": [1] * n, "time": [0.0] * n, "x": [0.1] * n, "y": [0.1] * n, "mark": [0] * n}
@@ -156,6 +159,24 @@ def test_huge_requests_are_refused_and_large_ones_answered(server):
     status, reply = ask(server, hundred)
     assert status == 200
     assert len(reply["predictions"]) == 100
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("x", 1e30), ("y", -1e19), ("time", 1e300), ("x", 1e8)]
+)
+def test_places_and_times_from_nowhere_are_refused_with_a_reason(server, column, value):
+    far = EVENTS | {column: [EVENTS[column][0], value]}
+    status, reply = ask(server, far)
+    assert status == 400
+    assert "event 1" in reply or "times" in reply
+
+
+def test_computing_stops_before_the_server_gives_up(server):
+    """A request that would take many minutes is refused by the model, not by a 504."""
+    status, reply = ask(server, EVENTS, n_samples=20_000, sampling_steps=5_000)
+    assert status == 400
+    assert "longer than the 60 s that the server gives it" in reply
+    assert ask(server, EVENTS)[0] == 200
 
 
 def test_requests_at_once_are_answered_like_requests_in_turn(server):
