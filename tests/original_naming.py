@@ -9,16 +9,16 @@ from smash.model.smash import Smash
 
 STREAMS = {"_temporal": "rnn_temporal", "_loc": "rnn_spatial", "": "rnn", "_mark": "rnn_mark"}
 NETWORK = {
-    "time_trunk": ("linears_temporal", 2),
-    "location_trunk": ("linears_spatial", 2),
-    "intensity_head": ("output_intensity", 2),
-    "time_context": ("cond_temporal", 1),
-    "location_context": ("cond_spatial", 1),
-    "joint_context": ("cond_joint", 1),
-    "location_head": ("output_score", 2),
-    "whole_context": ("cond_all", 1),
-    "time_mixture": ("linear_t", 1),
-    "location_mixture": ("linear_s", 1),
+    "time.trunk": ("linears_temporal", 2),
+    "location.trunk": ("linears_spatial", 2),
+    "time.head": ("output_intensity", 2),
+    "time.temporal": ("cond_temporal", 1),
+    "location.spatial": ("cond_spatial", 1),
+    "time.joint": ("cond_joint", 1),
+    "location.head": ("output_score", 2),
+    "location.whole": ("cond_all", 1),
+    "location.first_share": ("linear_t", 1),
+    "location.second_share": ("linear_s", 1),
 }
 """Our names of the score network's parts, the original's, and how far its indices lie apart."""
 
@@ -42,8 +42,9 @@ def save_original(model: Smash, path: Path) -> None:
         elif part == "mark_embedding":
             theirs["transformer.encoder.event_emb_mark.weight"] = tensor
         elif group == "network":
-            original, apart = NETWORK[part]
-            theirs[f"decoder.model.{original}.{apart * int(rest[0])}.{rest[1]}"] = tensor
+            own, index, kind = rest
+            original, apart = NETWORK[f"{part}.{own}"]
+            theirs[f"decoder.model.{original}.{apart * int(index)}.{kind}"] = tensor
     torch.save({name: tensor.clone() for name, tensor in theirs.items()}, path)
 
 

@@ -62,8 +62,6 @@ def read_table(path: Path) -> Table:
 
 def _content(path: Path) -> bytes:
     """Returns a file's bytes, unpacked; of Parquet, its first."""
-    if path.is_dir():
-        raise DataError(f"{path}: a folder; name a file in it")
     regular_size(path, DataError)
     with reading(path, "a table"), path.open("rb") as file:
         start = file.read(4)

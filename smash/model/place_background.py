@@ -53,6 +53,8 @@ class PlaceBackground(nn.Module):
     without these and their neighbours. Empty until `fit` or a checkpoint fills them.
     """
 
+    growing = ("place", "bandwidth", "share", "known", "left_out")
+    """Tables whose number of rows is the training data's."""
     place: Tensor
     bandwidth: Tensor
     share: Tensor

@@ -23,6 +23,7 @@ from smash.model.history_head import Plane
 from smash.model.location_head import DensityHead
 from smash.model.score_matching import noise_scale
 from smash.model.score_network import ScoreNet
+from smash.model.weight_names import present_name
 from smash.model.weights import no_larger_than, read_weights
 from smash.settings import Columns, ModelSettings, ObjectiveSettings
 
@@ -220,7 +221,13 @@ class Smash(nn.Module):
         told = read_description(folder / DESCRIPTION, About)
         with no_larger_than(folder / WEIGHTS):
             model = cls(told.settings, told.n_marks, told.scaler, told.about, told.law_points)
-        model.load_state_dict(read_weights(folder / WEIGHTS, model.state_dict()))
+        growing = {
+            f"{at}.{table}"
+            for at, module in model.named_modules()
+            for table in getattr(module, "growing", ())
+        }
+        weights = read_weights(folder / WEIGHTS, model.state_dict(), growing, present_name)
+        model.load_state_dict(weights)
         if kept_digest and kept_digest != model.about.digest:
             raise CheckpointError(
                 f"{folder}: the manifest is of a model of other data ({model.about.dataset}); get "

@@ -29,6 +29,14 @@ NAMES = {
 """Beginnings of old names, in the old order, and what they are now."""
 
 
+def present_name(name: str, prefix: str = "network.") -> str:
+    """Returns what a weight is called now, of a model whose network's names begin with `prefix`."""
+    for old, new in NAMES.items():
+        if name.startswith(prefix + old):
+            return prefix + new + name.removeprefix(prefix + old)
+    return name
+
+
 def renamed(network: nn.Module, weights: dict[str, Any], prefix: str, *_: object) -> None:
     """Gives weights under old names their present ones, as a hook before a network loads them.
 
@@ -36,12 +44,11 @@ def renamed(network: nn.Module, weights: dict[str, Any], prefix: str, *_: object
     """
     own = network.state_dict().keys()
     for name in [name for name in weights if name.startswith(prefix)]:
-        for old, new in NAMES.items():
-            if name.startswith(prefix + old):
-                tensor: Tensor = weights.pop(name)
-                now = new + name.removeprefix(prefix + old)
-                if now in own or tensor.numel():
-                    weights[prefix + now] = tensor
+        now = present_name(name, prefix)
+        if now != name:
+            tensor: Tensor = weights.pop(name)
+            if now.removeprefix(prefix) in own or tensor.numel():
+                weights[now] = tensor
 
 
 def in_order(model: nn.Module, prefix: str = "network.") -> list[nn.Parameter]:

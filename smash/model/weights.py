@@ -1,6 +1,6 @@
 """Weights from strangers: tensors of the names, shapes and kinds that a model has, all finite."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,10 +57,17 @@ class _Allowance(TorchFunctionMode):
         return made
 
 
-def read_weights(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def read_weights(
+    path: Path,
+    expected: Mapping[str, Tensor],
+    growing: Collection[str] = (),
+    called: Callable[[str], str] = str,
+) -> dict[str, Tensor]:
     """Returns the tensors of a safetensors file, which are those of `expected` by name and shape.
 
-    Nothing is read before all of it is known to fit.
+    Nothing is read before all of it is known to fit. The first dimension of tables in `growing` is
+    the file's to say. `called` gives a name in the file its present one; tables without content
+    that are not expected are left out.
 
     Raises:
         CheckpointError: naming the file and the first tensor that does not belong.
@@ -68,15 +75,23 @@ def read_weights(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor
     regular_size(path, CheckpointError)
     try:
         with safe_open(path, framework="pt") as file:
-            names = set(file.keys())
-            if odd := sorted(names ^ expected.keys()):
+            stored = file.keys()
+            names = {called(name): name for name in stored}
+            for name in names.keys() - expected.keys():
+                if 0 in file.get_slice(names[name]).get_shape():
+                    del names[name]
+            if odd := sorted(names.keys() ^ expected.keys()):
                 which = "lacks" if odd[0] in expected else "has another tensor,"
                 raise _damaged(path, f"it {which} {odd[0][:80]} ({len(odd)} differ)")
             for name, tensor in expected.items():
-                shape = tuple(file.get_slice(name).get_shape())
-                if shape != tuple(tensor.shape):
+                shape = tuple(file.get_slice(names[name]).get_shape())
+                first = 1 if name in growing else 0
+                if len(shape) != tensor.ndim or shape[first:] != tuple(tensor.shape[first:]):
                     raise _damaged(path, f"{name} is {shape}, not {tuple(tensor.shape)}")
-            return {name: _as(file.get_tensor(name), expected[name], path, name) for name in names}
+            return {
+                name: _as(file.get_tensor(own), expected[name], path, name)
+                for name, own in names.items()
+            }
     except (SafetensorError, RuntimeError, OSError, ValueError) as error:
         raise _damaged(path, " ".join(str(error).split())[:200]) from error
 

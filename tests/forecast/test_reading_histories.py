@@ -119,7 +119,7 @@ def test_places_have_the_digits_of_the_history(tmp_path):
     metres = replace(OWN, location_unit="m")
     folder = tmp_path / "metres"
     untrained(about=metres).save(folder)
-    table = own(trip="1", lon=[435985.82, 441214.25, 431718.2], lat=[4641084.67, 4643092.7, 4.5])
+    table = own(trip="1", lon=[5985.82, 4214.25, 1718.2], lat=[4641.67, 4643.7, 4.5])
     done = forecast(tmp_path, table, "--out", tmp_path / "futures.parquet", model=folder)
     assert done.exit_code == 0, done.output
     [row] = [line for line in done.stdout.splitlines() if "lon, lat (median)" in line]

@@ -24,7 +24,7 @@ def test_a_saved_model_comes_back_bit_for_bit(small_model, tmp_path):
 
 def test_saving_again_replaces_the_old_model_whole(small_model, tmp_path):
     small_model.save(tmp_path / "model")
-    (tmp_path / "model" / "stale").write_text("x")
+    (tmp_path / "model" / "recalibration.json").write_text("of the old model")
     small_model.save(tmp_path / "model")
     assert sorted(p.name for p in (tmp_path / "model").iterdir()) == [
         "model.json",

@@ -4,13 +4,17 @@ import pytest
 import torch
 from torch import nn
 
+import smash
 from smash.model.climatology_base import ClimatologyHazard
 from smash.model.score_network import ScoreNet
 from smash.model.weight_names import NAMES, in_order
 from smash.settings import ModelSettings
+from smash.shipped_files import shipped_root
 
 SCORE = ModelSettings(cond_dim=8, num_units=16, base="climatology", mark_in_location=True)
 MIXTURE = ModelSettings(cond_dim=8, num_units=16, base="climatology", location_law="mixture")
+
+KEPT = shipped_root() / "experiments" / "pretrained"
 
 
 def network(settings: ModelSettings, seed: int = 0) -> ScoreNet:
@@ -65,3 +69,9 @@ def test_the_order_holds_every_parameter_once_and_those_of_no_network_first():
     assert {id(p) for p in ordered} == {id(p) for p in whole.parameters()}
     assert ordered[0] is whole["encoder"].weight
     assert ordered[-1] is whole["network"].mark_shift.weight
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in KEPT.iterdir() if p.is_dir()))
+def test_kept_models_load(name):
+    forecaster = smash.load(f"pretrained:{name}")
+    assert forecaster.about.dataset == name

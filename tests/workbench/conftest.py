@@ -4,6 +4,7 @@ import pytest
 from tiny_runs import Outcome
 
 from smash.workbench.report.production import Made, make_report
+from smash.workbench.tracking.tracker import connect
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +19,14 @@ def made(workshop, compared, tmp_path_factory) -> Made:
     folder = tmp_path_factory.mktemp("report")
     uri = f"sqlite:///{workshop.folder / 'mlflow.db'}"
     return make_report(run_ids=[compared.run_id], out=folder, uri=uri)
+
+
+@pytest.fixture(scope="session")
+def uri(tmp_path_factory):
+    """A database whose tables have been made (it takes seconds), shared by the tests."""
+    folder = tmp_path_factory.mktemp("store")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)  # where MLflow puts the artifacts of this database from then on
+        connect("prepared", uri)
+    return uri

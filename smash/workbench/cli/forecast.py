@@ -52,7 +52,7 @@ def main(
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option("--history", metavar="NAME", help="Which sequence to forecast from."),
+        typer.Option("--history", metavar="SEQUENCE", help="Which sequence to forecast from."),
     ] = None,
     now: Annotated[
         str | None, typer.Option(help="Until when no further event came; by default the last.")

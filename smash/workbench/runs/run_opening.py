@@ -8,7 +8,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from smash.data import Dataset
-from smash.errors import SpecError
+from smash.errors import OutputError, SpecError
 from smash.files import replacing
 from smash.workbench.runs import console
 from smash.workbench.runs.environment import environment_tags
@@ -90,6 +90,6 @@ def _held(run_id: str) -> Iterator[None]:
 def _saying_how_to_resume(run_id: str) -> Iterator[None]:
     try:
         yield
-    except (KeyboardInterrupt, OSError):
+    except (KeyboardInterrupt, OSError, OutputError):
         console.say(f"interrupted; go on with: python run_experiment.py --resume {run_id}")
         raise

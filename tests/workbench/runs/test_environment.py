@@ -1,9 +1,9 @@
 """What a run records about where it ran: always there, never an error."""
 
 import subprocess
-from pathlib import Path
 
 import pytest
+from tiny_runs import ROOT
 
 from smash.workbench.runs import environment
 from smash.workbench.runs.environment import (
@@ -29,7 +29,7 @@ def test_tags_are_short_texts_with_one_prefix(tmp_path):
 
 
 def test_a_command_names_the_checkout_s_files_from_there():
-    root = Path(environment.__file__).resolve().parents[1]
+    root = ROOT
     spec = str(root / "experiments" / "crime.yaml")
     said = command_of([str(root / "run_experiment.py"), spec, "--from", "/elsewhere/model"])
     assert said == "run_experiment.py experiments/crime.yaml --from /elsewhere/model"

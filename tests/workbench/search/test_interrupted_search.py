@@ -12,7 +12,7 @@ from tiny_studies import SHARED, StudyRoom, values_of, wait_until
 COMMAND = ("--trials", "200", "--jobs", "2", "--set", "epochs=1")
 LOST = """
 from dropped_interruptions import interrupt_where_python_drops_it
-from studies import search, shown
+from smash.workbench.search import search, progress as shown
 def interrupted(function):
     def called(*arguments, **named):
         interrupt_where_python_drops_it()

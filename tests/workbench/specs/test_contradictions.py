@@ -17,7 +17,7 @@ from smash.workbench.specs.experiment_spec import (
     spec_from_mapping,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SPECS = sorted((ROOT / "experiments").glob("*.yaml"))
 PUBLISHED = sorted((ROOT / "experiments" / "published").glob("*.yaml"))
 LIKELIHOOD = "objective.kind=likelihood"

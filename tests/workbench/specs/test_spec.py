@@ -24,7 +24,7 @@ from smash.workbench.specs.experiment_spec import (
     spec_to_mapping,
 )
 
-FOLDER = Path(__file__).parents[2] / "experiments"
+FOLDER = Path(__file__).parents[3] / "experiments"
 SPECS = sorted(FOLDER.glob("*.yaml"))
 PUBLISHED = sorted((FOLDER / "published").glob("*.yaml"))
 LEAVES = sorted(keys.leaves(ExperimentSpec))

@@ -4,11 +4,11 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-import reports.__main__
 from tiny_runs import Workshop
 from typer.testing import CliRunner
 
 from smash.model.smash import Smash
+from smash.workbench.cli.app import app
 from smash.workbench.runs.sources import find_checkpoint
 from smash.workbench.search.storage import create_storage, default_storage
 from smash.workbench.tracking.server import artifact_location, shown, sqlite_path, sqlite_uri
@@ -27,7 +27,7 @@ def test_a_run_and_its_report_stay_in_the_folder_and_are_found_again(tmp_path, m
     assert workshop.artifact(done.run_id, "scores/events.parquet").exists()
     assert list(workshop.folder.glob(f"mlruns/*/{done.run_id}/artifacts/scores/events.parquet"))
     assert Smash.load(find_checkpoint("models:/tiny@champion")).about.digest
-    made = CliRunner().invoke(reports.__main__.app, ["--run", done.run_id])
+    made = CliRunner().invoke(app, ["report", "--run", done.run_id])
     assert made.exit_code == 0, (made.stderr, made.exception)
     assert workshop.artifact(done.run_id, "report/report.html").exists()
     assert {path.name for path in tmp_path.iterdir()} == {name}

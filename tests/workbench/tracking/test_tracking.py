@@ -35,7 +35,7 @@ from smash.workbench.tracking.server import (
 )
 from smash.workbench.tracking.tracker import connect
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 INTERRUPTED = """
 import sys
 from sqlalchemy import Engine, event
@@ -399,7 +399,7 @@ def test_a_server_killed_in_the_middle_costs_one_warning_and_nothing_else(
     served.start()
     try:
         store = connect("outage", served.uri)
-        with caplog.at_level(logging.INFO, "experiments"), start(store) as run:
+        with caplog.at_level(logging.INFO, "smash.workbench.tracking"), start(store) as run:
             for epoch in range(10):
                 run.log_metrics({"loss": epoch}, epoch)
             run.log_text("before", "before.txt")
