@@ -5,6 +5,11 @@ that the spec schema (`smash.workbench.specs.experiment_spec`) checks them witho
 definition; where a bound is not plain from the setting's name, `doc` says why it is there. What
 settings ask of each other is in `smash.workbench.specs.contradictions`, what they ask of data and
 memory in `smash.workbench.runs.size_checks`.
+
+The line below a field says what it is and its unit (of time, of length: the data's own), and in
+brackets where its default is from: `script` is the original implementation's, `paper` and `table 4`
+are of the paper, `validation` is what validation data chose (`docs/performance.md`). It is shown by
+error messages, `smash run --explain KEY` and the reference page (`smash.workbench.specs.meanings`).
 """
 
 from dataclasses import dataclass
@@ -44,13 +49,21 @@ class Columns:
     """Names of the columns of a table with one row an event; None where there is none."""
 
     time: str = "time"
+    """Time of an event: a timestamp (ISO 8601) or a number."""
     x: str = "x"
+    """First coordinate: east, or the longitude."""
     y: str = "y"
+    """Second coordinate: north, or the latitude."""
     mark: str | None = None
+    """Kind of an event; null for unmarked data."""
     sequence: str | None = None
+    """Sequence that an event belongs to; null where all are one."""
     split: str | None = None
+    """train, validation or test, where one file holds all three."""
     window_start: str | None = None
+    """Start of a sequence's observation; null: its first event."""
     window_end: str | None = None
+    """End of a sequence's observation; null: its last event."""
 
 
 @dataclass(frozen=True)
@@ -58,120 +71,134 @@ class SimulatorSettings:
     """The marked self-exciting process behind `simulated` (see `smash.simulate.simulator`)."""
 
     n_marks: Annotated[int, Ge(1), Le(20)] = 3
+    """K, the number of marks."""
     background: Rate = 0.6
+    """Spontaneous events of all marks a day."""
     branching: Fraction = 0.6
+    """Events that an event sets off in the mean; below 1, so that they die out."""
     decay: Rate = 1.5
+    """Rate at which an event's influence fades, a day."""
     spread: Rate = 0.08
+    """Standard deviation of the distance from an event to what it sets off, km a coordinate."""
     background_spread: Rate = 0.5
+    """Standard deviation of spontaneous events around the middle, km a coordinate."""
     sequences: tuple[Simulated, Simulated, Simulated] = (160, 40, 60)
+    """How many sequences train, validate and test."""
     events: tuple[Simulated, Simulated] = (30, 60)
+    """The fewest and the most events of a sequence."""
     seed: Annotated[int, Ge(0), Le(2**63 - 1)] = 0
+    """Of the draws; equal seeds give equal data."""
 
 
 @dataclass(frozen=True)
 class DataSettings:
     """Which events: a named data set, or files (one a split, or one with a split column).
 
-    `marked: false` leaves the marks of a marked data set out (the original's `--dim 2`). Of own
-    files: `time_origin`, the timestamp (ISO 8601) that times count from; `mark_names`, the names
-    of marks in their order; `mark_edges`, the values at which a number is cut into marks;
-    `projection`, the longitude and latitude that places were projected around, whose columns are
-    then km east and north; `longitude_cut`, where places in degrees have the circle of longitudes
-    cut open, by default in its largest gap; `x_column`, `y_column`, `time_column`, `mark_column`,
-    `sequence_column`, columns of the user's own table before it was cut into windows. Forecasts
-    use them: `smash data check` writes them all.
+    `smash data check` writes what forecasts need to know of a user's own table.
     """
 
     name: str = "simulated"
+    """A named data set (earthquake, crime, football, simulated), or what own files are called."""
     path: str | None = None
+    """One file with all splits, told apart by `columns.split`."""
     train: str | None = None
+    """File of the training data, where each split has its own."""
     validation: str | None = None
+    """File of the validation data."""
     test: str | None = None
+    """File of the test data."""
     columns: Columns = Columns()
+    """Names of the columns of own files."""
     marked: bool | None = None
+    """false leaves marks out (the original's `--dim 2`); true insists on them; null: if any."""
     time_unit: str | None = None
+    """Unit of time in figures and words; null: the data set's own."""
     location_unit: str | None = None
+    """Unit of places; degrees are longitude and latitude; null: the data set's own."""
     time_origin: str | None = None
+    """Timestamp (ISO 8601) that times in numbers count from."""
     mark_names: Annotated[tuple[str, ...], MaxLen(MOST_MARKS)] = ()
+    """Names of the marks in their order; empty: as found in the data."""
     mark_edges: Annotated[tuple[float, ...], MaxLen(MOST_MARKS - 1)] = ()
+    """Values at which a number, such as a magnitude, is cut into marks."""
     projection: tuple[Longitude, Latitude] | None = None
+    """Longitude and latitude that places were projected around; columns are then km."""
     x_column: str | None = None
+    """First coordinate's column in the table from which windows were cut."""
     y_column: str | None = None
+    """Second coordinate's column in that table."""
     longitude_cut: Annotated[float, Ge(-540.0), Le(360.0)] | None = None
+    """Longitude at which the circle is cut open, degrees; null: in its largest gap."""
     time_column: str | None = None
+    """Column of times in the table from which windows were cut."""
     mark_column: str | None = None
+    """Column of marks in that table."""
     sequence_column: str | None = None
+    """Column of sequences in that table."""
     simulator: SimulatorSettings = SimulatorSettings()
+    """The process behind `simulated`."""
 
 
 @dataclass(frozen=True)
 class ScalingSettings:
-    """How gaps and locations are mapped to [0, 1] (see `smash.data.scaling`).
-
-    `resolution` of the clock and `location_resolution` of the map, in raw units: values are spread
-    over the cells they were rounded to and forecasts rounded back; "auto" estimates them from
-    training data (see `smash.data.resolution`), "none" takes values as they are, as published.
-    A resolution replaces `floor`.
-    """
+    """How gaps and locations are mapped to [0, 1] (see `smash.data.scaling`)."""
 
     log_normalization: bool = True
+    """Scales the logarithm of gaps rather than gaps [script]."""
     floor: Annotated[float, Ge(1e-12), Le(1e12)] = 1e-4
+    """Least gap before the logarithm, unit of time; unused with a resolution [script]."""
     resolution: Resolution = "none"
+    """Cell the clock rounded gaps to, unit of time; auto estimates it, none: as published."""
     location_resolution: Resolution = "none"
+    """Cell the map rounded places to, unit of length; auto or none as above."""
 
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """Sizes and noise levels of the model; defaults are the original implementation's.
-
-    `base: climatology` starts the model at the training data's own law, which ignores history (see
-    `smash.model.climatology_base`). `mark_in_location` gives the location score the event's own
-    mark: p(x | t, k), as in the paper, where the original has p(x | t).
-
-    The published encoder sees when an event happened within its window (`time_encoding:
-    absolute`); `relative` shows it the scaled gap before the event instead, and for each of the
-    `periods` (raw units of time: 24 and 168 for the hour of the day and of the week where time is
-    in hours) the phase, and how soon an event followed that phase in earlier periods
-    (`smash.model.phases`). `skip` adds each stream's input to its output, so that the last event
-    reaches the score network as it was. `dropout` is that of the attention layers, as published;
-    `context_dropout` drops what the LSTMs' states tell the contexts.
-
-    `location_law: mixture` gives the location a density, `location_components` Gaussians whose
-    numbers the context, the time and the mark decide, in place of a score to be followed by a chain
-    (see `smash.model.location_mixture`); it is trained by likelihood and drawn exactly. They move
-    with the `recent_events` before them (unless given, 1). `location_law: history` points at the
-    `recent_events` (unless given, 128; at most 1000) and at a background of training places (see
-    `smash.model.history_head`); its cost grows with their number.
-
-    `max_context`: how many events the encoder takes at a time. A longer sequence is encoded in
-    overlapping windows of as many, so that every event sees the last half as many or more. No
-    published sequence is longer than the default.
-    """
+    """Sizes and noise levels of the model, and which parts it is made of."""
 
     cond_dim: Annotated[
         int, Ge(4), Le(1024), MultipleOf(2), doc("times are encoded by pairs of sine and cosine")
     ] = 32
+    """Width of each stream's encoding of the history [script, table 4: football]."""
     sigma_time: Noise = 0.2
+    """Standard deviation of the noise on scaled gaps in [-1, 1] [script, table 4: football]."""
     sigma_loc: Noise = 0.1
+    """Standard deviation of the noise on scaled places in [-1, 1] [script, table 4: football]."""
     num_units: Width = 64
+    """Width of the score network [script]."""
     n_layers: Annotated[int, Ge(0), Le(64), doc("deeper encoders do not train")] = 4
+    """Self-attention layers of each stream [script]."""
     n_heads: Annotated[int, Ge(1), Le(64), doc("each attends to all events before")] = 4
+    """Attention heads of a layer [script]."""
     d_head: Annotated[int, Ge(1), Le(1024), doc("memory grows with it times n_heads")] = 16
+    """Width of a head's keys and values [script]."""
     dropout: Fraction = 0.1
+    """Share dropped in attention layers [script]."""
     base: Literal["none", "climatology"] = "none"
+    """climatology starts the model at the training data's own law; none: as published."""
     mark_in_location: bool = False
+    """The location's score knows the event's own mark, p(x | t, k) [paper: true; script: false]."""
     location_law: Literal["score", "mixture", "history"] = "score"
+    """score: as published; mixture: Gaussians; history: kernels at past events."""
     context_dropout: Fraction = 0.0
+    """Share dropped of what the LSTMs' states tell the contexts; 0: as published."""
     location_components: Annotated[int, Ge(1), Le(1024), doc("each draw weighs them all")] = 16
+    """Gaussians of `location_law: mixture`."""
     recent_events: (
         Annotated[int, Ge(1), Le(1000), doc("each widens every context by 3 or more")] | None
     ) = None
+    """Past events that the location's law is told of; null: mixture 1, history 128."""
     time_encoding: Literal["absolute", "relative"] = "absolute"
+    """absolute: time in the window, as published; relative: the scaled gap before an event."""
     periods: Annotated[tuple[Span, ...], MaxLen(16)] = ()
+    """Periods whose phase `relative` encodes, unit of time: 24 and 168 for hours."""
     skip: bool = False
+    """Adds each stream's input to its output; false: as published."""
     max_context: Annotated[
         int, Ge(2), Le(65_536), MultipleOf(2), doc("windows overlap by half of it")
     ] = 1024
+    """Events encoded at a time; longer sequences go by overlapping windows."""
 
     @property
     def n_recent(self) -> int:
@@ -182,117 +209,128 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class ObjectiveSettings:
-    """What is minimised, and the weights of its parts.
-
-    `score_matching` is the published objective (see `smash.model.score_matching`). `likelihood`
-    trains time and mark by their exact likelihood, on a grid of `law_points` times (see
-    `smash.model.likelihood`); `loss_lambda` and `smooth` then play no part, and `loss_lambda2`
-    weighs the location's score.
-    """
+    """What is minimised, and the weights of its parts."""
 
     kind: Literal["score_matching", "likelihood"] = "score_matching"
+    """score_matching: as published; likelihood: exact, of time and mark."""
     loss_lambda: Weight = 0.5
+    """Weight of the mark's cross-entropy under score matching [script]."""
     loss_lambda2: Weight = 1.0
+    """Weight of the location's part [script]."""
     smooth: Fraction = 0.0
+    """Label smoothing of marks under score matching [script]."""
     n_noise: Annotated[int, Ge(1), Le(10_000), doc("copies of each event a step")] = 50
+    """Noised copies of each event a step [script; paper: 300]."""
     law_points: Points = 128
+    """Times of the grid on which the likelihood is normalised."""
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Schedule of a training (see `smash.model.training`).
+    """Schedule of a training (see `smash.model.training`), and how sequences are varied.
 
-    Patience counts epochs. A batch is encoded `block_sequences` sequences at a time and its loss
-    runs over `block_events` events at a time, which bounds memory and changes no gradient. Batches
-    are cut from pools of `length_pool` batches sorted by length (1: plain shuffling). With
-    `average` > 0 what is validated and kept is a moving average of the weights that keeps that
-    share of itself at every step (0.999: about the last thousand steps). `thinning` > 0 drops up to
-    that share of each mark's events from each training sequence, anew every epoch, and with
-    `thinning_period` (raw units of time) also events in an arc of the period: a model then learns
-    to tell a sequence's rates from its history (see `smash.data.variation.thinning`). `folding` is
-    the share of sequences that are shown as a clock of twelve hours records them, `folding_day` the
-    raw units of time in a day (see `smash.data.variation.folding`). `mirror` turns these axes of
-    the plane around in half of the sequences, anew every epoch (see
-    `smash.data.variation.mirroring`). `half_life` > 0 draws an epoch's sequences with replacement,
-    those that stand earlier by this share of them half as often (see
-    `smash.data.variation.recency`).
+    `block_…` bound memory and change no gradient.
     """
 
     total_epochs: Epochs = 150
+    """Epochs, unless `patience` ends them before [script]."""
     batch_size: Annotated[int, Ge(1), Le(65_536), doc("a batch lies in memory at once")] = 32
+    """Sequences a step [script: 32, football 4]."""
     learning_rate: Annotated[float, Gt(0.0), Le(1.0), doc("larger steps diverge")] = 1e-3
+    """Highest learning rate, after warming up [script]."""
     final_learning_rate: NonNegative = 5e-5
+    """Learning rate that falls linearly to this [script]."""
     warmup_epochs: Annotated[int, Ge(0), Le(1_000_000)] = 5
+    """Epochs of linear growth up to `learning_rate` [script]."""
     clip_norm: Annotated[float, Ge(1e-6), Le(1e6)] = 1.0
+    """Norm at which gradients are clipped [script]."""
     weight_decay: Annotated[
         float, Ge(0.0), Le(1.0), doc("it shrinks weights by this times learning_rate a step")
     ] = 0.01
+    """Decoupled weight decay of AdamW."""
     eval_every: Epochs = 10
+    """Epochs between validations [script]."""
     patience: Epochs = 50
+    """Epochs without a better validation after which training stops [script]."""
     checkpoint_every: Epochs = 10
+    """Epochs between checkpoints to go on from."""
     sample_every: Annotated[int, Ge(0), Le(1_000_000)] = 0
+    """Epochs between scores of a few sampled validation sequences; 0: none."""
     average: Fraction = 0.0
+    """Share that a moving average of weights keeps at each step; 0: no average."""
     thinning: Fraction = 0.0
+    """Greatest share of each mark's events dropped from a sequence, anew each epoch; 0: off."""
     thinning_period: Span | None = None
+    """Period in an arc of which events are dropped too, unit of time; null: none."""
     folding: Fraction = 0.0
+    """Share of sequences shown as a clock of twelve hours records them; 0: off."""
     folding_day: Span = 24.0
+    """Length of a day for `folding`, unit of time."""
     mirror: Literal["none", "x", "y", "both"] = "none"
+    """Axes of the plane turned around in half of the sequences, anew each epoch."""
     half_life: Annotated[float, Ge(0.0), Le(1e6)] = 0.0
+    """Share of the sequences by which earlier ones are drawn half as often; 0: off."""
     block_sequences: Block = 8
+    """Sequences encoded at a time."""
     block_events: Block = 128
+    """Events whose loss is computed at a time."""
     length_pool: Annotated[int, Ge(1), Le(65_536)] = 8
+    """Batches sorted by length together; 1: plain shuffling."""
 
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """How the next event is sampled (see `smash.sampling`).
-
-    `total_samples` draws an event. `langevin` runs `n_samples` of them at a time and reports every
-    `per_step` steps; its `location_steps` (200 as published) come after denoising. `inverse_cdf`
-    uses `grid_points` times over `support` and `location_steps` steps of the location in all.
-    Sampler, `denoise`, `support` and `location_steps` are those that validation data chose, as
-    `docs/performance.md` shows.
-
-    `time_table` lets `langevin` read its time branch off a table of `grid_points` times (see
-    `smash.sampling.time_table`): faster, and as good as equal. `matmul_precision` is PyTorch's of
-    float32 products while samples are drawn: `highest` keeps all digits, `high` takes TF32 on a
-    GPU, `medium` bfloat16, also on a CPU that has it. `cuda_graph` lets `langevin` replay its step
-    from a CUDA graph on a GPU; with it larger `block_events` pay.
-    """
+    """How the next event is sampled (see `smash.sampling`)."""
 
     sampler: Literal["langevin", "inverse_cdf"] = "inverse_cdf"
+    """inverse_cdf inverts the law of time and mark [validation]; langevin: as published."""
     denoise: Literal["none", "tweedie", "posterior"] = "posterior"
+    """posterior: posterior draws [validation]; tweedie: their mean, as published; none."""
     support: Literal["box", "noised"] = "box"
+    """Where inverse_cdf looks for times: box, the data's range [validation]; noised, beyond."""
     grid_points: Points = 256
+    """Times of the grid that inverse_cdf inverts on."""
     langevin_step: Annotated[float, Ge(1e-9), Le(1.0), doc("events lie in [-1, 1]")] = 0.005
+    """Step of the chain in scaled units [script, table 4]."""
     sampling_steps: Annotated[Steps, Ge(1)] = 2000
+    """Steps of the Langevin chain [script]."""
     per_step: Annotated[Steps, Ge(1)] = 250
+    """Steps between reports of the chain's scores [script]."""
     n_samples: Annotated[Draws, Ge(1)] = 30
+    """Draws of an event that one chain makes together [script]."""
     total_samples: Annotated[Draws, Ge(2)] = 300
+    """Draws of an event in all [script]."""
     location_steps: Annotated[int, Ge(0), Le(100_000)] = 60
+    """Steps of the location's own chain [validation]; 200 as published."""
     time_table: bool = False
+    """langevin reads its time branch off a table: faster, as good as equal."""
     matmul_precision: Literal["highest", "high", "medium"] = "highest"
+    """PyTorch's precision of float32 products: highest, high (TF32), medium (bfloat16)."""
     cuda_graph: bool = False
+    """langevin replays its step from a CUDA graph on a GPU."""
     test_batch_size: Annotated[int, Ge(1), Le(65_536), doc("a batch lies in memory at once")] = 32
+    """Sequences encoded at a time."""
     block_events: Block = 128
+    """Events sampled at a time."""
     max_sequences: Annotated[int, Ge(0)] = 0
+    """Sequences tested, spread over all of them; 0: all."""
 
 
 @dataclass(frozen=True)
 class ScoreSettings:
-    """Which figures a test computes. `original` adds the published estimators.
-
-    `validation_samples` draws an event, when there are any, also score the trained model on
-    `validation_sequences` sequences of the validation data (0: all). `recalibration_samples` draws
-    an event of the validation data's other half recalibrate whatever is tested (0: nothing is).
-    `futures_horizon`, when above 0, also scores futures that far (raw units of time) over windows
-    that roll along the test sequences, `futures_paths` of them each.
-    """
+    """Which figures a test computes."""
 
     levels: Annotated[tuple[Level, ...], MinLen(1), MaxLen(99)] = (0.5, 0.6, 0.7, 0.8, 0.9)
+    """Levels of intervals and regions whose coverage is scored [paper]."""
     original: bool = True
+    """Adds the published estimators, named `*_original`."""
     validation_samples: Annotated[Draws, Ge(0)] = 0
+    """Draws an event that score the model on validation data; 0: not scored."""
     validation_sequences: Annotated[int, Ge(0)] = 0
+    """Validation sequences scored so; 0: all."""
     recalibration_samples: Annotated[Draws, Ge(0)] = 100
+    """Draws an event that recalibration is fitted to; 0: no recalibration."""
     futures_horizon: Annotated[float, Ge(0.0), Le(1e15)] = 0.0
+    """How far ahead whole futures are scored, unit of time; 0: not scored."""
     futures_paths: Annotated[int, Ge(2), Le(10_000), doc("scores take all pairs of them")] = 100
+    """Futures drawn from each rolling window."""

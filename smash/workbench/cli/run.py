@@ -73,6 +73,12 @@ def main(
     report: Annotated[
         bool, typer.Option("--report", help="Make a report of the run and keep it there.")
     ] = False,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY|SECTION", help="Say what a key of specs, or a section of them, is."
+        ),
+    ] = None,
 ) -> None:
     """Train, test or time what SPEC describes, and log it to MLflow (see it with `mlflow ui`).
 
@@ -83,6 +89,8 @@ def main(
 
     interruption = Interruption(*heeded())
     try:
+        if explain is not None:
+            return typer.echo(_explanation(explain))
         loaded, request = _read(spec, overrides or [], seed, stage, source, resume, profile, device)
         from smash.workbench.runs.outcomes import report_outcomes
         from smash.workbench.runs.runner import run_experiment
@@ -102,6 +110,13 @@ def main(
         with suppress(OSError):  # the terminal may be gone
             typer.echo("interrupted", err=True)
         sys.exit(interruption.code)
+
+
+def _explanation(key: str) -> str:
+    from smash.workbench.specs import meanings
+    from smash.workbench.specs.experiment_spec import ExperimentSpec
+
+    return meanings.explanation(key, ExperimentSpec)
 
 
 def _read(

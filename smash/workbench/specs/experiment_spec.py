@@ -39,33 +39,44 @@ QUICK_STEPS, QUICK_SAMPLES, QUICK_SEQUENCES = 500, 10, 8
 
 
 class ExperimentSpec(BaseModel):
-    """Everything a run depends on but the code and the machine.
-
-    `name` is the data set's unless given. `seeds`, when not empty, asks for one run a seed and
-    replaces `seed`; with `ensemble` the mixture of their models is tested too. `threads: 0` leaves
-    the number of CPU threads to PyTorch. `deterministic` holds a GPU to kernels that give the same
-    bits every time.
-    """
+    """Everything a run depends on but the code and the machine."""
 
     model_config = STRICT
 
     data: DataSettings = DataSettings()
+    """Which events."""
     name: Annotated[str, MinLen(1)] = Field(default_factory=lambda valid: valid["data"].name)
+    """Name of the experiment in MLflow; the data set's unless given."""
     description: str = ""
+    """A sentence for the run's page."""
     protocol: Literal["strict", "original"] = "strict"
+    """strict: nothing is chosen on test data; original: as the original does."""
     scaling: ScalingSettings = ScalingSettings()
+    """How gaps and places are mapped to [0, 1]."""
     model: ModelSettings = ModelSettings()
+    """Sizes and noise levels of the model, and which parts it is made of."""
     objective: ObjectiveSettings = ObjectiveSettings()
+    """What is minimised."""
     training: TrainingSettings = TrainingSettings()
+    """Schedule of a training, and how sequences are varied."""
     sampling: SamplingSettings = SamplingSettings()
+    """How the next event is sampled."""
     scores: ScoreSettings = ScoreSettings()
+    """Which figures a test computes."""
     baselines: tuple[Baseline, ...] = ()
+    """Forecasters fitted and tested beside the model."""
     seed: Seed = 0
+    """Of weights, order, noise and draws."""
     seeds: Annotated[tuple[Seed, ...], MaxLen(1000)] = ()
+    """One run a seed, in place of `seed`; empty: one run."""
     ensemble: bool = False
+    """Tests the mixture of the seeds' models too."""
     device: Device = "auto"
+    """auto takes a GPU where there is one."""
     threads: Annotated[int, Ge(0), Le(1024)] = 0
+    """CPU threads; 0 leaves their number to PyTorch."""
     deterministic: bool = False
+    """Holds a GPU to kernels that give the same bits every time."""
 
     @model_validator(mode="after")
     def _check_together(self) -> "ExperimentSpec":

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from smash.errors import SpecError
 from smash.untrusted_files import read_text
-from smash.workbench.specs import keys, strict_yaml
+from smash.workbench.specs import keys, meanings, strict_yaml
 
 # Strict types in the sections too: pydantic hands its configuration down to plain dataclasses,
 # and checks the ones it is given as instances again.
@@ -103,4 +103,6 @@ def _problems(details: Any, model: type[BaseModel]) -> list[str]:
     while key not in known and "." in key:  # the last part says which of the key's kinds was tried
         key = key.rpartition(".")[0]
     expected = keys.expectation(key, model, item=bool(index))
-    return [f"{key}{index}: expected {expected}, given {given(details['input'])}"]
+    line = meanings.meaning(key, model)
+    said = f". {line}" if line else ""
+    return [f"{key}{index}: expected {expected}, given {given(details['input'])}{said}"]

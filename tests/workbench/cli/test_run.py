@@ -243,3 +243,13 @@ def test_a_lost_checkpoint_of_an_unfinished_training_is_said(workshop):
     assert result.exit_code == 0, (result.output, result.exception)
     assert "no checkpoint" in result.stderr
     assert weights.read_bytes() == before
+
+
+def test_a_key_is_explained_without_a_spec(workshop):
+    result = workshop.invoke("--explain", "sigma_time")
+    assert result.exit_code == 0
+    assert result.output.startswith("model.sigma_time\n")
+    assert "default: 0.2" in result.output
+    wrong = workshop.invoke("--explain", "sigma_tme")
+    assert wrong.exit_code == 2
+    assert "the nearest known key is model.sigma_time" in wrong.output
