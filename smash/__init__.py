@@ -1,15 +1,41 @@
-"""SMASH: forecasts of marked spatio-temporal point processes by score matching."""
+"""SMASH: forecasts of marked spatio-temporal point processes by score matching.
 
+`docs/api.md` shows all that is public here. Names are looked up when they are first used, as what
+stands behind them needs torch, which takes seconds to import.
+"""
+
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from smash.shipped_files import find_model
 
 if TYPE_CHECKING:
+    from smash.catalogue.loading import load_data
     from smash.forecast.event_forecaster import EventForecaster
+    from smash.law.samples import Forecaster
+    from smash.scores.evaluation import evaluate
+    from smash.scores.forecaster_comparison import compare
 
-__all__ = ["__version__", "load"]
+__all__ = ["Forecaster", "__version__", "compare", "evaluate", "load", "load_data"]
 __version__ = "0.1.0"
+
+_PLACES = {
+    "Forecaster": "smash.law.samples",
+    "compare": "smash.scores.forecaster_comparison",
+    "evaluate": "smash.scores.evaluation",
+    "load_data": "smash.catalogue.loading",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'smash' has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def load(path: Path | str, device: str = "cpu") -> "EventForecaster":
@@ -20,8 +46,11 @@ def load(path: Path | str, device: str = "cpu") -> "EventForecaster":
 
     Raises:
         CheckpointError: when a file is missing, damaged or of another format.
+
+    >>> import smash
+    >>> smash.load("pretrained:football").about.time_unit
+    'seconds'
     """
-    # Imported here, as it needs torch, which takes seconds to import.
     from smash.forecast.event_forecaster import load_forecaster
 
     return load_forecaster(find_model(path), device)

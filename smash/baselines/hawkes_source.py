@@ -41,6 +41,11 @@ class HawkesSource:
     def device(self) -> torch.device:
         return torch.device("cpu")
 
+    @property
+    def forecaster(self) -> Hawkes:
+        """What draws the events of whole sequences."""
+        return self.hawkes
+
     def draw(self, history: History, n_samples: int, generator: torch.Generator) -> Samples:
         """Returns samples (1, S) of the event after `history`; none comes before its `now`."""
         events, process = self._events(history), self.hawkes.process

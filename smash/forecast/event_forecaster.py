@@ -1,7 +1,7 @@
 """Forecasts for people: tables of events in, next events and futures out, in the data's words."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,23 +11,23 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from smash.argument_checks import MOST_SAMPLES, MOST_SEED, check_level, check_whole
+from smash.data.events import EventSequences
 from smash.data.geography import wrapped
 from smash.data.tables import Table
-from smash.errors import ForecastError
+from smash.errors import DataError, ForecastError
 from smash.forecast.futures import Futures
 from smash.forecast.histories import History, Time, read_history
 from smash.forecast.model_source import FORECAST, ModelSource
 from smash.forecast.next_event import Levels, NextEvent, next_event
 from smash.forecast.paths import MOST_EVENTS, MOST_IN_ALL, Paths
 from smash.forecast.rollout import OnProgress
-from smash.law.samples import Samples
+from smash.law.samples import Density, Forecast, Forecaster, LogDensities, Samples
 from smash.model.smash import About, Smash
 from smash.scores.recalibration import Recalibration, way_of
 from smash.settings import Columns, SamplingSettings
 
 LEVELS = (0.5, 0.9)
-MOST_SAMPLES = 100_000
-MOST_SEED = 2**63 - 1
 
 
 class Extrapolation(UserWarning):
@@ -52,6 +52,11 @@ class Source(Protocol):
         """(2, 2) least and greatest coordinates of the training data, on their plane."""
         ...
 
+    @property
+    def forecaster(self) -> Forecaster:
+        """What draws the events of whole sequences, each after those before it."""
+        ...
+
     def draw(self, history: History, n_samples: int, generator: torch.Generator) -> Samples:
         """Returns samples (1, S) of the event after `history`."""
         ...
@@ -73,7 +78,8 @@ class Source(Protocol):
 class EventForecaster:
     """A trained forecaster with what it knows of its data: names, units, windows.
 
-    Equal seeds give equal forecasts.
+    Equal seeds give equal forecasts. It is also a `smash.Forecaster`, of whole sequences in the
+    units it was trained in.
     """
 
     source: Source
@@ -164,6 +170,48 @@ class EventForecaster:
         )
         return Futures(paths, known, self.about, self.source.n_marks, self.source.region, notes)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the generator of its draws lives."""
+        return self.source.device
+
+    def forecast(
+        self, sequences: EventSequences, n_samples: int, generator: torch.Generator
+    ) -> Iterator[Forecast]:
+        """Yields forecasts of all targets of `sequences`, a few sequences at a time.
+
+        Raises:
+            DataError: when marks are missing, or beyond those of the training data.
+        """
+        known = self._with_its_marks(sequences)
+        yield from self.source.forecaster.forecast(known, n_samples, generator)
+
+    def log_densities(self, sequences: EventSequences) -> LogDensities | None:
+        """Returns log densities of all targets; None where it has none.
+
+        Raises:
+            DataError: as `forecast`.
+        """
+        forecaster = self.source.forecaster
+        known = self._with_its_marks(sequences)
+        return forecaster.log_densities(known) if isinstance(forecaster, Density) else None
+
+    def _with_its_marks(self, sequences: EventSequences) -> EventSequences:
+        n_marks = self.source.n_marks
+        if n_marks == 1:
+            return sequences.without_marks()
+        if sequences.mark is None:
+            raise DataError(
+                f"{sequences.name}: no marks, and the forecaster was trained on {n_marks}: "
+                f"{', '.join(self.about.mark_names)}; give events with their marks"
+            )
+        if len(sequences.mark) and sequences.mark.max() >= n_marks:
+            raise DataError(
+                f"{sequences.name}: mark {sequences.mark.max()}, and the forecaster was trained on "
+                f"{n_marks} marks, 0 to {n_marks - 1}; give data of the kind it was trained on"
+            )
+        return sequences
+
     def _read(
         self,
         table: pd.DataFrame | Table,
@@ -237,17 +285,5 @@ def load_forecaster(
 
 def _check_request(levels: Sequence[float], n_samples: int) -> None:
     for level in levels:
-        if not (isinstance(level, (int, float, np.number)) and 0 < level < 1):
-            raise ForecastError(f"levels: {level!r} is no probability between 0 and 1, such as 0.9")
+        check_level(level)
     check_whole("n_samples", n_samples, 2, MOST_SAMPLES)
-
-
-def check_whole(what: str, value: object, least: int, most: int) -> None:
-    """Checks a whole number that somebody asks for.
-
-    Raises:
-        ForecastError: when it is none, or not from `least` to `most`.
-    """
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not (whole and least <= int(value) <= most):  # type: ignore[call-overload]
-        raise ForecastError(f"{what}: {value!r}; give a whole number from {least} to {most}")

@@ -10,6 +10,7 @@ from torch import Tensor
 from smash.data.batching import ScaledSequences
 from smash.errors import ForecastError
 from smash.forecast.histories import History
+from smash.forecast.model_forecaster import ModelForecaster
 from smash.forecast.paths import Paths
 from smash.forecast.reach import check_reach, numbers
 from smash.forecast.rollout import OnProgress, roll_out
@@ -42,6 +43,11 @@ class ModelSource:
     @property
     def device(self) -> torch.device:
         return self.model.device
+
+    @property
+    def forecaster(self) -> ModelForecaster:
+        """What draws the events of whole sequences, each after those before it."""
+        return ModelForecaster(self.model, self.sampling)
 
     @property
     def region(self) -> NDArray[np.float64]:

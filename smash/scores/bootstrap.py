@@ -173,7 +173,7 @@ def differences(
     return found
 
 
-def compare(
+def compare_tables(
     table: pd.DataFrame, others: Mapping[str, pd.DataFrame], levels: Sequence[float]
 ) -> dict:
     """Returns, ready for JSON, a table's figures with intervals and its tests against others.

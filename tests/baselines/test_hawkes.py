@@ -12,10 +12,10 @@ from smash.baselines import Hawkes, HawkesSettings, fit_hawkes, hawkes_likelihoo
 from smash.baselines.hawkes_likelihood import Likelihood, Parameters
 from smash.data.events import EventSequences, build_sequences
 from smash.errors import DataError
+from smash.scores.evaluation import score_forecasts
 from smash.settings import ScoreSettings, SimulatorSettings
 from smash.simulate.process import Events, HawkesProcess
 from smash.simulate.simulator import Oracle
-from smash.workbench.runs.evaluation import evaluate
 
 PROCESS = HawkesProcess.from_settings(SimulatorSettings())
 SPREAD = PROCESS.background_spread
@@ -101,7 +101,7 @@ def test_it_recovers_the_simulator_within_its_sampling_error(simulated, fitted):
 def test_its_forecasts_are_calibrated_and_as_good_as_the_exact_law(simulated, fitted):
     scores, half = ScoreSettings(original=False), simulated.test.select(range(30))
     hawkes, oracle = (
-        evaluate(forecaster, half, 60, scores, torch.Generator().manual_seed(0)).figures(scores)
+        score_forecasts(forecaster, half, 60, scores, torch.Generator().manual_seed(0)).figures
         for forecaster in (fitted, Oracle(PROCESS))
     )
     for name in ("cs_time", "cs_location"):

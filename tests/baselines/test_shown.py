@@ -9,10 +9,10 @@ import torch
 from smash.baselines import Climatology, Markov, Walk, fit_hawkes
 from smash.scores import summarise
 from smash.scores.bootstrap import Resampling, differences
+from smash.scores.evaluation import scales_of, score_forecasts
 from smash.settings import ScoreSettings, SimulatorSettings
 from smash.simulate.process import HawkesProcess
 from smash.simulate.simulator import Oracle
-from smash.workbench.runs.evaluation import evaluate, scales_of
 
 SCORES = ScoreSettings(original=False)
 PROCESS = HawkesProcess.from_settings(SimulatorSettings())
@@ -50,7 +50,7 @@ def tables(simulated):
         "too narrow": Stretched(0.6),
     }
     return {
-        name: evaluate(
+        name: score_forecasts(
             forecaster,
             simulated.test,
             100,

@@ -24,8 +24,8 @@ from smash.data.events import EventSequences, spread_subset
 from smash.data.protocol import prepare
 from smash.forecast.model_forecaster import ModelForecaster
 from smash.model.smash import Smash
+from smash.scores.evaluation import score_forecasts
 from smash.settings import SamplingSettings
-from smash.workbench.runs.evaluation import evaluate
 from smash.workbench.runs.sources import load_source, with_source
 from smash.workbench.specs.experiment_spec import ExperimentSpec, load_spec
 
@@ -94,7 +94,7 @@ def scored(
 ) -> tuple[pd.DataFrame, float]:
     """Returns the table of scored events and the processor seconds it took to draw and score."""
     started = time.process_time()
-    evaluation = evaluate(
+    evaluation = score_forecasts(
         ModelForecaster(model, settings),
         sequences,
         spec.scores.validation_samples,

@@ -27,7 +27,7 @@ from smash.forecast.model_forecaster import ModelForecaster
 from smash.law.samples import Forecaster
 from smash.model.smash import About, Smash
 from smash.model.training import EpochRecord, Hooks, Trainer
-from smash.workbench.runs.evaluation import evaluate
+from smash.scores.evaluation import score_forecasts
 from smash.workbench.specs.experiment_spec import ExperimentSpec, load_spec
 
 GOALS = ("crps_time", "energy_location")
@@ -94,14 +94,14 @@ def train(spec: ExperimentSpec, dataset: Dataset, data: PreparedData, result: di
 def figures(spec: ExperimentSpec, data: PreparedData, forecaster: Forecaster) -> dict[str, float]:
     """Returns a forecaster's goals on the spec's share of the validation data."""
     scores = spec.scores
-    evaluation = evaluate(
+    evaluation = score_forecasts(
         forecaster,
         spread_subset(data.validation, scores.validation_sequences),
         scores.validation_samples,
         scores,
         torch.Generator().manual_seed(1),
     )
-    return {name: evaluation.figures(scores)[name] for name in GOALS}
+    return {name: evaluation.figures[name] for name in GOALS}
 
 
 if __name__ == "__main__":

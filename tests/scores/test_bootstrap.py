@@ -12,7 +12,7 @@ from smash.data.events import Targets
 from smash.errors import DataError
 from smash.law.samples import Samples
 from smash.scores import score_events, summarise
-from smash.scores.bootstrap import Resampling, compare, differences, figure_intervals
+from smash.scores.bootstrap import Resampling, compare_tables, differences, figure_intervals
 from smash.settings import ScoreSettings
 
 LEVELS = ScoreSettings().levels
@@ -97,7 +97,7 @@ def test_without_a_difference_p_values_are_uniform_and_with_one_small():
 
 def test_the_whole_is_ready_for_json():
     table, climatology = scored(n_groups=60), scored(shift=0.3, n_groups=60)
-    comparison = compare(table, {"climatology": climatology, "same": table}, LEVELS)
+    comparison = compare_tables(table, {"climatology": climatology, "same": table}, LEVELS)
     assert json.loads(json.dumps(comparison, allow_nan=False)) == comparison
     assert comparison["n_groups"] == 60
     assert set(comparison["skill"]) == {"time", "location", "mark"}
@@ -108,7 +108,7 @@ def test_the_whole_is_ready_for_json():
 
 def test_one_group_has_figures_and_no_intervals():
     table = scored(n_groups=1)
-    comparison = compare(table, {"climatology": table}, LEVELS)
+    comparison = compare_tables(table, {"climatology": table}, LEVELS)
     figure = comparison["figures"]["crps_time"]
     assert figure["value"] > 0
     assert figure["low"] is figure["high"] is None
@@ -118,7 +118,7 @@ def test_one_group_has_figures_and_no_intervals():
 def test_what_cannot_be_compared_is_refused():
     table = scored()
     with pytest.raises(DataError, match="different events"):
-        compare(table, {"climatology": scored(n_groups=39)}, LEVELS)
+        compare_tables(table, {"climatology": scored(n_groups=39)}, LEVELS)
     with pytest.raises(DataError, match="no column group"):
         Resampling.of(table.drop(columns="group"))
 
@@ -127,7 +127,7 @@ def test_what_cannot_be_compared_is_refused():
 def test_a_figure_may_be_infinite_and_has_then_no_interval():
     table = scored(n_groups=12)
     endless = table.assign(event_log_loss=np.where(table.index == 7, np.inf, 1.0))
-    found = compare(endless, {"climatology": table, "same": endless}, LEVELS)
+    found = compare_tables(endless, {"climatology": table, "same": endless}, LEVELS)
     resampling = Resampling.of(endless)
     intervals = figure_intervals(endless, LEVELS, resampling)
     assert intervals["event_log_loss"].value == np.inf
@@ -138,5 +138,5 @@ def test_a_figure_may_be_infinite_and_has_then_no_interval():
     assert (means[~without] == np.inf).all()
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     theirs = table.assign(crps_time=np.where(table.index == 7, np.inf, table["crps_time"]))
-    both = compare(theirs, {"climatology": theirs}, LEVELS)
+    both = compare_tables(theirs, {"climatology": theirs}, LEVELS)
     assert both["skill"]["time"]["value"] is None

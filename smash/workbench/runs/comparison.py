@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from smash.scores.bootstrap import compare
+from smash.scores.bootstrap import compare_tables
 from smash.workbench.runs.estimator_audit import audited
 from smash.workbench.runs.stages import Run
 
@@ -18,11 +18,11 @@ AUDITED_EVENTS = 1000
 def log_comparison(
     run: Run, table: pd.DataFrame, baselines: Mapping[str, pd.DataFrame]
 ) -> dict[str, Any]:
-    """Returns figures with intervals, skill and paired tests (`compare`), after logging them.
+    """Returns figures with intervals, skill and paired tests (`compare_tables`), which it logs.
 
     Skill against climatology also becomes the metrics `test/skill_time` and its like.
     """
-    comparison = compare(table, baselines, run.spec.scores.levels)
+    comparison = compare_tables(table, baselines, run.spec.scores.levels)
     run.tracker.log_text(json.dumps(comparison, indent=2) + "\n", ARTIFACT)
     run.tracker.log_metrics({f"test/{name}": v for name, v in skills(comparison).items()})
     return comparison

@@ -162,7 +162,7 @@ def show_figures(title: str, columns: Mapping[str, Mapping[str, float]]) -> None
 
 
 def comparison_table(title: str, comparison: Mapping[str, Any]) -> Table:
-    """Returns a table of paired tests (`smash.scores.bootstrap.compare`): a row a score."""
+    """Returns a table of paired tests (`smash.scores.bootstrap.compare_tables`): a row a score."""
     table = Table(
         title=title,
         title_justify="left",

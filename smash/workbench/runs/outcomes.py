@@ -33,7 +33,7 @@ class Request:
 class Outcome:
     """What a run gave: its id and the test figures by forecaster; the model's under `model`.
 
-    `comparison` holds the model against the baselines (`smash.scores.bootstrap.compare`).
+    `comparison` holds the model against the baselines (`smash.scores.bootstrap.compare_tables`).
     """
 
     run_id: str

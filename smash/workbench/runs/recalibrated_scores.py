@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from smash.data.events import spread_subset
 from smash.forecast.model_forecaster import ModelForecaster
 from smash.law.samples import Forecast, Forecaster
+from smash.scores.evaluation import score_forecasts
 from smash.scores.recalibration import Recalibration, way_of
 from smash.workbench.runs import console
-from smash.workbench.runs.evaluation import evaluate
 from smash.workbench.runs.stages import Run
 
 RECALIBRATION_SEED = 49_979_687
@@ -35,7 +35,7 @@ def recalibrate(run: Run, forecaster: Forecaster) -> Recalibration | None:
         if forecast.samples.mark_probability is not None:
             probability.append(forecast.samples.mark_probability)
 
-    table = evaluate(
+    table = score_forecasts(
         forecaster,
         sequences,
         min(scores.recalibration_samples, sampling.total_samples),

@@ -24,12 +24,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
+from smash.argument_checks import MOST_SEED, check_whole
 from smash.data.batching import ScaledSequences
 from smash.data.events import EventSequences
 from smash.data.rows import read_sequences
 from smash.data.tables import Table
 from smash.errors import DataError, ForecastError, SmashError
-from smash.forecast.event_forecaster import MOST_SEED, check_whole
 from smash.forecast.histories import COLUMNS, History, read_history
 from smash.forecast.next_event import mark_names
 from smash.forecast.reach import check_reach, numbers

@@ -20,6 +20,7 @@ from smash.model.smash import About, Smash
 from smash.model.training import EpochRecord, Hooks, Trainer, TrainingResult
 from smash.plots import diagnostics
 from smash.scores import summarise
+from smash.scores.evaluation import Evaluation, scales_of, score_forecasts
 from smash.scores.recalibration import (
     Recalibration,
     conformal_coverage,
@@ -28,7 +29,6 @@ from smash.scores.recalibration import (
 )
 from smash.workbench.runs import console
 from smash.workbench.runs.drawn_forecasts import ShownForecasts
-from smash.workbench.runs.evaluation import Evaluation, evaluate, scales_of
 from smash.workbench.runs.logged_model import ARTIFACT, pack_model
 from smash.workbench.runs.samples_file import SamplesWriter
 from smash.workbench.runs.sources import run_folder
@@ -187,10 +187,10 @@ def _log_sampled_scores(run: Run, model: Smash, epoch: int) -> None:
     settings = quick_profile(run.spec).sampling
     subset = spread_subset(run.data.validation, settings.max_sequences)
     scores = replace(run.spec.scores, original=False)
-    evaluation = evaluate(
+    evaluation = score_forecasts(
         ModelForecaster(model, settings), subset, settings.total_samples, scores, run.generator()
     )
-    figures = {f"sampled/{name}": v for name, v in evaluation.figures(scores).items()}
+    figures = {f"sampled/{name}": v for name, v in evaluation.figures.items()}
     write_json(run.folder / SAMPLED, known | {str(epoch): figures})
     run.tracker.log_metrics(figures, step=epoch)
 
@@ -216,7 +216,7 @@ def test(run: Run, forecaster: Forecaster, recalibration: Recalibration | None) 
                 )
 
         evaluation = _evaluate(run, forecaster, sequences, keep)
-    figures = evaluation.figures(run.spec.scores)
+    figures = evaluation.figures
     run.tracker.log_artifact(path, "samples")
     path.unlink()
     _log_evaluation(run, evaluation, figures)
@@ -245,7 +245,7 @@ def _evaluate(
     with console.sampling_progress("sampling", work) as bar:
         if isinstance(forecaster, ModelForecaster):
             forecaster = replace(forecaster, on_steps=bar.advance)
-        return evaluate(
+        return score_forecasts(
             forecaster,
             sequences,
             sampling.total_samples,
@@ -259,7 +259,7 @@ def _evaluate(
 def _log_evaluation(run: Run, evaluation: Evaluation, figures: Mapping[str, float]) -> None:
     tracker, levels = run.tracker, run.spec.scores.levels
     tracker.log_metrics({f"test/{figure}": value for figure, value in figures.items()})
-    for step, block in evaluation.block_figures(run.spec.scores).items():
+    for step, block in evaluation.block_figures.items():
         tracker.log_metrics({f"blocks/{figure}": v for figure, v in block.items()}, step=step)
     tracker.log_metrics(
         {

@@ -11,7 +11,7 @@ from smash.data.events import spread_subset
 from smash.forecast.model_forecaster import ModelForecaster
 from smash.law.samples import Forecaster
 from smash.model.smash import Smash
-from smash.workbench.runs.evaluation import evaluate, scales_of
+from smash.scores.evaluation import scales_of, score_forecasts
 from smash.workbench.runs.stages import Run
 
 RELATIVE = ("crps_time", "energy_location", "mark_log_loss")
@@ -48,14 +48,14 @@ def forecaster_figures(
     Without the published estimators: they are for setting beside published figures of a test.
     """
     scores = replace(run.spec.scores, original=False)
-    return evaluate(
+    return score_forecasts(
         forecaster,
         spread_subset(run.data.validation, scores.validation_sequences),
         scores.validation_samples,
         scores,
         generator,
         scales_of(run.data.train),
-    ).figures(scores)
+    ).figures
 
 
 def relative_score(figures: Mapping[str, float], climatology: Mapping[str, float]) -> float:

@@ -13,8 +13,8 @@ from smash.catalogue import load_dataset
 from smash.data.protocol import QUIRKS
 from smash.model.smash import Smash
 from smash.scores import score_events, summarise
+from smash.scores.evaluation import TIE_SEED, scales_of
 from smash.settings import ScoreSettings
-from smash.workbench.runs.evaluation import TIE_SEED, scales_of
 from smash.workbench.runs.samples_file import read_samples
 from smash.workbench.specs.experiment_spec import flatten, load_spec, spec_digest
 

@@ -2,19 +2,23 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 import torch
 
+from smash.argument_checks import MOST_SAMPLES, MOST_SEED, check_whole, checked_levels
 from smash.data.events import EventSequences
+from smash.errors import DataError
 from smash.law.samples import Density, Forecast, Forecaster
 from smash.scores import score_events, summarise, with_densities, with_groups
 from smash.settings import ScoreSettings
 
 TIE_SEED = 7_919
 """Seeds the generator that breaks ties of ranks, so that scoring repeats."""
+LEVELS = ScoreSettings().levels
 
 
 @dataclass(frozen=True)
@@ -22,23 +26,27 @@ class Evaluation:
     """What a forecaster scored.
 
     `table` has a row an event (`smash.scores.event_scores`); `blocks` the same after each number of
-    sampling steps short of the last; `timings` a row a batch and block.
+    sampling steps short of the last; `timings` a row a batch and block. `levels` are those whose
+    coverage is asked for.
     """
 
     table: pd.DataFrame
     blocks: dict[int, pd.DataFrame]
     timings: pd.DataFrame
     scoring_seconds: float
+    levels: tuple[float, ...]
 
-    def figures(self, settings: ScoreSettings) -> dict[str, float]:
-        """Returns the figures of the finished forecasts under their stable names."""
-        return summarise(self.table, settings.levels)
+    @cached_property
+    def figures(self) -> dict[str, float]:
+        """The figures of the finished forecasts under their stable names (`summarise`)."""
+        return summarise(self.table, self.levels)
 
-    def block_figures(self, settings: ScoreSettings) -> dict[int, dict[str, float]]:
-        """Returns the figures after each number of steps, the last included."""
-        figures = {step: summarise(t, settings.levels) for step, t in self.blocks.items()}
+    @property
+    def block_figures(self) -> dict[int, dict[str, float]]:
+        """The figures after each number of steps, the last included."""
+        figures = {step: summarise(t, self.levels) for step, t in self.blocks.items()}
         if self.blocks:
-            figures[int(self.timings["step"].max())] = self.figures(settings)
+            figures[int(self.timings["step"].max())] = self.figures
         return dict(sorted(figures.items()))
 
 
@@ -67,7 +75,7 @@ class _Clock:
             started = time.perf_counter()
 
 
-def evaluate(
+def score_forecasts(
     forecaster: Forecaster,
     sequences: EventSequences,
     n_samples: int,
@@ -106,7 +114,60 @@ def evaluate(
     table = _whole(final, sequences)
     if isinstance(forecaster, Density):
         table = with_densities(table, forecaster.log_densities(sequences))
-    return Evaluation(table, blocks, pd.DataFrame(clock.rows), scoring)
+    return Evaluation(table, blocks, pd.DataFrame(clock.rows), scoring, settings.levels)
+
+
+def evaluate(
+    forecaster: Forecaster,
+    sequences: EventSequences,
+    *,
+    n_samples: int = 300,
+    seed: int = 0,
+    levels: Sequence[float] = LEVELS,
+) -> Evaluation:
+    """Returns the scores of a forecaster on all targets of `sequences`: every event but the first.
+
+    Equal seeds give equal scores. Memory holds one batch of samples and a row of scores an event.
+
+    Args:
+        forecaster: whatever forecasts next events, such as what `smash.load` returns.
+        sequences: events in the units the forecaster was fitted in, such as `load_data(…).test`.
+        n_samples: draws an event, 2 or more.
+        seed: of the draws.
+        levels: probabilities in (0, 1), growing, whose intervals and regions are tested.
+
+    Raises:
+        DataError: when `sequences` are none or have no targets, or other marks than the forecaster.
+        ForecastError: for an impossible number of samples, seed or level.
+
+    >>> import smash
+    >>> from smash.baselines import Climatology
+    >>> data = smash.load_data("simulated")
+    >>> climatology = Climatology.fit(data.train, data.n_marks)
+    >>> evaluation = smash.evaluate(climatology, data.test.select(range(5)), n_samples=20)
+    >>> list(evaluation.table[["sequence", "event"]].iloc[0])
+    [0, 1]
+    >>> evaluation.figures["n_events"] == len(evaluation.table)
+    True
+    """
+    check_whole("n_samples", n_samples, 2, MOST_SAMPLES)
+    check_whole("seed", seed, 0, MOST_SEED)
+    settings = ScoreSettings(levels=checked_levels(levels), original=False)
+    _check_sequences(sequences)
+    generator = torch.Generator(getattr(forecaster, "device", "cpu")).manual_seed(int(seed))
+    return score_forecasts(forecaster, sequences, n_samples, settings, generator)
+
+
+def _check_sequences(sequences: object) -> None:
+    if not isinstance(sequences, EventSequences):
+        raise DataError(
+            f"a forecaster is tried on sequences of events, given {type(sequences).__name__}; "
+            "give one split of a data set, such as smash.load_data('football').test"
+        )
+    if not sequences.is_target.any():
+        raise DataError(
+            f"{sequences.name}: no event to be forecast; a sequence needs two events or more"
+        )
 
 
 def _whole(parts: list[pd.DataFrame], sequences: EventSequences) -> pd.DataFrame:

@@ -13,9 +13,9 @@ from synthetic import random_sequences
 from smash.data.events import spread_subset
 from smash.law.samples import Forecast, Samples
 from smash.scores import summarise
+from smash.scores.evaluation import scales_of, score_forecasts
 from smash.settings import ScoreSettings
 from smash.workbench.runs.drawn_forecasts import DRAWN_EVENTS, ShownForecasts
-from smash.workbench.runs.evaluation import evaluate, scales_of
 
 LENGTHS = [7, 2, 9, 4, 3]
 SCORES = ScoreSettings(original=False)
@@ -57,7 +57,7 @@ def sequences():
 
 
 def tried(guesser, sequences, **options):
-    return evaluate(guesser, sequences, 6, SCORES, torch.Generator(), **options)
+    return score_forecasts(guesser, sequences, 6, SCORES, torch.Generator(), **options)
 
 
 def test_every_target_is_scored_once_and_in_order(sequences):
@@ -75,21 +75,21 @@ def test_every_target_is_scored_once_and_in_order(sequences):
 
 def test_figures_are_those_of_the_table_at_every_step(sequences):
     evaluation = tried(Guesser(steps=(10,)), sequences)
-    assert evaluation.figures(SCORES) == summarise(evaluation.table, SCORES.levels)
-    blocks = evaluation.block_figures(SCORES)
+    assert evaluation.figures == summarise(evaluation.table, SCORES.levels)
+    blocks = evaluation.block_figures
     assert list(blocks) == [10, 100]
     assert blocks[10] == summarise(evaluation.blocks[10], SCORES.levels)
-    assert blocks[100] == evaluation.figures(SCORES)
+    assert blocks[100] == evaluation.figures
 
 
 def test_a_forecaster_without_blocks_has_none(sequences):
-    assert tried(Guesser(), sequences).block_figures(SCORES) == {}
+    assert tried(Guesser(), sequences).block_figures == {}
 
 
 def test_scores_do_not_depend_on_how_many_blocks_are_scored(sequences):
     one, many = (tried(Guesser(steps=steps), sequences) for steps in ((), (10, 20, 30)))
     assert one.table.equals(many.table)
-    assert one.figures(SCORES) == many.figures(SCORES)
+    assert one.figures == many.figures
 
 
 def test_samples_are_let_go_batch_by_batch(sequences):
