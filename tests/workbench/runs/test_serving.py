@@ -100,7 +100,7 @@ def test_the_best_on_validation_data_is_the_champion(registered):
     client, name = registered.client, registered_name("tiny")
     versions = client.search_model_versions(f"name='{name}'")
     scores = {int(v.version): float(v.tags["validation/relative_score"]) for v in versions}
-    assert len(scores) == 2
+    assert len(scores) >= 2
     champion = client.get_model_version_by_alias(name, CHAMPION)
     assert int(champion.version) == min(scores, key=scores.get)
 
