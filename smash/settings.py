@@ -20,6 +20,7 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, MultipleOf, doc
 Positive = Annotated[float, Gt(0.0)]
 NonNegative = Annotated[float, Ge(0.0)]
 Fraction = Annotated[float, Ge(0.0), Lt(1.0)]
+Dropout = Annotated[float, Ge(0.0), Le(0.99), doc("something has to be left")]
 Level = Annotated[float, Gt(0.0), Lt(1.0)]
 Count = Annotated[int, Ge(1)]
 Longitude = Annotated[float, Ge(-180.0), Le(180.0)]
@@ -173,7 +174,7 @@ class ModelSettings:
     """Attention heads of a layer [script]."""
     d_head: Annotated[int, Ge(1), Le(1024), doc("memory grows with it times n_heads")] = 16
     """Width of a head's keys and values [script]."""
-    dropout: Fraction = 0.1
+    dropout: Dropout = 0.1
     """Share dropped in attention layers [script]."""
     base: Literal["none", "climatology"] = "none"
     """climatology starts the model at the training data's own law; none: as published."""
@@ -181,7 +182,7 @@ class ModelSettings:
     """The location's score knows the event's own mark, p(x | t, k) [paper: true; script: false]."""
     location_law: Literal["score", "mixture", "history"] = "score"
     """score: as published; mixture: Gaussians; history: kernels at past events."""
-    context_dropout: Fraction = 0.0
+    context_dropout: Dropout = 0.0
     """Share dropped of what the LSTMs' states tell the contexts; 0: as published."""
     location_components: Annotated[int, Ge(1), Le(1024), doc("each draw weighs them all")] = 16
     """Gaussians of `location_law: mixture`."""

@@ -139,8 +139,15 @@ def test_more_trials_go_on_with_the_same_study_and_run(room):
     assert sorted(room.children()) == [0, 1]
 
 
-def test_a_trial_that_fails_is_recorded_with_its_error_and_the_study_goes_on(tmp_path):
-    rates = [0.001, 1e30, 0.002]
+def test_a_trial_that_fails_is_recorded_with_its_error_and_the_study_goes_on(tmp_path, monkeypatch):
+    rate_of = Trainer.learning_rate
+
+    def learning_rate(trainer, epoch):
+        """Returns the epoch's rate, one that diverges where it is set to 0.5."""
+        return 1e30 if trainer.settings.learning_rate == 0.5 else rate_of(trainer, epoch)
+
+    monkeypatch.setattr(Trainer, "learning_rate", learning_rate)
+    rates = [0.001, 0.5, 0.002]
     room = StudyRoom.at(
         tmp_path,
         space={"training.learning_rate": rates},
@@ -149,7 +156,7 @@ def test_a_trial_that_fails_is_recorded_with_its_error_and_the_study_goes_on(tmp
     )
     room.run("--set", "warmup_epochs=0")
     by_rate = {t.params["training.learning_rate"]: t for t in room.trials()}
-    failed = by_rate.pop(1e30)
+    failed = by_rate.pop(0.5)
     assert failed.state == TrialState.FAIL
     assert {trial.state for trial in by_rate.values()} == {TrialState.COMPLETE}
     run = room.children()[failed.number]

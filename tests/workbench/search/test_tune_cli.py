@@ -71,7 +71,7 @@ WRONG = {
         ("--set", "space.cond_dim={low: 8.5, high: 16}"),
         "low: expected a whole number",
     ),
-    "an impossible bound": (("--set", "space.sigma_time={low: -1, high: 1}"), "a number > 0"),
+    "an impossible bound": (("--set", "space.sigma_time={low: -1, high: 1}"), "a number >= 0.001"),
     "an impossible value": (("--set", "space.cond_dim=[8, 2]"), "cond_dim: expected"),
     "one value": (("--set", "space.cond_dim=8"), "a list of values"),
     "a value twice": (("--set", "space.cond_dim=[8, 8]"), "each value once"),

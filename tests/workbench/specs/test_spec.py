@@ -264,7 +264,7 @@ def test_wrong_types_are_refused_with_the_keys_path(key):
     ("override", "line"),
     [
         ("learning_rate=0", "training.learning_rate: expected a number > 0 and <= 1"),
-        ("dropout=1", "model.dropout: expected a number >= 0 and < 1, given 1"),
+        ("thinning=1", "training.thinning: expected a number >= 0 and < 1, given 1"),
         ("cond_dim=2", "model.cond_dim: expected a whole number >= 4 and <= 1024 and a multiple"),
         ("levels=[0.5, 1]", "scores.levels[1]: expected a number > 0 and < 1, given 1"),
         ("levels=[0.9, 0.5]", "scores.levels: expected growing levels, given [0.9, 0.5]"),
