@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smash import paths as paths_module
 from smash.data.scaling import Scaler
 from smash.errors import ForecastError, SmashError
+from smash.forecast import paths as paths_module
 from smash.forecast.event_forecaster import EventForecaster
 from smash.forecast.model_source import ModelSource
 from smash.forecast.next_event import NextEvent
