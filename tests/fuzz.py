@@ -20,6 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 # Before PyTorch is imported: a forked process has no use for its parent's threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -92,7 +94,7 @@ def run_case(kind: str, seed: int, base: Path) -> Ending:
 
 
 def _forked(work: Callable[[], None], said: Path) -> Ending:
-    started = time.monotonic()
+    started, before = time.monotonic(), psutil.Process().memory_info().rss
     pid = os.fork()
     if pid == 0:
         _work_and_leave(work, said)
@@ -110,7 +112,8 @@ def _forked(work: Callable[[], None], said: Path) -> Ending:
         how, message = ("hang" if overdue else "crash"), f"status {status}"
     # Time on a processor, which other processes of the machine do not lengthen.
     seconds = 6 * MOST_SECONDS if overdue else used.ru_utime + used.ru_stime
-    return Ending(how, message, seconds, used.ru_maxrss * 1024)
+    # Without what this process has itself, which its children begin with.
+    return Ending(how, message, seconds, max(0, used.ru_maxrss * 1024 - before))
 
 
 def _work_and_leave(work: Callable[[], None], said: Path) -> None:

@@ -116,7 +116,7 @@ def test_copies_that_people_keep_beside_checkpoints_stay_and_mislead_nobody(tmp_
 KILLED = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path[:0] = [{tests!r}, str(Path({tests!r}).parent)]
 import torch
 torch.set_num_threads(1)
 from test_training import SETTINGS, trainer

@@ -110,7 +110,7 @@ def test_a_run_goes_on_with_the_stage_and_the_model_that_it_began_with(workshop,
 
 def test_a_finished_test_is_not_done_again(workshop, monkeypatch):
     done = workshop.run("tiny.yaml", "--set", "total_epochs=1", "--set", "baselines=[walk]")
-    monkeypatch.setattr("smash.workbench.runs.stages.evaluate", None)
+    monkeypatch.setattr("smash.workbench.runs.stages.score_forecasts", None)
     monkeypatch.setattr("smash.workbench.runs.baseline_fits.fit_baseline", None)
     again = workshop.run("--resume", done.run_id)
     assert again.test_metrics == done.test_metrics

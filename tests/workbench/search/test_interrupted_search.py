@@ -12,7 +12,7 @@ from tiny_studies import SHARED, StudyRoom, values_of, wait_until
 COMMAND = ("--trials", "200", "--jobs", "2", "--set", "epochs=1")
 LOST = """
 from dropped_interruptions import interrupt_where_python_drops_it
-from smash.workbench.search import search, progress as shown
+from smash.workbench.search import progress, search
 def interrupted(function):
     def called(*arguments, **named):
         interrupt_where_python_drops_it()
@@ -43,7 +43,7 @@ def test_it_ends_a_search_whenever_it_comes(tmp_path):
 
 @pytest.mark.parametrize(
     "function",
-    ["search.load_dataset", "search.connect", "shown.Watcher.__call__", "search.log_results"],
+    ["search.load_dataset", "search.connect", "progress.Watcher.__call__", "search.log_results"],
 )
 def test_it_ends_a_search_even_where_python_drops_it(function, tmp_path):
     room = StudyRoom.at(tmp_path, space=SHARED)

@@ -6,8 +6,8 @@ from optuna.trial import TrialState
 from tiny_runs import ROOT, Workshop
 from tiny_studies import StudyRoom
 
-import tune
 from smash.model.training import Trainer
+from smash.workbench.cli.tune import STUDIES
 from smash.workbench.search.study_spec import load_search
 from smash.workbench.specs.experiment_spec import flatten, load_spec
 
@@ -262,7 +262,7 @@ def test_a_search_repeats_from_its_seed(tmp_path_factory, monkeypatch):
     ],
 )
 def test_what_has_two_names_may_be_set_by_either(keys, dotted):
-    path = tune.STUDIES / "earthquake.yaml"
+    path = STUDIES / "earthquake.yaml"
     assert flatten(load_search(path).base)[dotted] != "3"
     for key in keys:
         assert flatten(load_search(path, [f"{key}=3"]).base)[dotted] == "3"
@@ -270,7 +270,7 @@ def test_what_has_two_names_may_be_set_by_either(keys, dotted):
 
 def test_the_shipped_studies_hold_their_published_setting_and_leave_test_data_alone():
     for name in ("earthquake", "crime", "football", "simulated"):
-        search = load_search(tune.STUDIES / f"{name}.yaml")
+        search = load_search(STUDIES / f"{name}.yaml")
         assert search.base.data.name == name
         assert search.base.protocol == "strict"
         if name != "simulated":
