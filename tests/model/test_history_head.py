@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from scipy.stats import ks_2samp
-from synthetic import random_sequences
+from synthetic import places_over, random_sequences
 
 from smash.data.batching import ScaledSequences
 from smash.data.events import EventSequences, build_sequences
@@ -256,14 +256,8 @@ def test_its_density_is_one_of_raw_places_whatever_the_axes():
     about = About(location_unit="degrees")
     model = Smash.untrained(HISTORY, LIKELIHOOD, degrees, scaler, 3, about).eval()
     low, high = np.array(scaler.location_low), np.array(scaler.location_high)
-    x, y = np.linspace(low - 3 * (high - low), high + 3 * (high - low), 120).T
-    after = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    before = np.broadcast_to((low + high) / 2, after.shape)
-    place = np.stack([before, after], axis=1).reshape(-1, 2)
-    n = len(after)
-    every = build_sequences(np.tile([0.0, 0.3], n), place, np.ones(2 * n, int), [2] * n, "plane")
+    every, cell = places_over(low, high, margin=3, n=120)
     density = np.exp(log_density(model, every, batch_size=1000).location)
-    cell = (x[1] - x[0]) * (y[1] - y[0])
     assert density.sum() * cell == pytest.approx(1, rel=0.03)
     unit = np.array(model.network.location.plane.unit)
     middle = math.radians((low[1] + high[1]) / 2)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from synthetic import random_sequences
+from synthetic import places_over, random_sequences
 
 from smash.data.batching import ScaledSequences
 from smash.data.events import build_sequences
@@ -191,15 +191,9 @@ def test_its_density_is_one_of_raw_places():
     """Summed over the plane it is 1, whatever the scales."""
     events = random_sequences([20, 30])
     model = untrained(replace(events, location=events.location * [3.0, 0.2]))
-    low, high = np.array(model.scaler.location_low), np.array(model.scaler.location_high)
-    x, y = np.linspace(low - 2 * (high - low), high + 2 * (high - low), 80).T
-    after = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    before = np.broadcast_to((low + high) / 2, after.shape)
-    place = np.stack([before, after], axis=1).reshape(-1, 2)
-    n = len(after)
-    every = build_sequences(np.tile([0.0, 0.3], n), place, np.ones(2 * n, int), [2] * n, "plane")
+    low, high = model.scaler.location_low, model.scaler.location_high
+    every, cell = places_over(low, high, margin=2, n=80)
     density = np.exp(log_density(model, every, batch_size=1000).location)
-    cell = (x[1] - x[0]) * (y[1] - y[0])
     assert density.sum() * cell == pytest.approx(1, rel=0.01)
     found = ModelForecaster(model, SAMPLING).log_densities(events)
     np.testing.assert_allclose(

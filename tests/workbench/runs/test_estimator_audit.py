@@ -14,6 +14,7 @@ from smash.workbench.cli.data import app
 from smash.workbench.runs.estimator_audit import audited, perfect_table, some
 
 LEVELS = ScoreSettings().levels
+SMALL_AUDIT = ["estimators", "simulated", "--events", "40", "--samples", "10", "--summary"]
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +49,7 @@ def test_some_sequences_have_about_the_number_of_events(dataset):
 
 def test_the_command_prints_the_rows_and_writes_them(tmp_path):
     path = tmp_path / "rows.json"
-    arguments = [
-        "estimators",
-        "simulated",
-        "--events",
-        "40",
-        "--samples",
-        "10",
-        "--summary",
-        str(path),
-    ]
-    done = CliRunner().invoke(app, arguments, env=environment())
+    done = CliRunner().invoke(app, [*SMALL_AUDIT, str(path)], env=environment())
     assert done.exit_code == 0, done.output
     rows = json.loads(path.read_text())["rows"]
     for row in rows:
@@ -70,17 +61,7 @@ def test_a_saved_model_is_audited_beside(tmp_path, dataset):
     scaler = fit_scaler([dataset.train], ScalingSettings())
     Smash(ModelSettings(cond_dim=8, n_layers=1, num_units=8), 3, scaler).save(tmp_path / "model")
     path = tmp_path / "rows.json"
-    arguments = [
-        "estimators",
-        "simulated",
-        "--events",
-        "40",
-        "--samples",
-        "10",
-        "--summary",
-        str(path),
-    ]
-    done = CliRunner().invoke(app, [*arguments, "--from", str(tmp_path / "model")])
+    done = CliRunner().invoke(app, [*SMALL_AUDIT, str(path), "--from", str(tmp_path / "model")])
     assert done.exit_code == 0, done.output
     perfect, climatology, model = json.loads(path.read_text())["rows"]
     assert model["forecaster"] == "model"
