@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 import yaml
+from patience import HANGING
 from tiny_runs import ROOT, SCRIPT, environment
 
 import smash
@@ -192,7 +193,7 @@ def test_python_of_the_readme_runs(workshop, finished):
         env=environment() | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=HANGING,
     )
     assert done.returncode == 0, done.stderr
     assert "of the gaps lie in" in done.stdout
