@@ -45,13 +45,16 @@ def opened(
     """
     # The lock and the hint outlive the run: what is still being sent may be interrupted too.
     with ExitStack() as after:
+        said = opening.parent is None
         if opening.earlier:
             after.enter_context(_held(opening.earlier))
+            if said:
+                after.enter_context(_saying_how_to_resume(opening.earlier))
             tracker = store.resume(opening.earlier)
         else:
             tracker = store.start(opening.name, opening.tags, opening.parent)
-        if opening.parent is None:
-            after.enter_context(_saying_how_to_resume(tracker.run_id))
+            if said:
+                after.enter_context(_saying_how_to_resume(tracker.run_id))
         with tracker:
             if opening.earlier:
                 again = {"resumed": "true", "stage": opening.tags["stage"]}

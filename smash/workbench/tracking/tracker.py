@@ -102,6 +102,7 @@ class Store:
         cut = _cut_values(all_tags, MAX_TAG)
         return self._opened(
             lambda: self.client.create_run(self.experiment_id, run_name=name, tags=cut),
+            self._discard,
             system_metrics,
         )
 
@@ -120,24 +121,35 @@ class Store:
             self.client.update_run(run_id, status="RUNNING")
             return run
 
-        return self._opened(running, system_metrics, resumed=True)
+        return self._opened(running, self._end, system_metrics, resumed=True)
 
     def _opened(
-        self, request: Callable[[], Run], system_metrics: bool, resumed: bool = False
+        self,
+        request: Callable[[], Run],
+        undo: Callable[[str], None],
+        system_metrics: bool,
+        resumed: bool = False,
     ) -> "Tracker":
         """Returns the tracker of the run that a request opens.
 
-        The request is made by another thread, as interruptions come to the first alone: a run that
-        is opened all the same is ended, or it would seem to run for ever.
+        The request is made by another thread, as interruptions come to the first alone: the opening
+        of a run that is opened all the same is undone, or it would seem to run for ever.
         """
         opening = _in_thread(lambda: self._patiently(request))
         try:
             return Tracker(self, opening.result(), system_metrics, resumed)
         except BaseException:
             with suppress(Exception):
-                run_id = opening.result(HASTE).info.run_id
-                self.client.set_terminated(run_id, "KILLED")
+                undo(opening.result(HASTE).info.run_id)
             raise
+
+    def _end(self, run_id: str) -> None:
+        self.client.set_terminated(run_id, "KILLED")
+
+    def _discard(self, run_id: str) -> None:
+        """Deletes a run that holds nothing: there would be nothing to go on with."""
+        self._end(run_id)
+        self.client.delete_run(run_id)
 
     def find(self, tags: Mapping[str, str]) -> list[Run]:
         """Returns the experiment's runs with these tags, the oldest first.

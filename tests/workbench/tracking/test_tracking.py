@@ -453,4 +453,7 @@ def test_a_run_that_is_interrupted_as_it_is_opened_does_not_seem_to_run(
     finally:
         signal.signal(signal.SIGINT, handler)
     run_id = before.run_id if opening == "update_run" else opened[0].info.run_id
-    assert find_run(run_id, uri).info.status == "KILLED"
+    info = find_run(run_id, uri).info
+    assert info.status == "KILLED"
+    # A new one holds nothing, and is not left about.
+    assert info.lifecycle_stage == ("active" if opening == "update_run" else "deleted")
