@@ -1,17 +1,19 @@
 """Climatology: the training data's own gaps, locations and marks, whatever the history."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from numpy.random import Generator
 from numpy.typing import NDArray
 
-from smash.baselines.draws import KernelDensity, frequencies, with_marks
-from smash.baselines.past_events import numpy_generator, target_groups
-from smash.data.events import EventSequences
-from smash.law.samples import Forecast
+from smash.baselines.mark_shares import frequencies
+from smash.baselines.past_events import target_groups
+from smash.data.events import EventSequences, Targets
+from smash.law.fixed_marks import FixedMarks
+from smash.law.forecaster import Forecaster
+from smash.law.kernel_places import KernelDensity, KernelPlaces
+from smash.law.log_normal_times import LogNormalTimes, kernel_times
+from smash.law.next_event_law import NextEventLaw
 from smash.settings import Positive
 
 
@@ -23,16 +25,20 @@ class ClimatologySettings:
 
 
 @dataclass(frozen=True)
-class Climatology:
-    """Gap, location and mark drawn independently from their marginals over training targets.
+class Climatology(Forecaster):
+    """Gap, location and mark independent of each other and of the past.
 
-    `gap` (P,): the gaps, drawn as they are. `location`: a kernel density on the locations.
+    `time`: a kernel density of the training targets' log gaps. `location`: one of their places.
     `mark_probability` (K,): smoothed shares of the marks; None for unmarked data.
     """
 
-    gap: NDArray[np.float64]
+    time: LogNormalTimes
     location: KernelDensity
     mark_probability: NDArray[np.float64] | None
+
+    @property
+    def n_marks(self) -> int:
+        return 1 if self.mark_probability is None else len(self.mark_probability)
 
     @classmethod
     def fit(
@@ -46,26 +52,22 @@ class Climatology:
         probability = None
         if targets.mark is not None:
             probability = frequencies(targets.mark, n_marks, settings.mark_smoothing)
-        return cls(targets.gap, KernelDensity.of(targets.location), probability)
+        return cls(kernel_times(targets.gap), KernelDensity.of(targets.location), probability)
 
-    def forecast(
-        self, sequences: EventSequences, n_samples: int, generator: torch.Generator
-    ) -> Iterator[Forecast]:
-        """Yields forecasts of all targets, a few sequences at a time."""
-        numbers = numpy_generator(generator)
+    def laws(self, sequences: EventSequences) -> Iterator[tuple[Targets, NextEventLaw]]:
         for group in target_groups(sequences):
-            shape = (len(group), n_samples)
-            gap = self.draw_gap(shape, numbers)
-            location = self.location.draw(shape, numbers)
-            probability = self.mark_probabilities(len(group))
-            yield Forecast(group.targets, with_marks(gap, location, probability, numbers))
+            yield group.targets, self.law(len(group))
 
-    def draw_gap(self, shape: tuple[int, ...], numbers: Generator) -> NDArray[np.float64]:
-        """Returns training gaps (*shape) drawn with replacement."""
-        return self.gap[numbers.integers(len(self.gap), size=shape)]
+    def law_after(self, histories: EventSequences) -> NextEventLaw:
+        return self.law(len(histories))
 
-    def mark_probabilities(self, n_events: int) -> NDArray[np.float64] | None:
-        """Returns (N, K) the same shares for each of `n_events` events; None if unmarked."""
+    def law(self, n_events: int) -> NextEventLaw:
+        """Returns the law of the next event for each of `n_events` histories."""
+        place = KernelPlaces((self.location,), np.zeros((n_events, 2)))
+        return NextEventLaw(replace(self.time, n_events=n_events), place, self.marks(n_events))
+
+    def marks(self, n_events: int) -> FixedMarks | None:
+        """Returns the law of the marks of `n_events` events; None if unmarked."""
         if self.mark_probability is None:
             return None
-        return np.tile(self.mark_probability, (n_events, 1))
+        return FixedMarks(np.tile(self.mark_probability, (n_events, 1)))

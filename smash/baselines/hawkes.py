@@ -19,12 +19,14 @@ from scipy.optimize import minimize
 
 from smash.baselines.hawkes_likelihood import Likelihood, Parameters
 from smash.baselines.past_events import known_marks
-from smash.data.events import EventSequences
+from smash.data.events import EventSequences, Targets
 from smash.errors import TrainingError
-from smash.law.samples import Forecast, LogDensities
+from smash.law.forecaster import Forecaster
+from smash.law.moved_places import MovedPlaces
+from smash.law.next_event_law import NextEventLaw
 from smash.settings import Count, Fraction, Positive
 from smash.simulate.process import HawkesProcess
-from smash.simulate.simulator import Oracle
+from smash.simulate.self_exciting_law import law_after, law_of_targets
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class HawkesSettings:
 
 
 @dataclass(frozen=True)
-class Hawkes:
-    """A fitted process; implements `smash.law.samples.Forecaster` by its exact next-event law.
+class Hawkes(Forecaster):
+    """A fitted process; its next-event law is exact.
 
     `process` has raw time and locations (x - center) / scale; `center` and `scale` (2,) are raw.
     """
@@ -57,30 +59,19 @@ class Hawkes:
     scale: NDArray[np.float64]
     marked: bool
 
-    def forecast(
-        self, sequences: EventSequences, n_samples: int, generator: torch.Generator
-    ) -> Iterator[Forecast]:
-        """Yields forecasts of all targets, one sequence at a time.
+    @property
+    def n_marks(self) -> int:
+        return self.process.n_marks if self.marked else 1
 
-        Raises:
-            DataError: when the marks are left out, or one was not fitted.
-        """
+    def laws(self, sequences: EventSequences) -> Iterator[tuple[Targets, NextEventLaw]]:
         scaled = self._scaled(sequences)
-        forecasts = Oracle(self.process).forecast(scaled, n_samples, generator)
-        for i, forecast in enumerate(forecasts):
+        for i in range(len(sequences)):
             targets = sequences.select([i]).targets()
-            targets = replace(targets, sequence=np.full(len(targets), i))
-            location = self.center + self.scale * forecast.samples.location
-            samples = replace(forecast.samples, location=location)
-            if not self.marked:
-                samples = replace(samples, mark=None, mark_mode=None, mark_probability=None)
-            yield Forecast(targets, samples)
+            law = law_of_targets(self.process, scaled.select([i]), self.marked)
+            yield replace(targets, sequence=np.full(len(targets), i)), self._raw(law)
 
-    def log_densities(self, sequences: EventSequences) -> LogDensities:
-        """Returns the log densities of all targets in raw units, each given its whole history."""
-        found = Oracle(self.process).log_densities(self._scaled(sequences))
-        assert found.event is not None
-        return replace(found, event=found.event - np.log(self.scale).sum())
+    def law_after(self, histories: EventSequences) -> NextEventLaw:
+        return self._raw(law_after(self.process, self._scaled(histories), self.marked))
 
     def description(self) -> dict[str, Any]:
         """Returns the fitted parameters as plain lists and numbers; lengths in raw units."""
@@ -92,6 +83,10 @@ class Hawkes:
             "background_center": self.center.tolist(),
             "background_spread": self.scale.tolist(),
         }
+
+    def _raw(self, law: NextEventLaw) -> NextEventLaw:
+        """Returns the law with places in raw units."""
+        return replace(law, place=MovedPlaces(law.place, self.center, self.scale))
 
     def _scaled(self, sequences: EventSequences) -> EventSequences:
         """Returns the events in the process's units, unmarked ones with mark 0."""

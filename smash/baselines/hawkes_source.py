@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from smash.baselines.branching import simulate_futures
 from smash.baselines.hawkes import Hawkes
-from smash.baselines.past_events import numpy_generator
 from smash.forecast.histories import History
 from smash.forecast.paths import Paths
 from smash.forecast.rollout import OnProgress
+from smash.law.next_event_law import numpy_generator
 from smash.law.samples import Samples
 from smash.simulate.process import Events, HawkesProcess
 

@@ -4,20 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from smash.baselines.climatology import Climatology
-from smash.baselines.draws import KernelDensity, frequencies, with_marks
-from smash.baselines.past_events import (
-    known_marks,
-    numpy_generator,
-    rows_before_targets,
-    target_groups,
-)
-from smash.data.events import EventSequences
-from smash.law.samples import Forecast
+from smash.baselines.mark_shares import frequencies
+from smash.baselines.past_events import known_marks, last_rows, rows_before_targets, target_groups
+from smash.data.events import EventSequences, Targets
+from smash.law.fixed_marks import FixedMarks
+from smash.law.forecaster import Forecaster
+from smash.law.kernel_places import KernelDensity, KernelPlaces
+from smash.law.log_normal_times import LogNormalTimes, kernel_times, stacked
+from smash.law.next_event_law import NextEventLaw
 from smash.settings import Count, Positive
 
 
@@ -34,16 +31,21 @@ class MarkovSettings:
 
 
 @dataclass(frozen=True)
-class Markov:
+class Markov(Forecaster):
     """Climatology given the last mark: independent of the rest of the history.
 
-    `laws` (K of them): gaps and locations that followed each mark. `transition` (K, K): smoothed
-    shares of the marks that followed each mark, by row; None for unmarked data, where this is
-    climatology.
+    Row k of `time` (K + 1 laws), `location` (K + 1 densities) and `transition` (K + 1, K) is what
+    followed mark k, the last row what follows anything, which is the law of first events.
+    `transition` is None for unmarked data, where this is climatology.
     """
 
-    laws: tuple[Climatology, ...]
+    time: LogNormalTimes
+    location: tuple[KernelDensity, ...]
     transition: NDArray[np.float64] | None
+
+    @property
+    def n_marks(self) -> int:
+        return 1 if self.transition is None else self.transition.shape[1]
 
     @classmethod
     def fit(
@@ -52,47 +54,37 @@ class Markov:
         """Returns the laws of the targets of `train` by the mark before them."""
         everything = Climatology.fit(train, n_marks)
         if train.mark is None:
-            return cls((everything,), None)
+            return cls(everything.time, (everything.location,), None)
         targets, last = train.targets(), train.mark[rows_before_targets(train)]
         assert targets.mark is not None
-        laws, transition = [], []
+        assert everything.mark_probability is not None
+        time, location, transition = [], [], []
         for k in range(n_marks):
             after = last == k
             transition.append(frequencies(targets.mark[after], n_marks, settings.mark_smoothing))
-            law = everything
-            if after.sum() >= settings.least_events:
-                location = KernelDensity.of(targets.location[after])
-                law = Climatology(targets.gap[after], location, None)
-            laws.append(law)
-        return cls(tuple(laws), np.stack(transition))
+            enough = after.sum() >= settings.least_events and (targets.gap[after] > 0).any()
+            time.append(kernel_times(targets.gap[after]) if enough else everything.time)
+            places = KernelDensity.of(targets.location[after]) if enough else everything.location
+            location.append(places)
+        return cls(
+            stacked([*time, everything.time]),
+            (*location, everything.location),
+            np.stack([*transition, everything.mark_probability]),
+        )
 
-    def forecast(
-        self, sequences: EventSequences, n_samples: int, generator: torch.Generator
-    ) -> Iterator[Forecast]:
-        """Yields forecasts of all targets, a few sequences at a time.
-
-        Raises:
-            DataError: when marks were fitted and `sequences` has none, or unknown ones.
-        """
-        numbers = numpy_generator(generator)
-        mark = np.zeros(sequences.n_events, dtype=np.int64)
-        if self.transition is not None:
-            mark = known_marks(sequences, len(self.laws))
+    def laws(self, sequences: EventSequences) -> Iterator[tuple[Targets, NextEventLaw]]:
         for group in target_groups(sequences):
-            last = mark[group.last]
-            gap, location = self._draw(last, n_samples, numbers)
-            probability = None if self.transition is None else self.transition[last]
-            yield Forecast(group.targets, with_marks(gap, location, probability, numbers))
+            yield group.targets, self._law(sequences, group.last)
 
-    def _draw(
-        self, last: NDArray[np.int64], n_samples: int, numbers: Generator
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Returns gaps (N, S) and locations (N, S, 2) that follow the marks `last` (N,)."""
-        gap = np.empty((len(last), n_samples))
-        location = np.empty((len(last), n_samples, 2))
-        for k, law in enumerate(self.laws):
-            after = last == k
-            shape = (int(after.sum()), n_samples)
-            gap[after] = law.draw_gap(shape, numbers)
-            location[after] = law.location.draw(shape, numbers)
-        return gap, location
+    def law_after(self, histories: EventSequences) -> NextEventLaw:
+        return self._law(histories, last_rows(histories))
+
+    def _law(self, sequences: EventSequences, last: NDArray[np.int64]) -> NextEventLaw:
+        """Returns the laws after the events `last` (N,), -1 for none."""
+        row = np.full(len(last), len(self.location) - 1)
+        if self.transition is not None and (last >= 0).any():
+            mark = known_marks(sequences, self.n_marks)
+            row = np.where(last >= 0, mark[np.maximum(last, 0)], row)
+        marks = None if self.transition is None else FixedMarks(self.transition[row])
+        place = KernelPlaces(self.location, np.zeros((len(last), 2)), row)
+        return NextEventLaw(self.time.of(row), place, marks)

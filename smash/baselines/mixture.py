@@ -19,11 +19,13 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from smash.baselines.mixture_inputs import Batch, MixtureData, Pieces, Standardisation
-from smash.data.events import EventSequences
-from smash.errors import CheckpointError
+from smash.baselines.mixture_law import mixture_law
+from smash.data.events import EventSequences, Targets
+from smash.errors import CheckpointError, ForecastError
 from smash.files import as_json, replacing_folder
+from smash.law.forecaster import Forecaster
 from smash.law.gaussian_mixtures import GAP_NUMBERS, LOCATION_NUMBERS, GapLaw, LocationLaw
-from smash.law.samples import Forecast, LogDensities, Samples
+from smash.law.next_event_law import NextEventLaw
 from smash.model.description import Marks, checked_parts
 from smash.model.weights import no_larger_than, read_weights
 from smash.settings import Count, Positive
@@ -83,8 +85,8 @@ class _Head(nn.Module):
         return self.out(torch.relu(hidden))
 
 
-class Mixture(nn.Module):
-    """The network with what it needs to read raw events; implements `smash.law.samples.Forecaster`.
+class Mixture(nn.Module, Forecaster):
+    """The network with what it needs to read raw events; a forecaster of next events.
 
     K = `n_marks`, 1 for unmarked data, whose forecasts have no marks.
     """
@@ -93,7 +95,7 @@ class Mixture(nn.Module):
         self, settings: MixtureSettings, n_marks: int, standardisation: Standardisation
     ) -> None:
         super().__init__()
-        self.settings, self.n_marks, self.standardisation = settings, n_marks, standardisation
+        self.settings, self.standardisation = settings, standardisation
         units, m = settings.units, settings.components
         n_inputs = standardisation.n_inputs + settings.mark_units
         n_state = units + n_inputs
@@ -104,6 +106,10 @@ class Mixture(nn.Module):
         )
         self.gap_head = _Head(n_state, units, n_marks, 0, 1 + GAP_NUMBERS * m)
         self.location_head = _Head(n_state, units, n_marks, 2, LOCATION_NUMBERS * m)
+
+    @property
+    def n_marks(self) -> int:
+        return self.mark_input.num_embeddings
 
     @property
     def device(self) -> torch.device:
@@ -163,68 +169,36 @@ class Mixture(nn.Module):
         return torch.where(batch.censored, (log_mark + of_gap).logsumexp(-1), 0.0)
 
     @torch.no_grad()
-    def log_densities(self, sequences: EventSequences) -> LogDensities:
-        """Returns the log densities of all targets in raw units.
-
-        A gap of zero counts with the probability of its atom, the others with their density.
-        """
-        data, parts = self.data(sequences), []
-        for indices in self._groups(sequences):
-            batch = data.batch(indices)
-            found = self._target_log_densities(batch, self.states(batch))
-            parts.append(found.double().cpu().numpy())
-        time_mark, location = np.concatenate(parts, axis=1)
-        of_gap, of_location = self.standardisation.log_jacobians(sequences.targets().gap)
-        return LogDensities(time_mark + of_gap, time_mark + location + of_gap + of_location)
-
-    @torch.no_grad()
-    def forecast(
-        self, sequences: EventSequences, n_samples: int, generator: torch.Generator
-    ) -> Iterator[Forecast]:
-        """Yields forecasts of all targets, a few sequences at a time.
-
-        `generator` is on the model's device.
-
-        Raises:
-            DataError: when marks were fitted and `sequences` has none, or unknown ones.
-        """
+    def laws(self, sequences: EventSequences) -> Iterator[tuple[Targets, NextEventLaw]]:
         data = self.data(sequences)
         for indices in self._groups(sequences):
             targets = sequences.select(indices).targets()
             targets = replace(targets, sequence=targets.sequence + indices[0])
             batch = data.batch(indices)
             rows = batch.is_target.nonzero()[:, 0]
-            samples = self._draw(self.states(batch)[rows - 1], n_samples, generator)
-            yield Forecast(targets, samples)
+            yield targets, mixture_law(self, self.states(batch)[rows - 1])
+
+    @torch.no_grad()
+    def law_after(self, histories: EventSequences) -> NextEventLaw:
+        """Returns the laws of the event after each history.
+
+        Raises:
+            ForecastError: when a history has no event.
+        """
+        if (histories.lengths == 0).any():
+            raise ForecastError(
+                f"{histories.name}: no events, and the mixture knows no law of a first event; "
+                "give one event or more"
+            )
+        batch = self.data(histories).batch(list(range(len(histories))))
+        last = batch.mask.sum(1).cumsum(0) - 1
+        return mixture_law(self, self.states(batch)[last])
 
     def _groups(self, sequences: EventSequences) -> Iterator[list[int]]:
         """Yields neighbouring sequences of about `forecast_events` events together."""
         group = np.cumsum(sequences.lengths) // self.settings.forecast_events
         for part in np.split(np.arange(len(sequences)), np.flatnonzero(np.diff(group)) + 1):
             yield part.tolist()
-
-    def _draw(self, state: Tensor, n_samples: int, generator: torch.Generator) -> Samples:
-        """Returns samples given the states (N, H)."""
-        log_mark, law = self.mark_head(state).log_softmax(-1), self.gap_law(state)
-        mark, gap, zero = _draw_marks_and_gaps(log_mark, law, n_samples, generator)
-        of_location = self.location_law(state[:, None], mark, gap, zero)
-        location = self.standardisation.unscale_location(of_location.draw(generator).cpu().numpy())
-        raw_gap = self.standardisation.unscale_gap(gap.cpu().numpy())
-        raw_gap[zero.cpu().numpy()] = 0.0
-        if self.n_marks == 1:
-            return Samples(raw_gap, location)
-        # p(k | t) is p(k) p(t | k) but for a factor
-        at_gap = [
-            log_mark[:, k : k + 1] + _of_mark(law, k).log_density(gap, zero)
-            for k in range(self.n_marks)
-        ]
-        return Samples(
-            raw_gap,
-            location,
-            mark.cpu().numpy(),
-            torch.stack(at_gap).argmax(0).cpu().numpy(),
-            log_mark.double().softmax(-1).cpu().numpy(),
-        )
 
     def save(self, folder: Path) -> None:
         """Writes weights (safetensors) and description (JSON) to `folder`, whole or not at all.
@@ -265,30 +239,3 @@ class Mixture(nn.Module):
             model = cls(parts["settings"], parts["n_marks"], parts["standardisation"])
         model.load_state_dict(read_weights(folder / WEIGHTS, model.state_dict()))
         return model.to(device).eval()
-
-
-def _of_mark(law: GapLaw, k: int) -> GapLaw:
-    """Returns the laws (N, 1) of mark k among the laws (N, K)."""
-    one = slice(k, k + 1)
-    return GapLaw(law.atom[:, one], law.log_weight[:, one], law.mean[:, one], law.scale[:, one])
-
-
-def _draw_marks_and_gaps(
-    log_mark: Tensor, law: GapLaw, n_samples: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns (N, S) marks, standardised log gaps (0 for gaps of zero), and which gaps are zero.
-
-    Mark and component are drawn together: each mark has one for its atom and M log-normals.
-    """
-    zero_part = nn.functional.logsigmoid(law.atom)[..., None]
-    positive = nn.functional.logsigmoid(-law.atom)[..., None] + law.log_weight
-    parts = (log_mark[..., None] + torch.cat([zero_part, positive], dim=-1)).exp()
-    drawn = parts.flatten(1).multinomial(n_samples, replacement=True, generator=generator)
-    mark = drawn // parts.shape[-1]
-    component = drawn % parts.shape[-1] - 1
-    zero = component < 0
-    place = mark * (parts.shape[-1] - 1) + component.clamp_min(0)
-    mean = law.mean.flatten(1).gather(1, place)
-    scale = law.scale.flatten(1).gather(1, place)
-    noise = torch.randn(place.shape, generator=generator, device=place.device)
-    return mark, torch.where(zero, 0.0, mean + scale * noise), zero

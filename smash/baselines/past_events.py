@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from smash.data.events import EventSequences, Targets
@@ -41,6 +40,11 @@ def rows_before_targets(sequences: EventSequences) -> NDArray[np.int64]:
     return np.flatnonzero(sequences.is_target) - 1
 
 
+def last_rows(sequences: EventSequences) -> NDArray[np.int64]:
+    """Returns (M,) the row of each sequence's last event, -1 where there is none."""
+    return np.where(sequences.lengths > 0, sequences.offsets[1:] - 1, -1)
+
+
 def known_marks(sequences: EventSequences, n_marks: int) -> NDArray[np.int64]:
     """Returns (E,) the marks of all events.
 
@@ -59,9 +63,3 @@ def known_marks(sequences: EventSequences, n_marks: int) -> NDArray[np.int64]:
             f"fitted to marks 0 to {n_marks - 1}; fit it to data that have this mark"
         )
     return sequences.mark
-
-
-def numpy_generator(generator: torch.Generator) -> np.random.Generator:
-    """Returns a NumPy generator seeded by a draw from `generator`, on whatever device."""
-    seed = torch.randint(2**62, (1,), generator=generator, device=generator.device)
-    return np.random.default_rng(int(seed))

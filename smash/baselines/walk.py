@@ -1,15 +1,17 @@
 """A walk: each location is the one before it plus a displacement; gap and mark as they come."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from smash.baselines.climatology import Climatology, ClimatologySettings
-from smash.baselines.draws import KernelDensity, with_marks
-from smash.baselines.past_events import numpy_generator, rows_before_targets, target_groups
-from smash.data.events import EventSequences
-from smash.law.samples import Forecast
+from smash.baselines.past_events import last_rows, rows_before_targets, target_groups
+from smash.data.events import EventSequences, Targets
+from smash.law.forecaster import Forecaster
+from smash.law.kernel_places import KernelDensity, KernelPlaces
+from smash.law.next_event_law import NextEventLaw
 from smash.settings import Positive
 
 
@@ -21,14 +23,19 @@ class WalkSettings:
 
 
 @dataclass(frozen=True)
-class Walk:
+class Walk(Forecaster):
     """Gap and mark from climatology; the last location plus one of the training displacements.
 
-    `displacement` is a kernel density on the differences between neighbours in a sequence.
+    `displacement` is a kernel density on the differences between neighbours in a sequence. The
+    first event of a sequence, which follows no place, has climatology's law.
     """
 
     climatology: Climatology
     displacement: KernelDensity
+
+    @property
+    def n_marks(self) -> int:
+        return self.climatology.n_marks
 
     @classmethod
     def fit(
@@ -43,14 +50,18 @@ class Walk:
         climatology = Climatology.fit(train, n_marks, ClimatologySettings(settings.mark_smoothing))
         return cls(climatology, KernelDensity.of(displacement))
 
-    def forecast(
-        self, sequences: EventSequences, n_samples: int, generator: torch.Generator
-    ) -> Iterator[Forecast]:
-        """Yields forecasts of all targets, a few sequences at a time."""
-        numbers = numpy_generator(generator)
+    def laws(self, sequences: EventSequences) -> Iterator[tuple[Targets, NextEventLaw]]:
         for group in target_groups(sequences):
-            shape = (len(group), n_samples)
-            gap = self.climatology.draw_gap(shape, numbers)
-            location = sequences.location[group.last, None] + self.displacement.draw(shape, numbers)
-            probability = self.climatology.mark_probabilities(len(group))
-            yield Forecast(group.targets, with_marks(gap, location, probability, numbers))
+            yield group.targets, self._law(sequences, group.last)
+
+    def law_after(self, histories: EventSequences) -> NextEventLaw:
+        return self._law(histories, last_rows(histories))
+
+    def _law(self, sequences: EventSequences, last: NDArray[np.int64]) -> NextEventLaw:
+        """Returns the laws after the events `last` (N,), -1 for none."""
+        first = last < 0
+        place = np.zeros((len(last), 2))
+        place[~first] = sequences.location[last[~first]]
+        densities = (self.displacement, self.climatology.location)
+        law = self.climatology.law(len(last))
+        return replace(law, place=KernelPlaces(densities, place, first.astype(np.int64)))

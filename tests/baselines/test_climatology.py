@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from smash.baselines.draws import KernelDensity
 from synthetic import random_sequences
 
 from smash.baselines import Climatology
-from smash.baselines.draws import KernelDensity
 from smash.baselines.past_events import target_groups
 
 LEVEL = 1e-3  # a law that holds is refused with this probability; seeds are fixed

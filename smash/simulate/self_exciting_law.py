@@ -1,0 +1,230 @@
+r"""The law of the next event of a self-exciting process, for N histories at once.
+
+With R_k = Σ_i A[k_i, k] exp(−β (now − t_i)), the intensity of mark k after a gap τ is
+μ_k + β exp(−β τ) R_k and its place is the background's or that of a parent
+(see `smash.simulate.process`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from smash.data.events import EventSequences
+from smash.law.next_event_law import (
+    MarkPart,
+    NextEventLaw,
+    PlacePart,
+    TimePart,
+    chosen_places,
+    numpy_generator,
+)
+from smash.simulate.process import HawkesProcess
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Parents:
+    """What N histories are still to excite; L is the longest.
+
+    `offspring` (N, L, K): expected number of each mark, zero where there is no event. `place`
+    (N, L, 2), or (1, L, 2) where all have the same events.
+    """
+
+    offspring: Floats
+    place: Floats
+
+    @property
+    def total(self) -> Floats:
+        """(N, K) the expected number of each mark."""
+        return self.offspring.sum(axis=1)
+
+
+def law_of_targets(process: HawkesProcess, one: EventSequences, marked: bool) -> NextEventLaw:
+    """Returns the laws of all targets of a single sequence, whose events have marks."""
+    assert one.mark is not None
+    now = one.time[:-1]
+    age = now[:, None] - one.time
+    past = np.arange(len(one.time)) <= np.arange(len(now))[:, None]
+    fading = np.where(past, np.exp(-process.decay * np.where(past, age, 0.0)), 0.0)
+    offspring = fading[..., None] * process.excitation[one.mark]
+    return _law(process, Parents(offspring, one.location[None]), marked)
+
+
+def law_after(process: HawkesProcess, histories: EventSequences, marked: bool) -> NextEventLaw:
+    """Returns the laws of the event after each of M histories, whose events have marks."""
+    assert histories.mark is not None
+    lengths, n = histories.lengths, len(histories)
+    longest = max(1, int(lengths.max()))
+    offspring = np.zeros((n, longest, process.n_marks))
+    place = np.zeros((n, longest, 2))
+    row, column = (
+        histories.sequence,
+        np.arange(histories.n_events) - histories.offsets[:-1][histories.sequence],
+    )
+    last = histories.time[histories.offsets[1:] - 1][row] if histories.n_events else np.empty(0)
+    fading = np.exp(-process.decay * (last - histories.time))
+    offspring[row, column] = fading[:, None] * process.excitation[histories.mark]
+    place[row, column] = histories.location
+    return _law(process, Parents(offspring, place), marked)
+
+
+def _law(process: HawkesProcess, parents: Parents, marked: bool) -> NextEventLaw:
+    times = SelfExcitingTimes(process.background, parents.total, process.decay)
+    marks = SelfExcitingMarks(times) if marked else None
+    return NextEventLaw(times, SelfExcitingPlaces(process, parents), marks)
+
+
+@dataclass(frozen=True)
+class SelfExcitingTimes(TimePart):
+    """Gaps with compensator μ τ + R (1 − exp(−β τ)); `background` (K,), `excited` R (N, K)."""
+
+    background: Floats
+    excited: Floats
+    decay: float
+
+    def __len__(self) -> int:
+        return len(self.excited)
+
+    def intensity(self, gap: Floats) -> Floats:
+        """Returns (N, Q, K) the intensity of each mark after gaps (N, Q)."""
+        fading = self.decay * np.exp(-self.decay * gap)
+        return self.background + fading[..., None] * self.excited[:, None]
+
+    def log_survival(self, gap: Floats) -> Floats:
+        excited = self.excited.sum(axis=1)[:, None]
+        return excited * np.expm1(-self.decay * gap) - self.background.sum() * gap
+
+    def log_density(self, gap: Floats) -> Floats:
+        return np.log(self.intensity(gap).sum(axis=-1)) + self.log_survival(gap)
+
+    def draw(self, n_samples: int, generator: torch.Generator) -> Floats:
+        """Returns (N, S) the sooner of a background event and an excited one, if any comes."""
+        numbers, shape = numpy_generator(generator), (len(self), n_samples)
+        background = numbers.exponential(1 / self.background.sum(), shape)
+        budget = numbers.exponential(size=shape)
+        excited = self.excited.sum(axis=1)[:, None]
+        comes = budget < excited
+        share = np.where(comes, budget, 0.0) / np.where(excited > 0, excited, 1.0)
+        return np.minimum(background, np.where(comes, -np.log1p(-share) / self.decay, np.inf))
+
+    def after(self, elapsed: Floats) -> TimePart:
+        faded = self.excited * np.exp(-self.decay * elapsed)[:, None]
+        return _Later(SelfExcitingTimes(self.background, faded, self.decay), elapsed)
+
+
+@dataclass(frozen=True)
+class _Later(TimePart):
+    """Gaps of `law`, which count from `elapsed` (N,) on: the process has no other memory."""
+
+    law: SelfExcitingTimes
+    elapsed: Floats
+
+    def __len__(self) -> int:
+        return len(self.law)
+
+    def log_density(self, gap: Floats) -> Floats:
+        further = gap - self.elapsed[:, None]
+        density = self.law.log_density(np.maximum(further, 0.0))
+        return np.where(further >= 0, density, -np.inf)
+
+    def log_survival(self, gap: Floats) -> Floats:
+        return self.law.log_survival(np.maximum(gap - self.elapsed[:, None], 0.0))
+
+    def at_log_survival(self, log_survival: Floats) -> Floats:
+        return self.elapsed[:, None] + self.law.at_log_survival(log_survival)
+
+    def draw(self, n_samples: int, generator: torch.Generator) -> Floats:
+        return self.elapsed[:, None] + self.law.draw(n_samples, generator)
+
+    def after(self, elapsed: Floats) -> TimePart:
+        later = np.maximum(elapsed, self.elapsed)
+        further = self.law.after(later - self.elapsed)
+        assert isinstance(further, _Later)
+        return _Later(further.law, later)
+
+
+@dataclass(frozen=True)
+class SelfExcitingMarks(MarkPart):
+    """p(k | τ): each mark's share of the intensity."""
+
+    times: SelfExcitingTimes
+
+    def log_probability(self, gap: Floats) -> Floats:
+        intensity = self.times.intensity(gap)
+        with np.errstate(divide="ignore"):
+            return np.log(intensity) - np.log(intensity.sum(axis=-1, keepdims=True))
+
+
+@dataclass(frozen=True)
+class SelfExcitingPlaces(PlacePart):
+    """Places of the background, or around a parent; which of them depends on gap and mark.
+
+    Of unmarked laws the marks are summed out.
+    """
+
+    process: HawkesProcess
+    parents: Parents
+
+    def log_density(self, place: Floats, gap: Floats, mark: Integers | None) -> Floats:
+        process = self.process
+        background, offspring = self._rates(mark, gap.shape)
+        center = np.asarray(process.center)
+        far = _log_normal(place - center, process.background_spread)
+        near = _log_normal(
+            place[:, :, None] - self.parents.place[:, None], process.spread
+        )  # (N, Q, L)
+        with np.errstate(divide="ignore"):
+            log_offspring = np.log(offspring)
+            log_rate = np.log(process.decay) - process.decay * gap
+            excited = log_rate + logsumexp(log_offspring + near, axis=-1)
+            total = np.logaddexp(np.log(background), log_rate + np.log(offspring.sum(axis=-1)))
+            return np.logaddexp(np.log(background) + far, excited) - total
+
+    def draw(self, gap: Floats, mark: Integers | None, generator: torch.Generator) -> Floats:
+        numbers, process = numpy_generator(generator), self.process
+        background, offspring = self._rates(mark, gap.shape)
+        rate = process.decay * np.exp(-process.decay * gap) * offspring.sum(axis=-1)
+        excited = numbers.random(gap.shape) * (rate + background) < rate
+        parent = self._drawn_parents(mark, numbers.random(gap.shape))
+        every = np.broadcast_to(self.parents.place, (len(gap), *self.parents.place.shape[1:]))
+        near = np.take_along_axis(every, parent[..., None], axis=1)
+        mean = np.where(excited[..., None], near, np.asarray(process.center))
+        spread = np.where(excited, process.spread, process.background_spread)
+        return mean + spread[..., None] * numbers.standard_normal((*gap.shape, 2))
+
+    def _rates(self, mark: Integers | None, shape: tuple[int, ...]) -> tuple[Floats, Floats]:
+        """Returns the background's rate (N, Q) of the marks, and offspring (N, Q, L) of parents."""
+        offspring = self.parents.offspring
+        if mark is None:
+            background = np.full(shape, self.process.background.sum())
+            return background, np.broadcast_to(
+                offspring.sum(axis=-1)[:, None], (*shape, offspring.shape[1])
+            )
+        own = np.take_along_axis(offspring.swapaxes(1, 2), mark[..., None], axis=1)
+        return self.process.background[mark], own
+
+    def _drawn_parents(self, mark: Integers | None, uniform: Floats) -> Integers:
+        """Returns (N, S) a parent for each draw, in proportion to the offspring of its mark."""
+        offspring = self.parents.offspring
+        if mark is None:
+            return chosen_places(offspring.sum(axis=-1) + _NONE, uniform)
+        parent = np.zeros(uniform.shape, dtype=np.int64)
+        for k in range(offspring.shape[2]):
+            of_mark = chosen_places(offspring[..., k] + _NONE, uniform)
+            parent = np.where(mark == k, of_mark, parent)
+        return parent
+
+
+_NONE = 1e-300
+"""Where nothing is to be excited any parent will do, as none is drawn from."""
+
+
+def _log_normal(offset: Floats, spread: float) -> Floats:
+    """Returns the log density of N(0, spread² I) at `offset` (..., 2)."""
+    squared = (offset**2).sum(axis=-1) / spread**2
+    return -0.5 * squared - np.log(2 * np.pi * spread**2)

@@ -1,0 +1,198 @@
+"""What holds of every forecaster's law of the next event."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from smash.baselines import Climatology, Markov, MixtureSettings, Walk, fit_hawkes, fit_mixture
+from smash.data.events import EventSequences
+from smash.law.forecaster import Forecaster
+from smash.law.next_event_law import NextEventLaw
+from smash.settings import SimulatorSettings
+from smash.simulate.process import HawkesProcess
+from smash.simulate.simulator import Oracle, simulate_dataset
+
+SETTINGS = SimulatorSettings(sequences=(40, 10, 20), events=(15, 30))
+DATA = simulate_dataset(SETTINGS)
+KINDS = ("climatology", "markov", "walk", "hawkes", "mixture", "oracle")
+N = 7
+"""Events whose laws are looked at one by one."""
+
+
+def fitted(kind: str, marked: bool) -> Forecaster:
+    data = DATA if marked else DATA.without_marks()
+    train, n_marks = data.train, data.n_marks
+    match kind:
+        case "climatology":
+            return Climatology.fit(train, n_marks)
+        case "markov":
+            return Markov.fit(train, n_marks)
+        case "walk":
+            return Walk.fit(train, n_marks)
+        case "hawkes":
+            return fit_hawkes(train, n_marks)
+        case "mixture":
+            generator = torch.Generator().manual_seed(0)
+            settings = MixtureSettings(units=16, components=4, epochs=3)
+            return fit_mixture(train, data.validation, n_marks, "days", generator, settings)
+    return Oracle(HawkesProcess.from_settings(SETTINGS))
+
+
+CASES = [(kind, True) for kind in KINDS] + [(kind, False) for kind in KINDS if kind != "oracle"]
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
+def case(request) -> tuple[Forecaster, EventSequences]:
+    kind, marked = request.param
+    return fitted(kind, marked), DATA.test if marked else DATA.without_marks().test
+
+
+def some(case, n: int = N) -> tuple[NextEventLaw, EventSequences]:
+    """Returns the laws after `n` histories, the first events of as many sequences."""
+    forecaster, test = case
+    histories = first_events(test.select(range(n)), np.arange(2, 2 + n))
+    return forecaster.law_after(histories), histories
+
+
+def first_events(sequences: EventSequences, counts) -> EventSequences:
+    """Returns the first `counts` (M,) events of each sequence."""
+    keep = np.arange(sequences.n_events) - sequences.offsets[sequences.sequence]
+    rows = np.flatnonzero(keep < np.asarray(counts)[sequences.sequence])
+    return EventSequences(
+        sequences.time[rows],
+        sequences.location[rows],
+        None if sequences.mark is None else sequences.mark[rows],
+        np.concatenate([[0], np.cumsum(counts)]),
+        sequences.window,
+    )
+
+
+def test_time_survival_is_the_integral_of_the_density(case):
+    law, _ = some(case)
+    edges = np.concatenate([[0.0], np.geomspace(1e-7, 1e3, 6_001)])
+    middle = np.tile((edges[1:] + edges[:-1]) / 2, (N, 1))
+    mass = np.exp(law.time.log_density(middle)) * np.diff(edges)
+    survived = np.exp(law.log_survival(np.tile(edges[1:], (N, 1))))
+    start = np.exp(law.log_survival(np.zeros((N, 1))))
+    np.testing.assert_allclose(start - mass.cumsum(axis=1), survived, atol=2e-3)
+    np.testing.assert_allclose(start[:, 0], 1, atol=2e-3)  # no zeros among these gaps
+    assert (np.diff(survived, axis=1) <= 1e-12).all()
+
+
+def test_draws_of_time_agree_with_the_distribution(case):
+    law, _ = some(case)
+    gap = law.sample(2000, torch.Generator().manual_seed(1)).gap
+    for row, level in zip(gap, law.cdf(np.sort(gap, axis=1)), strict=True):
+        assert stats.kstest(level, "uniform").pvalue > 1e-4, row
+
+
+def test_quantiles_invert_the_distribution(case):
+    law, _ = some(case)
+    level = np.tile([0.01, 0.3, 0.5, 0.9, 0.99], (N, 1))
+    np.testing.assert_allclose(law.cdf(law.quantile(level)), level, atol=1e-6)
+
+
+def test_no_event_for_a_while_is_what_rejection_leaves(case):
+    law, _ = some(case)
+    elapsed = law.quantile(np.full((N, 1), 0.6))[:, 0]
+    late = law.given_no_event_until(elapsed)
+    drawn = late.sample(1000, torch.Generator().manual_seed(2))
+    assert (drawn.gap >= elapsed[:, None]).all()
+    every = law.sample(4000, torch.Generator().manual_seed(3))
+    for i in range(N):
+        rejected = every.gap[i][every.gap[i] > elapsed[i]]
+        finite = np.minimum(drawn.gap[i], 1e9), np.minimum(rejected, 1e9)
+        assert stats.ks_2samp(*finite).pvalue > 1e-4
+    level = late.cdf(np.sort(drawn.gap, axis=1))
+    assert all(stats.kstest(row, "uniform").pvalue > 1e-4 for row in level)
+    later = law.given_no_event_until(elapsed / 2).given_no_event_until(elapsed)
+    gap = elapsed[:, None] + np.array([0.1, 1.0])
+    np.testing.assert_allclose(later.time.log_density(gap), late.time.log_density(gap))
+
+
+def test_marks_sum_to_one_and_draws_have_their_shares(case):
+    law, _ = some(case)
+    if law.mark is None:
+        assert case[0].n_marks == 1
+        return
+    gap = np.tile([0.01, 0.5, 3.0], (N, 1))
+    probability = law.mark_probability(gap)
+    assert probability.shape == (N, 3, case[0].n_marks)
+    np.testing.assert_allclose(probability.sum(axis=-1), 1)
+    samples = law.sample(4000, torch.Generator().manual_seed(4))
+    shares = (samples.mark[..., None] == np.arange(case[0].n_marks)).mean(axis=1)
+    np.testing.assert_allclose(shares, samples.mark_probability, atol=0.04)
+
+
+def grid(reach: float, cells: int = 101) -> tuple[np.ndarray, float]:
+    axis = (np.arange(cells) + 0.5) / cells * 2 * reach - reach
+    return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2), (2 * reach / cells) ** 2
+
+
+def test_place_densities_integrate_to_one_and_draws_agree_with_them(case):
+    law, _ = some(case, 3)
+    points, area = grid(4.0)
+    gap = np.full(3, 0.4)
+    marks = [None] if law.mark is None else [None, np.zeros(3, np.int64)]
+    for mark in marks:
+        density = law.place_density(points, gap, mark)
+        np.testing.assert_allclose(density.sum(axis=1) * area, 1, atol=0.02)
+    drawn = law.place.draw(
+        np.full((3, 3000), 0.4),
+        None if law.mark is None else np.zeros((3, 3000), np.int64),
+        torch.Generator().manual_seed(5),
+    )
+    by_cell = density.reshape(3, 101, 101) * area
+    for axis, cumulative in ((0, by_cell.sum(1).cumsum(1)), (1, by_cell.sum(2).cumsum(1))):
+        edges = np.linspace(-4, 4, 102)[1:]
+        for i in range(3):
+            level = np.interp(drawn[i, :, axis], edges, cumulative[i])
+            assert stats.kstest(level, "uniform").pvalue > 1e-4
+
+
+def test_log_densities_of_targets_are_those_of_the_laws_after_their_histories(case):
+    forecaster, test = case
+    found = forecaster.log_densities(test)
+    targets = test.targets()
+    rows = np.flatnonzero(targets.event == 4)[:N]
+    chosen = targets[rows]
+    histories = first_events(test.select(chosen.sequence), np.full(len(rows), 4))
+    after = forecaster.law_after(histories).log_prob(chosen)
+    np.testing.assert_allclose(found.time[rows], after.time, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found.place[rows], after.place, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found.unmarked[rows], after.unmarked, rtol=1e-4, atol=1e-4)
+    assert np.isfinite(found.event).all()
+    if found.mark is None:
+        np.testing.assert_allclose(found.unmarked, found.event)
+    else:
+        assert (found.unmarked >= found.event - 1e-9).all()
+
+
+def test_events_appended_are_events_known_from_the_start(case):
+    forecaster, test = case
+    whole = first_events(test.select([0, 0, 0]), [6, 6, 6])
+    state = forecaster.start(first_events(test.select([0]), [4]), 3)
+    for event in (4, 5):
+        mark = None if test.mark is None else np.full(3, test.mark[event])
+        state.append(np.full(3, test.gap[event]), np.tile(test.location[event], (3, 1)), mark)
+    gap, known = np.tile([0.1, 1.0], (3, 1)), forecaster.law_after(whole)
+    np.testing.assert_allclose(state.law().log_survival(gap), known.log_survival(gap), rtol=1e-4)
+    state.keep(np.array([2]))
+    assert len(state.law()) == 1
+
+
+def test_far_events_have_a_finite_density(case):
+    law, _ = some(case)
+    place, gap = np.full((N, 1, 2), 50.0), np.array([[1e-9, 1e4]] * N)
+    assert np.isfinite(law.time.log_density(gap)).all()
+    mark = None if law.mark is None else np.zeros((N, 1), np.int64)
+    assert np.isfinite(law.place.log_density(place, gap[:, :1], mark)).all()
+
+
+def test_nothing_beats_the_oracle():
+    oracle = fitted("oracle", True).log_densities(DATA.test)
+    for kind in KINDS[:-1]:
+        other = fitted(kind, True).log_densities(DATA.test)
+        difference = oracle.event - other.event
+        assert difference.mean() > -2 * difference.std() / np.sqrt(len(difference)), kind
