@@ -21,12 +21,12 @@ from smash.baselines.hawkes_likelihood import Likelihood, Parameters
 from smash.baselines.past_events import known_marks
 from smash.data.events import EventSequences, Targets
 from smash.errors import TrainingError
-from smash.law.forecaster import Forecaster
+from smash.law.forecaster import LawForecaster
 from smash.law.moved_places import MovedPlaces
 from smash.law.next_event_law import NextEventLaw
 from smash.settings import Count, Fraction, Positive
 from smash.simulate.process import HawkesProcess
-from smash.simulate.self_exciting_law import law_after, law_of_targets
+from smash.simulate.self_exciting_law import law_after, laws_of_targets
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class HawkesSettings:
 
 
 @dataclass(frozen=True)
-class Hawkes(Forecaster):
+class Hawkes(LawForecaster):
     """A fitted process; its next-event law is exact.
 
     `process` has raw time and locations (x - center) / scale; `center` and `scale` (2,) are raw.
@@ -64,11 +64,12 @@ class Hawkes(Forecaster):
         return self.process.n_marks if self.marked else 1
 
     def laws(self, sequences: EventSequences) -> Iterator[tuple[Targets, NextEventLaw]]:
+        every = sequences.targets()
+        start = 0
         scaled = self._scaled(sequences)
-        for i in range(len(sequences)):
-            targets = sequences.select([i]).targets()
-            law = law_of_targets(self.process, scaled.select([i]), self.marked)
-            yield replace(targets, sequence=np.full(len(targets), i)), self._raw(law)
+        for part, law in laws_of_targets(self.process, scaled, self.marked):
+            targets = every[slice(start, start := start + len(part))]
+            yield targets, self._raw(law)
 
     def law_after(self, histories: EventSequences) -> NextEventLaw:
         return self._raw(law_after(self.process, self._scaled(histories), self.marked))

@@ -20,10 +20,11 @@ from torch import Tensor, nn
 
 from smash.baselines.mixture_inputs import Batch, MixtureData, Pieces, Standardisation
 from smash.baselines.mixture_law import mixture_law
+from smash.blocks import slices
 from smash.data.events import EventSequences, Targets
 from smash.errors import CheckpointError, ForecastError
 from smash.files import as_json, replacing_folder
-from smash.law.forecaster import Forecaster
+from smash.law.forecaster import LawForecaster
 from smash.law.gaussian_mixtures import GAP_NUMBERS, LOCATION_NUMBERS, GapLaw, LocationLaw
 from smash.law.next_event_law import NextEventLaw
 from smash.model.description import Marks, checked_parts
@@ -85,7 +86,7 @@ class _Head(nn.Module):
         return self.out(torch.relu(hidden))
 
 
-class Mixture(nn.Module, Forecaster):
+class Mixture(nn.Module, LawForecaster):
     """The network with what it needs to read raw events; a forecaster of next events.
 
     K = `n_marks`, 1 for unmarked data, whose forecasts have no marks.
@@ -143,10 +144,6 @@ class Mixture(nn.Module, Forecaster):
 
     def target_log_density(self, batch: Batch, states: Tensor) -> Tensor:
         """Returns (N,) standardised log densities of a batch's targets given the states before."""
-        return self._target_log_densities(batch, states).sum(0)
-
-    def _target_log_densities(self, batch: Batch, states: Tensor) -> Tensor:
-        """Returns (2, N) those of gap and mark, and those of the location given these."""
         rows = batch.is_target.nonzero()[:, 0]
         before, mark = states[rows - 1], batch.own_mark[rows]
         gap, zero = batch.gap[rows], batch.zero[rows]
@@ -154,11 +151,8 @@ class Mixture(nn.Module, Forecaster):
         of_gap = GapLaw.of(self.gap_head(before, mark), self.settings.least_scale)
         of_location = self.location_law(before, mark, gap, zero)
         of_mark = log_mark.gather(1, mark[:, None])[:, 0]
-        return torch.stack(
-            [
-                of_mark + of_gap.log_density(gap, zero),
-                of_location.log_density(batch.location[rows]),
-            ]
+        return (
+            of_mark + of_gap.log_density(gap, zero) + of_location.log_density(batch.location[rows])
         )
 
     def log_survival(self, batch: Batch, states: Tensor) -> Tensor:
@@ -175,8 +169,9 @@ class Mixture(nn.Module, Forecaster):
             targets = sequences.select(indices).targets()
             targets = replace(targets, sequence=targets.sequence + indices[0])
             batch = data.batch(indices)
-            rows = batch.is_target.nonzero()[:, 0]
-            yield targets, mixture_law(self, self.states(batch)[rows - 1])
+            before = self.states(batch)[batch.is_target.nonzero()[:, 0] - 1]
+            for rows in slices(len(before), self.settings.forecast_events):
+                yield targets[rows], mixture_law(self, before[rows])
 
     @torch.no_grad()
     def law_after(self, histories: EventSequences) -> NextEventLaw:

@@ -72,9 +72,11 @@ class NetworkPlaces(PlacePart):
     @torch.no_grad()
     def log_density(self, place: Floats, gap: Floats, mark: Integers | None) -> Floats:
         standard = self.mixture.standardisation
-        z = torch.from_numpy(standard.scale_location(place)).to(self.state)
+        z = torch.from_numpy(standard.scale_location(place)).to(self.state.device)
+        law = self._law(gap, mark)
+        exact = LocationLaw(law.log_weight.double(), law.mean.double(), law.root.double())
         _, jacobian = standard.log_jacobians(gap)
-        return _numbers(self._law(gap, mark).log_density(z)) + jacobian
+        return _numbers(exact.log_density(z)) + jacobian
 
     @torch.no_grad()
     def draw(self, gap: Floats, mark: Integers | None, generator: torch.Generator) -> Floats:

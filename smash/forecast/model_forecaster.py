@@ -7,16 +7,24 @@ import torch
 
 from smash.data.batching import ScaledSequences
 from smash.data.events import EventSequences
-from smash.law.samples import Forecast, LogDensities
+from smash.law.forecaster import Forecaster
+from smash.law.log_density import LogDensity
+from smash.law.samples import Forecast
 from smash.model.likelihood import log_density
 from smash.model.smash import Smash
 from smash.sampling import sample_blocks, to_samples
 from smash.settings import SamplingSettings
 
+NO_DENSITY = (
+    "score matching knows no density of the data, only one of data with noise; train with "
+    "objective.kind=likelihood"
+)
+NO_PLACE = "the place is known by its score alone; train with model.location_law=history or mixture"
+
 
 @dataclass(frozen=True)
-class ModelForecaster:
-    """A model with a sampler; implements `smash.law.samples.Forecaster`.
+class ModelForecaster(Forecaster):
+    """A model with a sampler.
 
     Memory is bounded by `test_batch_size` sequences, whatever the size of the test set.
     """
@@ -50,14 +58,13 @@ class ModelForecaster:
                 samples = to_samples(block.chains, self.model.scaler)
                 yield Forecast(targets, samples, block.step, block.final)
 
-    def log_densities(self, sequences: EventSequences) -> LogDensities | None:
-        """Returns log densities, the location's if there is one; None after score matching."""
+    def log_densities(self, sequences: EventSequences) -> LogDensity:
+        """Returns log densities, the place's if there is one; none after score matching."""
         if not self.model.law_points:
-            return None
+            return LogDensity(lacking=NO_DENSITY)
         found = log_density(self.model, sequences, self.settings.test_batch_size)
-        time_mark = found.gap if found.mark is None else found.gap + found.mark
-        location = found.location
-        return LogDensities(time_mark, None if location is None else time_mark + location)
+        lacking = "" if found.location is not None else NO_PLACE
+        return LogDensity(found.gap, found.mark, found.location, found.unmarked, lacking)
 
     def work(self, sequences: EventSequences, n_samples: int) -> int:
         """Returns the number of sample steps a forecast takes, for a progress bar."""

@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from smash.data.events import EventSequences
 from smash.errors import SpecError
-from smash.law.samples import Forecast, Forecaster, Samples
+from smash.law.forecaster import Forecaster
+from smash.law.log_density import LogDensity, mixed
+from smash.law.samples import Forecast, Samples
 
 
 @dataclass(frozen=True)
-class Ensemble:
-    """Forecasters whose forecasts are mixed; implements `smash.law.samples.Forecaster`.
+class Ensemble(Forecaster):
+    """Forecasters whose forecasts are mixed.
 
     Models that differ in their seeds alone err apart, and the mixture is as wide as their
     disagreement asks for (deep ensembles: Lakshminarayanan, Pritzel, Blundell, NeurIPS 2017).
@@ -42,6 +44,13 @@ class Ensemble:
         ]
         for parts in zip(*forecasts, strict=True):
             yield replace(parts[0], samples=pooled([part.samples for part in parts]))
+
+    def log_densities(self, sequences: EventSequences) -> LogDensity:
+        """Returns the log densities of all targets under the mixture, where all members have them.
+
+        In equal parts, though the draws of few samples are shared out almost equally alone.
+        """
+        return mixed([member.log_densities(sequences) for member in self.members])
 
 
 def pooled(parts: list[Samples]) -> Samples:

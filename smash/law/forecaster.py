@@ -9,11 +9,30 @@ import torch
 from numpy.typing import NDArray
 
 from smash.data.events import EventSequences, Targets
-from smash.law.next_event_law import LogDensity, NextEventLaw
+from smash.law.log_density import LogDensity, joined
+from smash.law.next_event_law import NextEventLaw
 from smash.law.samples import Forecast
 
 
 class Forecaster(ABC):
+    """Draws the next event after any history, and knows its density where there is one."""
+
+    @abstractmethod
+    def forecast(
+        self, sequences: EventSequences, n_samples: int, generator: torch.Generator
+    ) -> Iterator[Forecast]:
+        """Yields S draws of all targets of `sequences` in order, a few sequences at a time.
+
+        Raises:
+            DataError: when marks were fitted and `sequences` has none, or unknown ones.
+        """
+
+    @abstractmethod
+    def log_densities(self, sequences: EventSequences) -> LogDensity:
+        """Returns the log densities of all targets, in their order; what is lacking is said."""
+
+
+class LawForecaster(Forecaster):
     """Gives the law of the next event after any history; all else follows from it."""
 
     @property
@@ -23,7 +42,7 @@ class Forecaster(ABC):
 
     @abstractmethod
     def laws(self, sequences: EventSequences) -> Iterator[tuple[Targets, NextEventLaw]]:
-        """Yields all targets of `sequences` in order, a few sequences at a time, with their laws.
+        """Yields all targets of `sequences` in order, some at a time, with their laws.
 
         Raises:
             DataError: when marks were fitted and `sequences` has none, or unknown ones.
@@ -36,12 +55,10 @@ class Forecaster(ABC):
     def forecast(
         self, sequences: EventSequences, n_samples: int, generator: torch.Generator
     ) -> Iterator[Forecast]:
-        """Yields S draws of all targets, a few sequences at a time."""
         for targets, law in self.laws(sequences):
             yield Forecast(targets, law.sample(n_samples, generator))
 
     def log_densities(self, sequences: EventSequences) -> LogDensity:
-        """Returns the log densities of all targets, in their order."""
         return joined([law.log_prob(targets) for targets, law in self.laws(sequences)])
 
     def start(self, history: EventSequences, n_paths: int) -> "State":
@@ -57,7 +74,7 @@ class State:
     has a state that costs less.
     """
 
-    forecaster: Forecaster
+    forecaster: LawForecaster
     paths: EventSequences
 
     def law(self) -> NextEventLaw:
@@ -72,8 +89,8 @@ class State:
     ) -> None:
         """Adds one event to each path: gaps (P,) since the last, places (P, 2), marks (P,)."""
         paths, end = self.paths, self.paths.offsets[1:]
-        last = np.where(paths.lengths > 0, paths.time[np.maximum(end - 1, 0)], paths.window[:, 0])
-        time = last + gap
+        time, some = paths.window[:, 0] + gap, paths.lengths > 0
+        time[some] = paths.time[end[some] - 1] + gap[some]
         self.paths = replace(
             paths,
             time=np.insert(paths.time, end, time),
@@ -86,15 +103,3 @@ class State:
     def keep(self, rows: NDArray[np.int64]) -> None:
         """Goes on with the paths `rows` alone."""
         self.paths = self.paths.select(rows)
-
-
-def joined(parts: list[LogDensity]) -> LogDensity:
-    """Returns the log densities of several groups of events as one, in their order."""
-
-    def together(name: str) -> NDArray[np.float64] | None:
-        found = [getattr(part, name) for part in parts]
-        return None if any(value is None for value in found) else np.concatenate(found)
-
-    time = np.concatenate([part.time for part in parts])
-    lacking = next((part.lacking for part in parts if part.lacking), "")
-    return LogDensity(time, together("mark"), together("place"), together("unmarked"), lacking)

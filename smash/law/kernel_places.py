@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from smash.blocks import event_blocks
+from smash.law.log_density import log_sum_exp
 from smash.law.next_event_law import PlacePart, numpy_generator
 
 Floats = NDArray[np.float64]
@@ -47,13 +47,15 @@ class KernelDensity:
     def log_density(self, place: Floats) -> Floats:
         """Returns (...) the log densities of places (..., 2)."""
         whiten = np.linalg.inv(self.step).T
-        centre, flat = self.points @ whiten, place.reshape(-1, 2) @ whiten
-        log_weight = np.log(self.weight)
-        constant = np.log(2 * np.pi) + np.linalg.slogdet(self.step)[1]
+        # Squares are multiplied out, which is exact enough about the points' own centre.
+        middle = self.weight @ self.points
+        centre, flat = (self.points - middle) @ whiten, (place.reshape(-1, 2) - middle) @ whiten
+        offset = np.log(self.weight) - 0.5 * (centre**2).sum(axis=1)
         found = np.empty(len(flat))
         for rows in event_blocks(len(flat), len(centre)):
-            squared = ((flat[rows, None] - centre) ** 2).sum(axis=-1)
-            found[rows] = logsumexp(log_weight - 0.5 * squared, axis=1)
+            found[rows] = log_sum_exp(flat[rows] @ centre.T + offset)
+        found -= 0.5 * (flat**2).sum(axis=1)
+        constant = np.log(2 * np.pi) + np.linalg.slogdet(self.step)[1]
         return (found - constant).reshape(place.shape[:-1])
 
     def draw(self, shape: tuple[int, ...], numbers: np.random.Generator) -> Floats:

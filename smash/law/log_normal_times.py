@@ -3,14 +3,16 @@
 After Shchur, Biloš, Günnemann (ICLR 2020, arXiv 1909.12127).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import log_ndtr, logsumexp, ndtri_exp
+from scipy.special import log_ndtr, ndtri_exp
 
+from smash.blocks import event_blocks
+from smash.law.log_density import log_sum_exp
 from smash.law.next_event_law import LateTimes, TimePart, chosen_places, numpy_generator
 
 Floats = NDArray[np.float64]
@@ -42,18 +44,10 @@ class LogNormalTimes(TimePart):
         return len(self.mean) if self.n_events is None else self.n_events
 
     def log_density(self, gap: Floats) -> Floats:
-        z = np.log(np.where(gap > 0, gap, 1.0))
-        standard = (z[..., None] - self.mean[:, None]) / self.scale[:, None]
-        parts = self.log_weight[:, None] - 0.5 * standard**2 - np.log(self.scale)[:, None]
-        positive = self._log_positive()[:, None] + logsumexp(parts, axis=-1) - _HALF_LOG_TWO_PI - z
-        return np.where(gap > 0, positive, self.log_zero[:, None])
+        return self._by_rows(gap.shape, lambda law, rows: law._log_density(gap[rows]))
 
     def log_survival(self, gap: Floats) -> Floats:
-        z = np.log(np.where(gap > 0, gap, 1.0))
-        tail = log_ndtr((self.mean[:, None] - z[..., None]) / self.scale[:, None])
-        beyond = logsumexp(self.log_weight[:, None] + tail, axis=-1)
-        # No event within a gap of zero, its end included, has what the atom leaves.
-        return self._log_positive()[:, None] + np.where(gap > 0, beyond, 0.0)
+        return self._by_rows(gap.shape, lambda law, rows: law._log_survival(gap[rows]))
 
     def draw(self, n_samples: int, generator: torch.Generator) -> Floats:
         return self.drawn_after(np.zeros(len(self)), n_samples, generator)
@@ -61,7 +55,7 @@ class LogNormalTimes(TimePart):
     def after(self, elapsed: Floats) -> TimePart:
         return LateLogNormals(self, elapsed)
 
-    def of(self, rows: NDArray[np.int64]) -> "LogNormalTimes":
+    def of(self, rows: NDArray[np.int64] | slice) -> "LogNormalTimes":
         """Returns the laws `rows` (N,), which may repeat."""
         return LogNormalTimes(
             self.log_zero[rows], self.log_weight[rows], self.mean[rows], self.scale[rows]
@@ -69,13 +63,46 @@ class LogNormalTimes(TimePart):
 
     def drawn_after(self, elapsed: Floats, n_samples: int, generator: torch.Generator) -> Floats:
         """Returns draws (N, S) longer than `elapsed` (N,), where that is above 0."""
-        numbers, shape = numpy_generator(generator), (len(self), n_samples)
+        numbers = numpy_generator(generator)
+
+        def drawn(law: LogNormalTimes, rows: slice) -> Floats:
+            return law._drawn_after(elapsed[rows], n_samples, numbers)
+
+        return self._by_rows((len(self), n_samples), drawn)
+
+    def _by_rows(
+        self, shape: tuple[int, ...], values: Callable[["LogNormalTimes", slice], Floats]
+    ) -> Floats:
+        """Returns (N, Q) `values` of laws and their rows, found in blocks that fit in memory."""
+        found = np.empty(shape)
+        for rows in event_blocks(shape[0], shape[1] * self.mean.shape[1]):
+            found[rows] = values(self if len(self.mean) == 1 else self.of(rows), rows)
+        return found
+
+    def _log_density(self, gap: Floats) -> Floats:
+        z = np.log(np.where(gap > 0, gap, 1.0))
+        standard = (z[..., None] - self.mean[:, None]) / self.scale[:, None]
+        parts = (self.log_weight - np.log(self.scale))[:, None] - 0.5 * standard**2
+        positive = self._log_positive()[:, None] + log_sum_exp(parts) - _HALF_LOG_TWO_PI - z
+        return np.where(gap > 0, positive, self.log_zero[:, None])
+
+    def _log_survival(self, gap: Floats) -> Floats:
+        z = np.log(np.where(gap > 0, gap, 1.0))
+        tail = log_ndtr((self.mean[:, None] - z[..., None]) / self.scale[:, None])
+        beyond = log_sum_exp(self.log_weight[:, None] + tail)
+        # No event within a gap of zero, its end included, has what the atom leaves.
+        return self._log_positive()[:, None] + np.where(gap > 0, beyond, 0.0)
+
+    def _drawn_after(self, elapsed: Floats, n_samples: int, numbers: np.random.Generator) -> Floats:
+        shape = (len(elapsed), n_samples)
         waited = elapsed[:, None] > 0
         bound = np.where(waited, np.log(np.where(waited, elapsed[:, None], 1.0)), -np.inf)
         zero = np.where(waited, -np.inf, self.log_zero[:, None])
         later = self._log_positive()[:, None] + self.log_weight
         later = later + log_ndtr((self.mean - bound) / self.scale)
-        every = np.concatenate([zero, np.broadcast_to(later, (len(self), later.shape[1]))], axis=1)
+        every = np.concatenate(
+            [zero, np.broadcast_to(later, (len(elapsed), later.shape[1]))], axis=1
+        )
         weight = np.exp(every - every.max(axis=1, keepdims=True))
         component = chosen_places(weight, numbers.random(shape)) - 1
         mean, scale = (_of(value, component) for value in (self.mean, self.scale))
@@ -110,8 +137,8 @@ def kernel_times(gap: Floats, n_events: int | None = None) -> LogNormalTimes:
     """Returns a kernel density of positive gaps' logarithms, and the share of zeros as its atom.
 
     Half of Silverman's bandwidth (B. W. Silverman, Density Estimation, 1986), as gaps have more
-    than one mode; neighbours are joined where there are more than `COMPONENTS` different gaps. Zeros
-    are counted a little more often than they occur, so that none is impossible.
+    than one mode; neighbours are joined where there are more than `COMPONENTS` different gaps.
+    Zeros are counted a little more often than they occur, so that none is impossible.
 
     Args:
         gap: (P,) gaps, at least one of them above 0.

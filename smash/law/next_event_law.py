@@ -16,18 +16,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from smash.data.events import Targets
+from smash.law.log_density import LogDensity, log_sum_exp
 from smash.law.samples import Samples
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-HALVINGS = 80
-"""Steps of bisection: a bracket of a factor 1e12 becomes shorter than rounding."""
+HALVINGS = 60
+"""Steps of bisection: a bracket of a factor 1e24 becomes shorter than rounding."""
 SHORTEST, LONGEST = 1e-12, 1e12
-"""Between these multiples of a scale bisection looks for a gap; beyond is never."""
+"""Between these gaps bisection looks for one; beyond is never."""
 
 
 class TimePart(ABC):
@@ -103,29 +103,6 @@ class PlacePart(ABC):
 
 
 @dataclass(frozen=True)
-class LogDensity:
-    """Log densities of N events by parts, in raw units.
-
-    `time` (N,): of the gap. `mark` (N,): log p(mark | gap), None for unmarked laws. `place` (N,):
-    given gap and mark; None where `lacking` says why. `unmarked` (N,): of gap and place, the mark
-    summed out, so that marked and unmarked laws meet on one scale.
-    """
-
-    time: Floats
-    mark: Floats | None
-    place: Floats | None
-    unmarked: Floats | None
-    lacking: str = ""
-
-    @property
-    def event(self) -> Floats | None:
-        """Returns (N,) the sum of all parts; None where one is lacking."""
-        if self.place is None:
-            return None
-        return self.time + self.place + (0.0 if self.mark is None else self.mark)
-
-
-@dataclass(frozen=True)
 class NextEventLaw:
     """The laws of N next events: `time`, `place`, and `mark` unless they are unmarked."""
 
@@ -177,7 +154,7 @@ class NextEventLaw:
         marks = range(log_probability.shape[1])
         every = [np.full((len(self), 1), k, dtype=np.int64) for k in marks]
         by_mark = np.concatenate([self.place.log_density(place, gap, k) for k in every], axis=1)
-        return LogDensity(time, of_mark, own, time + logsumexp(log_probability + by_mark, axis=1))
+        return LogDensity(time, of_mark, own, time + log_sum_exp(log_probability + by_mark))
 
     def log_survival(self, gap: Floats) -> Floats:
         """Returns (N, Q) log probabilities of no event within gaps (N, Q)."""

@@ -1,14 +1,11 @@
 """What a forecaster gives: samples of each next event, in raw units."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from smash.data.events import EventSequences, Targets
+from smash.data.events import Targets
 
 
 @dataclass(frozen=True)
@@ -47,35 +44,3 @@ class Forecast:
     samples: Samples
     step: int = 0
     final: bool = True
-
-
-@dataclass(frozen=True)
-class LogDensities:
-    """What a forecaster with a density says of N events, in raw units.
-
-    `time_mark` (N,): log density of gap and mark. `event` (N,): of gap, mark and location; None
-    where the location's is not known. Where gaps are cells or have an atom, a gap counts with the
-    logarithm of its cell's mean density, a gap of zero with that of its probability.
-    """
-
-    time_mark: NDArray[np.float64]
-    event: NDArray[np.float64] | None
-
-
-class Forecaster(Protocol):
-    """Whatever forecasts next events: a model with a sampler, a baseline, the oracle."""
-
-    def forecast(
-        self, sequences: EventSequences, n_samples: int, generator: torch.Generator
-    ) -> Iterator[Forecast]:
-        """Yields forecasts of all targets of `sequences`, a few sequences at a time."""
-        ...
-
-
-@runtime_checkable
-class Density(Protocol):
-    """A forecaster that also knows densities."""
-
-    def log_densities(self, sequences: EventSequences) -> LogDensities | None:
-        """Returns log densities of all targets of `sequences`; None where it has none after all."""
-        ...

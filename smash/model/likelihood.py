@@ -75,13 +75,15 @@ class LogDensity(NamedTuple):
     """`gap` (N,) log p(gap) in raw units, `mark` (N,) log p(mark | gap), None if unmarked.
 
     `location` (N,) log p(location | gap, mark) in raw units; None of a model that knows its score
-    alone. Where gaps are cells, `gap` is the log of the cell's mean density; a gap of zero has the
+    alone. `unmarked` (N,) log p(gap, location) with the mark summed out, None where `location` is.
+    Where gaps are cells, `gap` is the log of the cell's mean density; a gap of zero has the
     log of its probability. Places on a lattice count with the density in the middle of their cells.
     """
 
     gap: Floats
     mark: Floats | None
     location: Floats | None
+    unmarked: Floats | None
 
 
 @torch.no_grad()
@@ -100,8 +102,9 @@ def log_density(model: Smash, sequences: EventSequences, batch_size: int = 32) -
     model.eval()
     gap, start = sequences.targets().gap, 0
     gaps: list[Floats] = []
-    marks: list[Tensor] = []
-    locations: list[Tensor] = []
+    marks: list[Floats] = []
+    places: list[Floats] = []
+    every: list[Floats] = []
     for batch in ScaledSequences(sequences, model.scaler, str(model.device)).batches(batch_size):
         contexts, (z, mark) = model.contexts(batch), batch.targets()
         for rows in slices(len(contexts), BLOCK_EVENTS):
@@ -109,20 +112,42 @@ def log_density(model: Smash, sequences: EventSequences, batch_size: int = 32) -
             law = time_law(model.network, terms, len(z[rows]))
             gaps.append(log_gap_density(law, gap[start : start + len(z[rows])], model.scaler))
             start += len(z[rows])
-            if mark is not None:
-                log_probability = law.log_likelihood(z[rows, :1])[:, 0].log_softmax(-1)
-                marks.append(log_probability.gather(1, mark[rows, None])[:, 0])
+            log_mark = law.log_likelihood(z[rows, :1])[:, 0].log_softmax(-1)  # (n, K)
+            own = None if mark is None else mark[rows, None]
+            if own is not None:
+                marks.append(_numbers(log_mark.gather(1, own)[:, 0]))
             if isinstance(model.network.location, DensityHead):
-                own = None if mark is None else mark[rows]
-                given = _given(model.network, terms, z[rows], own)
-                at_place = z[rows, None, 1:]
-                found = model.network.location.log_density(at_place, given, terms.location)
-                locations.append(found[:, 0])
-    of_mark = torch.cat(marks).double().cpu().numpy() if marks else None
-    of_location = torch.cat(locations).double().cpu().numpy() if locations else None
-    if of_location is not None:
-        of_location += model.scaler.log_location_slope()
-    return LogDensity(np.concatenate(gaps), of_mark, of_location)
+                at_mark = _place_by_mark(model, terms, z[rows], log_mark.shape[1])  # (n, K or 1)
+                of_own = at_mark
+                if own is not None and at_mark.shape[1] > 1:
+                    of_own = at_mark.gather(1, own)
+                places.append(_numbers(of_own[:, 0]))
+                every.append(_numbers((log_mark + at_mark).logsumexp(-1)))
+    of_gap, slope = np.concatenate(gaps), model.scaler.log_location_slope()
+    return LogDensity(
+        of_gap,
+        np.concatenate(marks) if marks else None,
+        np.concatenate(places) + slope if places else None,
+        of_gap + np.concatenate(every) + slope if every else None,
+    )
+
+
+def _place_by_mark(model: Smash, terms: ContextTerms, z: Tensor, n_marks: int) -> Tensor:
+    """Returns (N, K) log densities of N places given each mark; (N, 1) where none matters."""
+    head, x = model.network.location, z[:, None, 1:]
+    assert isinstance(head, DensityHead)
+    if model.network.mark_shift is None:
+        return head.log_density(x, _given(model.network, terms, z, None), terms.location)
+    found = []
+    for k in range(n_marks):
+        mark = torch.full((len(z),), k, device=z.device)
+        found.append(head.log_density(x, _given(model.network, terms, z, mark), terms.location))
+    return torch.cat(found, dim=1)
+
+
+def _numbers(value: Tensor) -> Floats:
+    found: Floats = value.double().cpu().numpy()
+    return found
 
 
 def log_gap_density(law: TimeLaw, gap: Floats, scaler: Scaler) -> Floats:

@@ -30,7 +30,14 @@ SEED = 86_028_121
 COVERED = 0.95
 SKILLS = {"time": "crps_time", "location": "energy_location", "mark": "mark_log_loss"}
 """The proper scores that skill is said of, one each of time, location and mark."""
-LOSSES = ("time_mark_log_loss", "event_log_loss")
+LOSSES = (
+    "time_log_loss",
+    "place_log_loss",
+    "time_mark_log_loss",
+    "event_log_loss",
+    "unmarked_log_loss",
+)
+"""Of densities, where a forecaster has them."""
 PROPER = (*SKILLS.values(), "energy_joint", "mark_brier", *LOSSES)
 """Scores of single events whose expectation the true law makes least, where a table has them."""
 

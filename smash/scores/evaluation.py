@@ -12,7 +12,8 @@ import torch
 from smash.argument_checks import MOST_SAMPLES, MOST_SEED, check_whole, checked_levels
 from smash.data.events import EventSequences
 from smash.errors import DataError
-from smash.law.samples import Density, Forecast, Forecaster
+from smash.law.forecaster import Forecaster
+from smash.law.samples import Forecast
 from smash.scores import score_events, summarise, with_densities, with_groups
 from smash.settings import ScoreSettings
 
@@ -112,8 +113,7 @@ def score_forecasts(
         scoring += time.perf_counter() - started
     blocks = {step: _whole(parts, sequences) for step, parts in tables.items()}
     table = _whole(final, sequences)
-    if isinstance(forecaster, Density):
-        table = with_densities(table, forecaster.log_densities(sequences))
+    table = with_densities(table, forecaster.log_densities(sequences))
     return Evaluation(table, blocks, pd.DataFrame(clock.rows), scoring, settings.levels)
 
 

@@ -14,7 +14,8 @@ import torch
 from smash.data.events import EventSequences, Targets
 from smash.data.groups import lay_out
 from smash.errors import DataError
-from smash.law.samples import LogDensities, Samples
+from smash.law.log_density import LogDensity
+from smash.law.samples import Samples
 from smash.scores import calibration, marks, original_estimators, points, proper
 from smash.settings import ScoreSettings
 
@@ -60,10 +61,11 @@ COLUMNS: dict[str, Column] = {
         "absent when these were not given",
         "1",
     ),
-    "time_mark_log_loss": Column(
-        "-log density of gap and mark, where the forecaster has one", "nats"
-    ),
+    "time_log_loss": Column("-log density of the gap, where the forecaster has one", "nats"),
+    "place_log_loss": Column("the same of the location given gap and mark", "nats"),
+    "time_mark_log_loss": Column("the same of gap and mark", "nats"),
     "event_log_loss": Column("the same of gap, mark and location together", "nats"),
+    "unmarked_log_loss": Column("the same of gap and location, the mark summed out", "nats"),
     "mark_predicted": Column("arg max of the mean p(k | t)", MARK),
     "mark_confidence": Column("maximum of the mean p(k | t)", "probability"),
     "mark_log_loss": Column(f"-log p(true mark), p at least {marks.CLIP:g}", "nats"),
@@ -129,12 +131,16 @@ def score_events(
     return pd.DataFrame({name: columns[name] for name in COLUMNS if name in columns})
 
 
-def with_densities(table: pd.DataFrame, found: LogDensities | None) -> pd.DataFrame:
+def with_densities(table: pd.DataFrame, found: LogDensity) -> pd.DataFrame:
     """Returns the table of all targets, in their order, with the log losses of densities if any."""
-    if found is None:
-        return table
-    losses = {"time_mark_log_loss": found.time_mark, "event_log_loss": found.event}
-    known = {name: -density for name, density in losses.items() if density is not None}
+    densities = {
+        "time_log_loss": found.time,
+        "place_log_loss": found.place,
+        "time_mark_log_loss": found.time_mark,
+        "event_log_loss": found.event,
+        "unmarked_log_loss": found.unmarked,
+    }
+    known = {name: -density for name, density in densities.items() if density is not None}
     return _ordered(table.assign(**known))
 
 

@@ -19,8 +19,11 @@ MEANS = {
     "energy_joint": "energy_joint",
     "mark_log_loss": "mark_log_loss",
     "mark_brier": "mark_brier",
+    "time_log_loss": "time_log_loss",
+    "place_log_loss": "place_log_loss",
     "time_mark_log_loss": "time_mark_log_loss",
     "event_log_loss": "event_log_loss",
+    "unmarked_log_loss": "unmarked_log_loss",
 }
 """Figures that are the mean of a column."""
 
@@ -52,7 +55,8 @@ def summarise(table: pd.DataFrame, levels: Sequence[float]) -> dict[str, float]:
     Always: `n_events`, `n_distinct`, `n_samples` (the least), `cs_floor` (expected of a perfect
     forecaster on the distinct events), `cs_*`, `coverage_*_50` ... , `mae_*`, `crps_time`,
     `energy_location`. Where the table has the columns: `*_original`, `degenerate_original` (a
-    count), `energy_joint`, `accuracy`, `accuracy_original`, `ece`, `mark_log_loss`, `mark_brier`.
+    count), `energy_joint`, `accuracy`, `accuracy_original`, `ece`, `mark_log_loss`, `mark_brier`,
+    `time_log_loss`, `place_log_loss`, `time_mark_log_loss`, `event_log_loss`, `unmarked_log_loss`.
     Calibration, accuracy and ECE are fractions; the rest is in the unit of its column.
 
     Raises:

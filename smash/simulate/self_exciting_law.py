@@ -5,14 +5,16 @@ With R_k = Σ_i A[k_i, k] exp(−β (now − t_i)), the intensity of mark k afte
 (see `smash.simulate.process`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
-from smash.data.events import EventSequences
+from smash.blocks import event_blocks
+from smash.data.events import EventSequences, Targets
+from smash.law.log_density import log_sum_exp
 from smash.law.next_event_law import (
     MarkPart,
     NextEventLaw,
@@ -38,21 +40,40 @@ class Parents:
     offspring: Floats
     place: Floats
 
+    def __getitem__(self, rows: slice) -> "Parents":
+        return Parents(
+            self.offspring[rows], self.place if len(self.place) == 1 else self.place[rows]
+        )
+
     @property
     def total(self) -> Floats:
         """(N, K) the expected number of each mark."""
         return self.offspring.sum(axis=1)
 
 
-def law_of_targets(process: HawkesProcess, one: EventSequences, marked: bool) -> NextEventLaw:
-    """Returns the laws of all targets of a single sequence, whose events have marks."""
+def laws_of_targets(
+    process: HawkesProcess, sequences: EventSequences, marked: bool
+) -> Iterator[tuple[Targets, NextEventLaw]]:
+    """Yields all targets of sequences, whose events have marks, in order, with their laws.
+
+    Some targets of one sequence at a time, as many as have their parents in little memory.
+    """
+    for i in range(len(sequences)):
+        one = sequences.select([i])
+        targets = replace(one.targets(), sequence=np.full(one.n_events - 1, i))
+        for rows in event_blocks(one.n_events - 1, one.n_events * process.n_marks):
+            yield targets[rows], _law(process, _parents_of(process, one, rows), marked)
+
+
+def _parents_of(process: HawkesProcess, one: EventSequences, rows: slice) -> Parents:
+    """Returns the parents of the targets `rows` of a single sequence."""
     assert one.mark is not None
-    now = one.time[:-1]
-    age = now[:, None] - one.time
-    past = np.arange(len(one.time)) <= np.arange(len(now))[:, None]
-    fading = np.where(past, np.exp(-process.decay * np.where(past, age, 0.0)), 0.0)
-    offspring = fading[..., None] * process.excitation[one.mark]
-    return _law(process, Parents(offspring, one.location[None]), marked)
+    now, past = one.time[rows], one.time[: rows.stop]
+    before = np.arange(rows.stop) <= np.arange(rows.start, rows.stop)[:, None]
+    age = np.where(before, now[:, None] - past, 0.0)
+    fading = np.where(before, np.exp(-process.decay * age), 0.0)
+    offspring = fading[..., None] * process.excitation[one.mark[: rows.stop]]
+    return Parents(offspring, one.location[None, : rows.stop])
 
 
 def law_after(process: HawkesProcess, histories: EventSequences, marked: bool) -> NextEventLaw:
@@ -171,19 +192,29 @@ class SelfExcitingPlaces(PlacePart):
     parents: Parents
 
     def log_density(self, place: Floats, gap: Floats, mark: Integers | None) -> Floats:
+        (n, q), length = gap.shape, self.parents.place.shape[1]
+        found = np.empty((n, q))
+        for rows in event_blocks(n, length):
+            law = replace(self, parents=self.parents[rows])
+            for columns in event_blocks(q, length * (rows.stop - rows.start)):
+                part = (rows, columns)
+                own = None if mark is None else mark[part]
+                found[part] = law._log_density(place[part], gap[part], own)
+        return found
+
+    def _log_density(self, place: Floats, gap: Floats, mark: Integers | None) -> Floats:
         process = self.process
         background, offspring = self._rates(mark, gap.shape)
-        center = np.asarray(process.center)
-        far = _log_normal(place - center, process.background_spread)
-        near = _log_normal(
-            place[:, :, None] - self.parents.place[:, None], process.spread
-        )  # (N, Q, L)
+        far = _log_normal(place - np.asarray(process.center), process.background_spread)
+        near = _log_normal(place[:, :, None] - self.parents.place[:, None], process.spread)
         with np.errstate(divide="ignore"):
-            log_offspring = np.log(offspring)
             log_rate = np.log(process.decay) - process.decay * gap
-            excited = log_rate + logsumexp(log_offspring + near, axis=-1)
-            total = np.logaddexp(np.log(background), log_rate + np.log(offspring.sum(axis=-1)))
-            return np.logaddexp(np.log(background) + far, excited) - total
+            excited = log_rate + log_sum_exp(np.log(offspring) + near)
+            log_background = np.log(background)
+            total = np.logaddexp(log_background, log_rate + np.log(offspring.sum(axis=-1)))
+            density = np.logaddexp(log_background + far, excited)
+        # A mark that cannot come now lies where the background lies.
+        return np.where(total > -np.inf, density - np.where(total > -np.inf, total, 0.0), far)
 
     def draw(self, gap: Floats, mark: Integers | None, generator: torch.Generator) -> Floats:
         numbers, process = numpy_generator(generator), self.process

@@ -15,17 +15,17 @@ from numpy.random import Generator
 from smash.data.dataset import Dataset, build_dataset
 from smash.data.events import EventSequences, Targets, build_sequences
 from smash.errors import DataError, SpecError
-from smash.law.forecaster import Forecaster
+from smash.law.forecaster import LawForecaster
 from smash.law.next_event_law import NextEventLaw
 from smash.settings import SimulatorSettings
 from smash.simulate.process import Events, HawkesProcess
-from smash.simulate.self_exciting_law import law_after, law_of_targets
+from smash.simulate.self_exciting_law import law_after, laws_of_targets
 
 __all__ = ["Events", "HawkesProcess", "Oracle", "simulate_dataset"]
 
 
 @dataclass(frozen=True)
-class Oracle(Forecaster):
+class Oracle(LawForecaster):
     """The forecaster that knows the process: what no forecast of its events can beat."""
 
     process: HawkesProcess
@@ -36,10 +36,7 @@ class Oracle(Forecaster):
 
     def laws(self, sequences: EventSequences) -> Iterator[tuple[Targets, NextEventLaw]]:
         self._check(sequences)
-        for i in range(len(sequences)):
-            one = sequences.select([i])
-            targets = replace(one.targets(), sequence=np.full(int(one.lengths[0]) - 1, i))
-            yield targets, law_of_targets(self.process, one, marked=True)
+        yield from laws_of_targets(self.process, sequences, marked=True)
 
     def law_after(self, histories: EventSequences) -> NextEventLaw:
         self._check(histories)

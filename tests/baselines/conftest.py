@@ -4,7 +4,8 @@ import torch
 
 from smash.data.dataset import Dataset
 from smash.data.events import EventSequences
-from smash.law.samples import Forecaster, Samples
+from smash.law.forecaster import Forecaster
+from smash.law.samples import Samples
 from smash.settings import SimulatorSettings
 from smash.simulate.simulator import simulate_dataset
 

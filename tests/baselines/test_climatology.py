@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from smash.baselines.draws import KernelDensity
 from synthetic import random_sequences
 
 from smash.baselines import Climatology
 from smash.baselines.past_events import target_groups
+from smash.data.events import build_sequences
+from smash.law.kernel_places import KernelDensity
 
 LEVEL = 1e-3  # a law that holds is refused with this probability; seeds are fixed
 
@@ -28,12 +30,27 @@ def test_groups_hold_every_target_once_in_order_with_the_event_before(lengths, s
     assert sum(map(len, split)) == len(lengths)  # no sequence in two groups
 
 
-def test_gaps_are_the_training_gaps(simulated, drawn):
+def test_gaps_have_the_law_of_the_training_gaps(simulated, drawn):
     climatology = Climatology.fit(simulated.train, simulated.n_marks)
     gap = drawn(climatology, simulated.test, 5).gap
     training = simulated.train.targets().gap
     assert stats.ks_2samp(gap.ravel(), training).pvalue > LEVEL
-    assert np.isin(gap, training).all()
+    mean, spread = np.log(training).mean(), np.log(training).std()
+    assert np.log(gap).mean() == pytest.approx(mean, abs=4 * spread / np.sqrt(gap.size))
+    assert np.log(gap).std() == pytest.approx(spread, rel=0.05)
+
+
+def test_gaps_of_a_clock_are_zero_as_often_as_in_training():
+    gap = np.tile([0.0, 1.0, 3.0, 0.0, 2.0], 100)
+    place = np.random.default_rng(0).normal(size=(500, 2))
+    train = build_sequences(np.cumsum(gap), place, None, [500], "clock")
+    law = Climatology.fit(train, 1).law(3)
+    share = (train.targets().gap == 0).mean()
+    drawn = law.sample(4000, torch.Generator().manual_seed(0)).gap
+    assert (drawn == 0).mean() == pytest.approx(share, abs=0.02)
+    np.testing.assert_allclose(law.cdf(np.zeros((3, 1))), share, atol=1e-3)
+    # The other gaps are few numbers, close around which all others are.
+    assert (np.abs(drawn - np.round(drawn)) < 0.3).mean() > 0.95
 
 
 def test_locations_have_the_training_mean_and_the_smoothed_covariance(simulated, drawn):
@@ -70,8 +87,25 @@ def test_unmarked_events_have_no_marks(simulated, drawn):
     assert samples.mark_probability is None
 
 
-def test_points_on_a_line_stay_on_it():
+def test_points_on_a_line_stay_close_to_it_and_have_a_density():
     points = np.column_stack([np.arange(9.0), 2 * np.arange(9.0)])
-    draws = KernelDensity.of(points).draw((50,), np.random.default_rng(0))
-    np.testing.assert_allclose(draws[:, 1], 2 * draws[:, 0], atol=1e-6)
+    density = KernelDensity.of(points)
+    draws = density.draw((50,), np.random.default_rng(0))
+    np.testing.assert_allclose(draws[:, 1], 2 * draws[:, 0], atol=0.1)
     assert not np.isin(draws[:, 0], points[:, 0]).any()
+    assert np.isfinite(density.log_density(np.array([[3.0, 6.0], [3.0, -6.0]]))).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 200), st.integers(0, 1000))
+def test_kernel_densities_are_the_sums_of_their_kernels(n_points, seed):
+    numbers = np.random.default_rng(seed)
+    far = np.array([1e4, -1e4])
+    points = numbers.integers(0, 20, size=(n_points, 2)) + far  # some of them repeated
+    density = KernelDensity.of(points.astype(float))
+    at = points[:1] + numbers.normal(size=(5, 2))
+    covariance = density.step @ density.step.T
+    kernels = [stats.multivariate_normal(point, covariance).pdf(at) for point in points]
+    np.testing.assert_allclose(
+        np.exp(density.log_density(at)), np.mean(kernels, axis=0), rtol=1e-5, atol=1e-250
+    )

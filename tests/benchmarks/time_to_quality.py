@@ -24,7 +24,7 @@ from smash.data.dataset import Dataset
 from smash.data.events import spread_subset
 from smash.data.protocol import PreparedData, prepare
 from smash.forecast.model_forecaster import ModelForecaster
-from smash.law.samples import Forecaster
+from smash.law.forecaster import Forecaster
 from smash.model.smash import About, Smash
 from smash.model.training import EpochRecord, Hooks, Trainer
 from smash.scores.evaluation import score_forecasts

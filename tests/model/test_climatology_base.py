@@ -13,7 +13,7 @@ from smash.data.events import EventSequences
 from smash.data.protocol import PreparedData, prepare
 from smash.data.scaling import fit_scaler
 from smash.forecast.model_forecaster import ModelForecaster
-from smash.law.samples import Forecaster
+from smash.law.forecaster import Forecaster
 from smash.model.climatology_base import (
     ClimatologyHazard,
     ClimatologyPlaces,

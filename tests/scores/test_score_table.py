@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from smash.data.events import Targets
 from smash.errors import DataError
-from smash.law.samples import LogDensities, Samples
+from smash.law.log_density import LogDensity
+from smash.law.samples import Samples
 from smash.scores import COLUMNS, score_events, summarise, with_densities
 from smash.settings import ScoreSettings
 
@@ -61,9 +62,11 @@ def scored(n, s, scales=None, original=True, **how) -> pd.DataFrame:
 
 def test_every_column_is_documented_in_the_tables_order():
     table = scored(12, 8, scales=(1.0, 1.0, 1.0))
-    added = ["group", "repeat", "time_mark_log_loss", "event_log_loss"]
+    losses = ["time_log_loss", "place_log_loss", "time_mark_log_loss", "event_log_loss"]
+    added = ["group", "repeat", *losses, "unmarked_log_loss"]
     assert list(table.columns) == [name for name in COLUMNS if name not in added]
-    found = LogDensities(np.zeros(12), np.ones(12))
+    zeros, ones = np.zeros(12), np.ones(12)
+    found = LogDensity(zeros, zeros, ones, ones)
     table = with_densities(table.assign(group=0, repeat=False), found)
     assert list(table.columns) == list(COLUMNS)
     assert table["event_log_loss"].tolist() == [-1.0] * 12

@@ -20,7 +20,7 @@ from smash.data.dataset import Dataset
 from smash.data.protocol import PreparedData
 from smash.data.variation.folding import with_folded
 from smash.files import write_json
-from smash.law.samples import Forecaster
+from smash.law.forecaster import Forecaster
 from smash.simulate.simulator import HawkesProcess, Oracle
 from smash.workbench.runs import console
 from smash.workbench.runs.stages import Run

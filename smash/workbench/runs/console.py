@@ -47,6 +47,10 @@ SHOWN = {
     "accuracy_original": ("accuracy, published estimator (%)", 100.0, "{:.2f}"),
     "ece": ("ECE (%)", 100.0, "{:.2f}"),
     "mark_log_loss": ("mark log loss", 1.0, "{:.4f}"),
+    "time_log_loss": ("log loss of time (nats)", 1.0, "{:.4f}"),
+    "place_log_loss": ("log loss of place (nats)", 1.0, "{:.4f}"),
+    "unmarked_log_loss": ("log loss of time and place (nats)", 1.0, "{:.4f}"),
+    "event_log_loss": ("log loss of the whole event (nats)", 1.0, "{:.4f}"),
 }
 """Figures shown on the terminal: their words, factor and format."""
 

@@ -17,7 +17,8 @@ from rich.table import Table
 from smash.baselines.climatology import Climatology
 from smash.data.dataset import Dataset
 from smash.data.events import EventSequences, Targets, spread_subset
-from smash.law.samples import Forecaster, Samples
+from smash.law.forecaster import Forecaster
+from smash.law.samples import Samples
 from smash.scores.calibration import calibration_score, cs_floor
 from smash.scores.event_scores import score_events, with_groups
 from smash.scores.summary import RANKS, count_distinct

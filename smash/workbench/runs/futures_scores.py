@@ -12,7 +12,7 @@ from smash.forecast.event_forecaster import Source
 from smash.forecast.model_forecaster import ModelForecaster
 from smash.forecast.model_source import ModelSource
 from smash.forecast.rolling_futures import score_futures, summarise_futures
-from smash.law.samples import Forecaster
+from smash.law.forecaster import Forecaster
 from smash.simulate.simulator import Oracle
 from smash.workbench.runs import console
 from smash.workbench.runs.stages import Run

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from smash.data.events import spread_subset
 from smash.forecast.model_forecaster import ModelForecaster
-from smash.law.samples import Forecast, Forecaster
+from smash.law.forecaster import Forecaster
+from smash.law.samples import Forecast
 from smash.scores.evaluation import score_forecasts
 from smash.scores.recalibration import Recalibration, way_of
 from smash.workbench.runs import console

@@ -13,7 +13,7 @@ from mlflow.entities import Run as LoggedRun
 from smash.data import Dataset
 from smash.data.protocol import prepare
 from smash.forecast.model_forecaster import ModelForecaster
-from smash.law.samples import Forecaster
+from smash.law.forecaster import Forecaster
 from smash.model.smash import Smash
 from smash.workbench.runs import console, stages
 from smash.workbench.runs.baseline_fits import fit_and_log

@@ -15,7 +15,8 @@ from smash.data.events import EventSequences, spread_subset
 from smash.data.protocol import PreparedData
 from smash.files import write_json
 from smash.forecast.model_forecaster import ModelForecaster
-from smash.law.samples import Forecast, Forecaster
+from smash.law.forecaster import Forecaster
+from smash.law.samples import Forecast
 from smash.model.smash import About, Smash
 from smash.model.training import EpochRecord, Hooks, Trainer, TrainingResult
 from smash.plots import diagnostics

@@ -9,7 +9,7 @@ import torch
 from smash.baselines import Climatology
 from smash.data.events import spread_subset
 from smash.forecast.model_forecaster import ModelForecaster
-from smash.law.samples import Forecaster
+from smash.law.forecaster import Forecaster
 from smash.model.smash import Smash
 from smash.scores.evaluation import scales_of, score_forecasts
 from smash.workbench.runs.stages import Run
