@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from synthetic import random_sequences
 
 from smash.data.events import spread_subset
+from smash.law.forecaster import Forecaster
+from smash.law.log_density import LogDensity
 from smash.law.samples import Forecast, Samples
 from smash.scores import summarise
 from smash.scores.evaluation import scales_of, score_forecasts
@@ -22,7 +24,7 @@ SCORES = ScoreSettings(original=False)
 
 
 @dataclass
-class Guesser:
+class Guesser(Forecaster):
     """Forecasts a batch of sequences at a time, its draws depending on the event alone."""
 
     batch: int = 2
@@ -40,6 +42,9 @@ class Guesser:
                 samples = draws(targets, n_samples, step)
                 known.append(weakref.ref(samples))
                 yield Forecast(targets, samples, step, step == 100)
+
+    def log_densities(self, sequences):
+        return LogDensity(lacking="it guesses")
 
 
 def draws(targets, n_samples, step):
