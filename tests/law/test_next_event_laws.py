@@ -268,6 +268,15 @@ def test_far_events_have_a_finite_density(case):
     assert np.isfinite(law.place.log_density(place, gap[:, :1], mark)).all()
 
 
+def test_what_comes_never_is_no_event_and_no_number_that_is_none(case):
+    law, _ = some(case)
+    never = np.full((N, 1), np.inf)
+    assert (law.cdf(never) == 1).all()
+    assert (law.log_survival(never) == -np.inf).all()
+    assert (law.time.log_density(never) == -np.inf).all()
+    assert (law.quantile(np.ones((N, 1))) == np.inf).all()
+
+
 def test_nothing_beats_the_oracle():
     oracle = fitted("oracle", True).log_densities(DATA.test)
     for kind in KINDS[:-1]:
