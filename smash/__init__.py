@@ -13,7 +13,7 @@ from smash.shipped_files import find_model
 if TYPE_CHECKING:
     from smash.catalogue.loading import load_data
     from smash.forecast.event_forecaster import EventForecaster
-    from smash.law.samples import Forecaster
+    from smash.law.forecaster import Forecaster
     from smash.scores.evaluation import evaluate
     from smash.scores.forecaster_comparison import compare
 
@@ -21,7 +21,7 @@ __all__ = ["Forecaster", "__version__", "compare", "evaluate", "load", "load_dat
 __version__ = "0.1.0"
 
 _PLACES = {
-    "Forecaster": "smash.law.samples",
+    "Forecaster": "smash.law.forecaster",
     "compare": "smash.scores.forecaster_comparison",
     "evaluate": "smash.scores.evaluation",
     "load_data": "smash.catalogue.loading",

@@ -22,7 +22,9 @@ from smash.forecast.model_source import FORECAST, ModelSource
 from smash.forecast.next_event import Levels, NextEvent, next_event
 from smash.forecast.paths import MOST_EVENTS, MOST_IN_ALL, Paths
 from smash.forecast.rollout import OnProgress
-from smash.law.samples import Density, Forecast, Forecaster, LogDensities, Samples
+from smash.law.forecaster import Forecaster
+from smash.law.log_density import LogDensity
+from smash.law.samples import Forecast, Samples
 from smash.model.smash import About, Smash
 from smash.scores.recalibration import Recalibration, way_of
 from smash.settings import Columns, SamplingSettings
@@ -186,15 +188,13 @@ class EventForecaster:
         known = self._with_its_marks(sequences)
         yield from self.source.forecaster.forecast(known, n_samples, generator)
 
-    def log_densities(self, sequences: EventSequences) -> LogDensities | None:
-        """Returns log densities of all targets; None where it has none.
+    def log_densities(self, sequences: EventSequences) -> LogDensity:
+        """Returns log densities of all targets, by parts, and what is lacking.
 
         Raises:
             DataError: as `forecast`.
         """
-        forecaster = self.source.forecaster
-        known = self._with_its_marks(sequences)
-        return forecaster.log_densities(known) if isinstance(forecaster, Density) else None
+        return self.source.forecaster.log_densities(self._with_its_marks(sequences))
 
     def _with_its_marks(self, sequences: EventSequences) -> EventSequences:
         n_marks = self.source.n_marks

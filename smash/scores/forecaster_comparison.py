@@ -7,7 +7,7 @@ import pandas as pd
 
 from smash.data.events import EventSequences
 from smash.errors import ForecastError
-from smash.law.samples import Forecaster
+from smash.law.forecaster import Forecaster
 from smash.scores.bootstrap import Resampling, differences, figure_intervals
 from smash.scores.evaluation import LEVELS, Evaluation, evaluate
 

@@ -7,7 +7,6 @@ import pytest
 from tiny_runs import Workshop
 from typer.testing import CliRunner
 
-import reports.__main__
 from smash.model.smash import Smash
 from smash.workbench.cli.app import app
 from smash.workbench.runs.sources import find_checkpoint
