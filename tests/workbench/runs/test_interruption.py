@@ -145,7 +145,9 @@ def test_what_nohup_has_ignored_stays_ignored():
 
 DURING_IMPORTS = """
 import os, runpy, signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's background job
+# Ignored below a shell's background job and below nohup.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 class Interrupting:
     def find_spec(self, name, path, target=None):
         if name == {module!r}:
