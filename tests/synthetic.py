@@ -1,8 +1,13 @@
 """Event sequences made up for tests."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from smash.data.events import EventSequences, build_sequences
+from smash.forecast.model_forecaster import FORECAST, ModelForecaster
+from smash.law.forecaster import Forecaster
+from smash.model.smash import Smash
 
 
 def random_sequences(lengths: list[int], n_marks: int = 3, seed: int = 0) -> EventSequences:
@@ -30,3 +35,23 @@ def places_over(low, high, margin: float, n: int) -> tuple[EventSequences, float
     time, mark = np.tile([0.0, 0.3], n * n), np.ones(2 * n * n, int)
     events = build_sequences(time, place, mark, [2] * n * n, "plane")
     return events, (x[1] - x[0]) * (y[1] - y[0])
+
+
+def place_log_density(model: Smash, events: EventSequences) -> np.ndarray:
+    """Returns (N,) log p(location | gap, mark) of all targets under a model."""
+    forecaster = ModelForecaster(model, replace(FORECAST, test_batch_size=1000))
+    found = forecaster.log_densities(events).place
+    assert found is not None
+    return found
+
+
+class DrawsAlone(Forecaster):
+    """A forecaster of whole test sets, without any law: tests say what its forecasts are."""
+
+    n_marks = 1
+
+    def laws(self, sequences):
+        raise NotImplementedError
+
+    def law_after(self, histories):
+        raise NotImplementedError

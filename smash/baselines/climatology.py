@@ -10,7 +10,7 @@ from smash.baselines.mark_shares import frequencies
 from smash.baselines.past_events import target_groups
 from smash.data.events import EventSequences, Targets
 from smash.law.fixed_marks import FixedMarks
-from smash.law.forecaster import LawForecaster
+from smash.law.forecaster import Forecaster
 from smash.law.kernel_places import KernelDensity, KernelPlaces
 from smash.law.log_normal_times import LogNormalTimes, kernel_times
 from smash.law.next_event_law import NextEventLaw
@@ -25,7 +25,7 @@ class ClimatologySettings:
 
 
 @dataclass(frozen=True)
-class Climatology(LawForecaster):
+class Climatology(Forecaster):
     """Gap, location and mark independent of each other and of the past.
 
     `time`: a kernel density of the training targets' log gaps. `location`: one of their places.

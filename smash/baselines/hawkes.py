@@ -21,10 +21,13 @@ from smash.baselines.hawkes_likelihood import Likelihood, Parameters
 from smash.baselines.past_events import known_marks
 from smash.data.events import EventSequences, Targets
 from smash.errors import TrainingError
-from smash.law.forecaster import LawForecaster
+from smash.law.forecaster import Forecaster
 from smash.law.moved_places import MovedPlaces
 from smash.law.next_event_law import NextEventLaw
+from smash.law.paths import MOST_EVENTS, Paths
+from smash.law.roll_out import OnProgress
 from smash.settings import Count, Fraction, Positive
+from smash.simulate.branching import simulate_futures
 from smash.simulate.process import HawkesProcess
 from smash.simulate.self_exciting_law import law_after, laws_of_targets
 
@@ -48,7 +51,7 @@ class HawkesSettings:
 
 
 @dataclass(frozen=True)
-class Hawkes(LawForecaster):
+class Hawkes(Forecaster):
     """A fitted process; its next-event law is exact.
 
     `process` has raw time and locations (x - center) / scale; `center` and `scale` (2,) are raw.
@@ -73,6 +76,24 @@ class Hawkes(LawForecaster):
 
     def law_after(self, histories: EventSequences) -> NextEventLaw:
         return self._raw(law_after(self.process, self._scaled(histories), self.marked))
+
+    def simulate(
+        self,
+        history: EventSequences,
+        now: float,
+        horizon: float,
+        n_paths: int,
+        generator: torch.Generator,
+        max_events: int = MOST_EVENTS,
+        on_progress: OnProgress = lambda share: None,
+    ) -> Paths:
+        """Returns futures, generation by generation (`smash.simulate.branching`)."""
+        paths = simulate_futures(
+            self.process, self._scaled(history), now, horizon, n_paths, generator, max_events
+        )
+        on_progress(1.0)
+        location = self.center + self.scale * paths.location
+        return replace(paths, location=location, mark=paths.mark if self.marked else None)
 
     def description(self) -> dict[str, Any]:
         """Returns the fitted parameters as plain lists and numbers; lengths in raw units."""

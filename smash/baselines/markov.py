@@ -11,7 +11,7 @@ from smash.baselines.mark_shares import frequencies
 from smash.baselines.past_events import known_marks, last_rows, rows_before_targets, target_groups
 from smash.data.events import EventSequences, Targets
 from smash.law.fixed_marks import FixedMarks
-from smash.law.forecaster import LawForecaster
+from smash.law.forecaster import Forecaster
 from smash.law.kernel_places import KernelDensity, KernelPlaces
 from smash.law.log_normal_times import LogNormalTimes, kernel_times, stacked
 from smash.law.next_event_law import NextEventLaw
@@ -31,7 +31,7 @@ class MarkovSettings:
 
 
 @dataclass(frozen=True)
-class Markov(LawForecaster):
+class Markov(Forecaster):
     """Climatology given the last mark: independent of the rest of the history.
 
     Row k of `time` (K + 1 laws), `location` (K + 1 densities) and `transition` (K + 1, K) is what

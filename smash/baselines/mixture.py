@@ -24,7 +24,7 @@ from smash.blocks import slices
 from smash.data.events import EventSequences, Targets
 from smash.errors import CheckpointError, ForecastError
 from smash.files import as_json, replacing_folder
-from smash.law.forecaster import LawForecaster
+from smash.law.forecaster import Forecaster
 from smash.law.gaussian_mixtures import GAP_NUMBERS, LOCATION_NUMBERS, GapLaw, LocationLaw
 from smash.law.next_event_law import NextEventLaw
 from smash.model.description import Marks, checked_parts
@@ -86,7 +86,7 @@ class _Head(nn.Module):
         return self.out(torch.relu(hidden))
 
 
-class Mixture(nn.Module, LawForecaster):
+class Mixture(nn.Module, Forecaster):
     """The network with what it needs to read raw events; a forecaster of next events.
 
     K = `n_marks`, 1 for unmarked data, whose forecasts have no marks.

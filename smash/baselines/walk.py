@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from smash.baselines.climatology import Climatology, ClimatologySettings
 from smash.baselines.past_events import last_rows, rows_before_targets, target_groups
 from smash.data.events import EventSequences, Targets
-from smash.law.forecaster import LawForecaster
+from smash.law.forecaster import Forecaster
 from smash.law.kernel_places import KernelDensity, KernelPlaces
 from smash.law.next_event_law import NextEventLaw
 from smash.settings import Positive
@@ -23,7 +23,7 @@ class WalkSettings:
 
 
 @dataclass(frozen=True)
-class Walk(LawForecaster):
+class Walk(Forecaster):
     """Gap and mark from climatology; the last location plus one of the training displacements.
 
     `displacement` is a kernel density on the differences between neighbours in a sequence. The

@@ -41,6 +41,16 @@ class Scaler:
         """True where values are spread over cells, so that their position matters."""
         return self.gap_cell > 0 or max(self.location_cell) > 0
 
+    @property
+    def region(self) -> Floats:
+        """(2, 2) least and greatest coordinates."""
+        return np.array([self.location_low, self.location_high])
+
+    @property
+    def gap_growth(self) -> float:
+        """c, where raw gaps (with their cell) grow with z in [-1, 1] as exp(c z); 0: as z."""
+        return (self.gap_high - self.gap_low) / 2 if self.log_normalization else 0.0
+
     def scale_gap(self, gap: NDArray, position: float | Floats = 0.5) -> Floats:
         """Returns gaps (...) in raw units as u, at a `position` (...) in their cells."""
         return (self.gap_value(gap, position) - self.gap_low) / (self.gap_high - self.gap_low)

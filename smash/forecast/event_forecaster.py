@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -18,13 +17,14 @@ from smash.data.tables import Table
 from smash.errors import DataError, ForecastError
 from smash.forecast.futures import Futures
 from smash.forecast.histories import History, Time, read_history
-from smash.forecast.model_source import FORECAST, ModelSource
+from smash.forecast.model_forecaster import FORECAST, ModelForecaster
 from smash.forecast.next_event import Levels, NextEvent, next_event
-from smash.forecast.paths import MOST_EVENTS, MOST_IN_ALL, Paths
-from smash.forecast.rollout import OnProgress
+from smash.forecast.reach import check_reach, numbers
 from smash.law.forecaster import Forecaster
 from smash.law.log_density import LogDensity
-from smash.law.samples import Forecast, Samples
+from smash.law.paths import MOST_EVENTS, MOST_IN_ALL
+from smash.law.roll_out import OnProgress
+from smash.law.samples import Forecast
 from smash.model.smash import About, Smash
 from smash.scores.recalibration import Recalibration, way_of
 from smash.settings import Columns, SamplingSettings
@@ -36,57 +36,29 @@ class Extrapolation(UserWarning):
     """A forecast reaches beyond what its model was trained on."""
 
 
-class Source(Protocol):
-    """Whatever draws next events and futures after a history, in raw units."""
-
-    @property
-    def n_marks(self) -> int:
-        """K, 1 for an unmarked source."""
-        ...
-
-    @property
-    def device(self) -> torch.device:
-        """Where the generator of its draws lives."""
-        ...
-
-    @property
-    def region(self) -> NDArray[np.float64]:
-        """(2, 2) least and greatest coordinates of the training data, on their plane."""
-        ...
-
-    @property
-    def forecaster(self) -> Forecaster:
-        """What draws the events of whole sequences, each after those before it."""
-        ...
-
-    def draw(self, history: History, n_samples: int, generator: torch.Generator) -> Samples:
-        """Returns samples (1, S) of the event after `history`."""
-        ...
-
-    def simulate(
-        self,
-        history: History,
-        horizon: float,
-        n_paths: int,
-        generator: torch.Generator,
-        max_events: int,
-        on_progress: OnProgress,
-    ) -> Paths:
-        """Returns futures until `horizon` beyond the history's `now`."""
-        ...
-
-
 @dataclass(frozen=True)
 class EventForecaster:
     """A trained forecaster with what it knows of its data: names, units, windows.
 
-    Equal seeds give equal forecasts. It is also a `smash.Forecaster`, of whole sequences in the
-    units it was trained in.
+    Equal seeds give equal forecasts. `region` (2, 2): least and greatest coordinates of the
+    training data, on their plane. Whole sequences are forecast in the units it was trained in.
     """
 
-    source: Source
+    forecaster: Forecaster
     about: About
+    region: NDArray[np.float64]
     recalibration: Levels | None = None
+
+    @classmethod
+    def of_model(
+        cls,
+        model: Smash,
+        sampling: SamplingSettings = FORECAST,
+        recalibration: Levels | None = None,
+    ) -> "EventForecaster":
+        """Returns the forecaster for people of a trained model."""
+        forecaster = ModelForecaster(model, sampling)
+        return cls(forecaster, model.about, model.scaler.region, recalibration)
 
     def next(
         self,
@@ -125,7 +97,10 @@ class EventForecaster:
         _check_request(levels, n_samples)
         known = self._read(history, columns, start, now, sequence)
         notes = self._notes(known)
-        samples = self.source.draw(known, n_samples, self._generator(seed))
+        law = self.forecaster.law_after(known.events)
+        if known.elapsed > 0:
+            law = law.given_no_event_until(np.array([known.elapsed]))
+        samples = numbers(law.sample(n_samples, self._generator(seed)))
         return next_event(samples, known, self.about, levels, self._corrected(recalibrated), notes)
 
     def simulate(
@@ -167,15 +142,15 @@ class EventForecaster:
         check_whole("max_events", max_events, 1, MOST_IN_ALL)
         known = self._read(history, columns, start, now, sequence, span)
         notes = self._notes(known, span)
-        paths = self.source.simulate(
-            known, span, n_paths, self._generator(seed), max_events, on_progress
+        paths = self.forecaster.simulate(
+            known.events, known.now, span, n_paths, self._generator(seed), max_events, on_progress
         )
-        return Futures(paths, known, self.about, self.source.n_marks, self.source.region, notes)
+        return Futures(paths, known, self.about, self.forecaster.n_marks, self.region, notes)
 
     @property
     def device(self) -> torch.device:
         """Where the generator of its draws lives."""
-        return self.source.device
+        return self.forecaster.device
 
     def forecast(
         self, sequences: EventSequences, n_samples: int, generator: torch.Generator
@@ -186,7 +161,7 @@ class EventForecaster:
             DataError: when marks are missing, or beyond those of the training data.
         """
         known = self._with_its_marks(sequences)
-        yield from self.source.forecaster.forecast(known, n_samples, generator)
+        yield from self.forecaster.forecast(known, n_samples, generator)
 
     def log_densities(self, sequences: EventSequences) -> LogDensity:
         """Returns log densities of all targets, by parts, and what is lacking.
@@ -194,10 +169,10 @@ class EventForecaster:
         Raises:
             DataError: as `forecast`.
         """
-        return self.source.forecaster.log_densities(self._with_its_marks(sequences))
+        return self.forecaster.log_densities(self._with_its_marks(sequences))
 
     def _with_its_marks(self, sequences: EventSequences) -> EventSequences:
-        n_marks = self.source.n_marks
+        n_marks = self.forecaster.n_marks
         if n_marks == 1:
             return sequences.without_marks()
         if sequences.mark is None:
@@ -221,14 +196,16 @@ class EventForecaster:
         sequence: str | None,
         horizon: float = 0.0,
     ) -> History:
-        n_marks = self.source.n_marks
-        return read_history(
+        n_marks = self.forecaster.n_marks
+        history = read_history(
             table, self.about, n_marks, columns, start, now, horizon, sequence=sequence
         )
+        check_reach(history, self.about, self.region, horizon)
+        return history
 
     def _generator(self, seed: int) -> torch.Generator:
         check_whole("seed", seed, 0, MOST_SEED)
-        return torch.Generator(self.source.device).manual_seed(int(seed))
+        return torch.Generator(self.device).manual_seed(int(seed))
 
     def _corrected(self, recalibrated: bool) -> Levels | None:
         if recalibrated and self.recalibration is None:
@@ -241,7 +218,7 @@ class EventForecaster:
 
     def _notes(self, history: History, horizon: float = 0.0) -> tuple[str, ...]:
         """Returns how the history was read, and what is extrapolated, which is warned of."""
-        low, high = self.source.region
+        low, high = self.region
         said = f".{history.decimals}f"
         location = history.events.location
         outside = ((location < low) | (location > high)).any(axis=1)
@@ -280,7 +257,7 @@ def load_forecaster(
     """
     model, beside = Smash.load(path, device), Recalibration.load(Path(path))
     fits = beside is not None and beside.drawn_by == way_of(sampling)
-    return EventForecaster(ModelSource(model, sampling), model.about, beside if fits else None)
+    return EventForecaster.of_model(model, sampling, beside if fits else None)
 
 
 def _check_request(levels: Sequence[float], n_samples: int) -> None:

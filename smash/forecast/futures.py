@@ -11,7 +11,7 @@ from smash.data.geography import TURN, Geography
 from smash.errors import ForecastError
 from smash.forecast.histories import History
 from smash.forecast.next_event import Moment, mark_names
-from smash.forecast.paths import Paths
+from smash.law.paths import Paths
 from smash.model.smash import About
 
 Floats = NDArray[np.float64]

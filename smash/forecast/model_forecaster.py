@@ -3,23 +3,29 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from smash.data.batching import ScaledSequences
-from smash.data.events import EventSequences
+from smash.blocks import slices
+from smash.data.batching import Batch, ScaledSequences
+from smash.data.events import EventSequences, Targets
+from smash.errors import ForecastError
+from smash.forecast.model_law import ModelLaw
 from smash.law.forecaster import Forecaster
-from smash.law.log_density import LogDensity
+from smash.law.next_event_law import NextEventLaw
 from smash.law.samples import Forecast
-from smash.model.likelihood import log_density
+from smash.law.state import State
+from smash.model.encoder_memory import GrowingHistories
 from smash.model.smash import Smash
 from smash.sampling import sample_blocks, to_samples
 from smash.settings import SamplingSettings
 
-NO_DENSITY = (
-    "score matching knows no density of the data, only one of data with noise; train with "
-    "objective.kind=likelihood"
-)
-NO_PLACE = "the place is known by its score alone; train with model.location_law=history or mixture"
+BLOCK_EVENTS = 128
+"""Events whose laws are given together."""
+FORECAST = SamplingSettings(sampler="inverse_cdf", denoise="posterior", location_steps=60)
+"""How people's forecasts are drawn unless asked otherwise: posterior draws are neither too wide
+nor too narrow (see `smash.sampling.denoising`)."""
 
 
 @dataclass(frozen=True)
@@ -30,42 +36,121 @@ class ModelForecaster(Forecaster):
     """
 
     model: Smash
-    settings: SamplingSettings
+    settings: SamplingSettings = FORECAST
     on_steps: Callable[[int], None] | None = None
+
+    @property
+    def n_marks(self) -> int:
+        return self.model.n_marks
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
 
     @torch.no_grad()
     def forecast(
         self, sequences: EventSequences, n_samples: int, generator: torch.Generator
     ) -> Iterator[Forecast]:
-        """Yields forecasts of all targets, a batch at a time, after each block of steps.
+        """Yields forecasts of all targets by the sampler of `settings`, after each block of steps.
 
-        All blocks of a batch come before the next batch; `final` marks a batch's last.
+        All blocks of a batch of sequences come before the next batch; `final` marks its last.
         """
         settings = replace(
             self.settings,
             total_samples=n_samples,
             n_samples=min(n_samples, self.settings.n_samples),
         )
-        self.model.eval()
-        scaled = ScaledSequences(sequences, self.model.scaler, str(self.model.device))
-        size = settings.test_batch_size
-        for start in range(0, len(sequences), size):
-            indices = list(range(start, min(start + size, len(sequences))))
-            targets = sequences.select(indices).targets()
-            targets = replace(targets, sequence=targets.sequence + start)
-            context = self.model.contexts(scaled.batch(indices))
+        for targets, batch in self._batches(sequences):
+            context = self.model.contexts(batch)
             for block in sample_blocks(self.model, context, settings, generator, self.on_steps):
                 samples = to_samples(block.chains, self.model.scaler)
                 yield Forecast(targets, samples, block.step, block.final)
 
-    def log_densities(self, sequences: EventSequences) -> LogDensity:
-        """Returns log densities, the place's if there is one; none after score matching."""
-        if not self.model.law_points:
-            return LogDensity(lacking=NO_DENSITY)
-        found = log_density(self.model, sequences, self.settings.test_batch_size)
-        lacking = "" if found.location is not None else NO_PLACE
-        return LogDensity(found.gap, found.mark, found.location, found.unmarked, lacking)
+    @torch.no_grad()
+    def laws(self, sequences: EventSequences) -> Iterator[tuple[Targets, NextEventLaw]]:
+        for targets, batch in self._batches(sequences):
+            context = self.model.contexts(batch)
+            for rows in slices(len(context), BLOCK_EVENTS):
+                yield targets[rows], ModelLaw.after(self.model, context[rows], self.settings)
+
+    @torch.no_grad()
+    def law_after(self, histories: EventSequences) -> NextEventLaw:
+        check_begun(histories)
+        self.model.eval()
+        scaled = ScaledSequences(histories, self.model.scaler, str(self.model.device))
+        batch = scaled.batch(list(range(len(histories))))
+        rows = torch.arange(len(histories), device=self.model.device)
+        context = self.model.encoder(batch)[rows, batch.length - 1]
+        return ModelLaw.after(self.model, context, self.settings)
+
+    def start(self, history: EventSequences, n_paths: int) -> State:
+        check_begun(history)
+        return ModelState(self.model.eval(), self.settings, history, n_paths)
 
     def work(self, sequences: EventSequences, n_samples: int) -> int:
         """Returns the number of sample steps a forecast takes, for a progress bar."""
         return int(sequences.is_target.sum()) * n_samples * self.settings.sampling_steps
+
+    def _batches(self, sequences: EventSequences) -> Iterator[tuple[Targets, Batch]]:
+        """Yields targets and scaled events of `test_batch_size` sequences at a time."""
+        self.model.eval()
+        scaled = ScaledSequences(sequences, self.model.scaler, str(self.model.device))
+        for rows in slices(len(sequences), self.settings.test_batch_size):
+            indices = list(range(rows.start, rows.stop))
+            targets = sequences.select(indices).targets()
+            yield replace(targets, sequence=targets.sequence + rows.start), scaled.batch(indices)
+
+
+class ModelState(State):
+    """Paths of one history, encoded event by event (`smash.model.encoder_memory`)."""
+
+    @torch.inference_mode()
+    def __init__(
+        self, model: Smash, sampling: SamplingSettings, history: EventSequences, n_paths: int
+    ) -> None:
+        self.model, self.sampling = model, sampling
+        self.window_start = float(history.window[0, 0])
+        self.time = np.full(n_paths, history.time[-1])
+        common = ScaledSequences(history, model.scaler, str(model.device)).batch([0])
+        self.histories = GrowingHistories(model.encoder, common, n_paths)
+
+    def law(self) -> NextEventLaw:
+        return ModelLaw.after(self.model, self.histories.context, self.sampling)
+
+    @torch.inference_mode()
+    def append(
+        self,
+        gap: NDArray[np.float64],
+        location: NDArray[np.float64],
+        mark: NDArray[np.int64] | None,
+    ) -> None:
+        scaler, device = self.model.scaler, self.model.device
+        self.time = self.time + gap
+        u = np.column_stack([scaler.scale_gap(gap), scaler.scale_location(location)])
+        time = torch.from_numpy((self.time - self.window_start).astype(np.float32))
+        marks = None if mark is None or not self.model.marked else torch.from_numpy(mark)[:, None]
+        event = Batch(
+            time=time[:, None].to(device),
+            u=torch.from_numpy(u.astype(np.float32))[:, None].to(device),
+            mark=None if marks is None else marks.to(device),
+            length=torch.ones(len(gap), dtype=torch.long, device=device),
+            start=torch.full((len(gap),), self.window_start, dtype=torch.float64, device=device),
+        )
+        self.histories.append(event)
+
+    @torch.inference_mode()
+    def keep(self, rows: NDArray[np.int64]) -> None:
+        self.time = self.time[rows]
+        self.histories.keep(torch.from_numpy(rows).to(self.model.device))
+
+
+def check_begun(histories: EventSequences) -> None:
+    """Checks that every history has an event.
+
+    Raises:
+        ForecastError: when one has none.
+    """
+    if (histories.lengths == 0).any():
+        raise ForecastError(
+            "history: no events, and the model has no start token; give one event or more"
+        )

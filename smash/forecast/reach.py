@@ -1,56 +1,59 @@
 """How far beyond its training data a model is asked, and answers that are no numbers."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from smash.data.scaling import Scaler
 from smash.errors import ForecastError
 from smash.forecast.histories import History
 from smash.law.samples import Samples
 from smash.model.smash import About
 
+Floats = NDArray[np.float64]
+
 FARTHEST = 1000.0
 """Sizes of the trained region, and lengths of training windows, beyond which nothing is forecast:
 a network's answer there says nothing of the data, and some way further on it is no number."""
 DIGITS = 1e-6
-"""Share of the longest gap that times have to be told apart by."""
+"""Share of a training window that times have to be told apart by."""
 
 
-def check_reach(history: History, about: About, scaler: Scaler, horizon: float = 0.0) -> None:
+def check_reach(history: History, about: About, region: Floats, horizon: float = 0.0) -> None:
     """Checks that a forecast after `history`, until `horizon` beyond its `now`, can mean anything.
 
     Args:
         history: raw events.
         about: names, units and windows of the training data.
-        scaler: fitted to the training data's gaps and places.
+        region: (2, 2) least and greatest coordinates of the training data.
         horizon: how far will be forecast, in raw units of time.
 
     Raises:
         ForecastError: naming the event, or the time, that is too far away.
     """
-    _check_places(history, about, scaler)
+    _check_places(history, about, region)
     if not np.isfinite([history.start, history.now, horizon]).all():
         raise ForecastError(
             f"start {history.start}, now {history.now}, horizon {horizon}: give finite times"
         )
     span = history.now + horizon - history.start
     # Models saved before there were windows know none.
-    if about.window_length is not None and span > FARTHEST * about.window_length:
+    window = about.window_length
+    if window is not None and span > FARTHEST * window:
         raise ForecastError(
             f"history and horizon span {span:g} {about.time_unit}, more than {FARTHEST:g} times "
-            f"the longest training window ({about.window_length:g}); forecast less far ahead, or "
+            f"the longest training window ({window:g}); forecast less far ahead, or "
             "check the unit of the times"
         )
     apart = float(np.spacing(max(abs(history.start), abs(history.now + horizon))))
-    longest = float(scaler.unscale_gap(np.array(1.0)))
-    if apart > DIGITS * longest:
+    if apart > DIGITS * (span if window is None else window):
         raise ForecastError(
             f"times as large as {history.now:g} {about.time_unit} are told apart by steps of "
-            f"{apart:g}, too coarse for gaps of up to {longest:g}; count them from a nearer origin"
+            f"{apart:g}, too coarse for a window of {window or span:g}; count them from a nearer "
+            "origin"
         )
 
 
-def _check_places(history: History, about: About, scaler: Scaler) -> None:
-    low, high = np.array(scaler.location_low), np.array(scaler.location_high)
+def _check_places(history: History, about: About, region: Floats) -> None:
+    low, high = region
     location, size = history.events.location, high - low
     far = ((location < low - FARTHEST * size) | (location > high + FARTHEST * size)).any(axis=1)
     if far.any():

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from smash.data.events import EventSequences
 from smash.errors import DataError
-from smash.forecast.event_forecaster import Source
 from smash.forecast.histories import History
-from smash.forecast.paths import MOST_EVENTS, Paths
+from smash.law.forecaster import Forecaster
+from smash.law.paths import MOST_EVENTS, Paths
 from smash.scores.calibration import calibration_score, coverage, cs_floor, randomised_pit
 from smash.scores.proper import fair_crps, fair_energy_score
 
@@ -71,7 +71,8 @@ def count_windows(
 
 
 def score_futures(
-    source: Source,
+    forecaster: Forecaster,
+    region: Floats,
     sequences: EventSequences,
     horizon: float,
     generator: torch.Generator,
@@ -80,6 +81,8 @@ def score_futures(
     max_events: int = MOST_EVENTS,
 ) -> pd.DataFrame:
     """Returns a row a window of `rolling_windows`.
+
+    `region` (2, 2): least and greatest coordinates between which patterns are counted.
 
     Columns: `sequence`; `start`, raw; `happened`, events that came; `mean`, `low` and `high`, mean
     and central 90 % interval of their forecast number; `pit_count`, its randomised rank;
@@ -98,10 +101,9 @@ def score_futures(
         )
     rows = []
     for window in rolling_windows(sequences, horizon, stride):
-        paths = source.simulate(
-            window.history, horizon, n_paths, generator, max_events, lambda share: None
-        )
-        rows.append(_row(window, paths, source.region, generator))
+        events, now = window.history.events, window.history.now
+        paths = forecaster.simulate(events, now, horizon, n_paths, generator, max_events)
+        rows.append(_row(window, paths, region, generator))
     if not rows:
         raise DataError(
             f"{sequences.name}: no sequence is observed for {horizon:g} after its first event; "

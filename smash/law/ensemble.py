@@ -1,28 +1,72 @@
-"""Several forecasters as one: their laws mixed in equal parts."""
+"""Several forecasters as one: their laws mixed, in equal parts or in those that data ask for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from smash.data.events import EventSequences
+from smash.blocks import slices
+from smash.data.events import EventSequences, Targets
 from smash.errors import SpecError
 from smash.law.forecaster import Forecaster
+from smash.law.joined_laws import joined_laws
 from smash.law.log_density import LogDensity, mixed
-from smash.law.samples import Forecast, Samples
+from smash.law.mixed_law import MixedLaw
+from smash.law.next_event_law import NextEventLaw
+from smash.law.samples import Forecast, Samples, concatenated
+from smash.law.state import State
+
+Floats = NDArray[np.float64]
+
+SEQUENCES = 16
+"""Sequences whose laws are mixed together."""
+ROUNDS, SETTLED = 10_000, 1e-10
+"""Most steps that weights are learnt in, and their change that ends it."""
 
 
 @dataclass(frozen=True)
 class Ensemble(Forecaster):
-    """Forecasters whose forecasts are mixed.
+    """Forecasters whose laws are mixed, in the shares `weight` (M,) or, without it, equal ones.
 
     Models that differ in their seeds alone err apart, and the mixture is as wide as their
     disagreement asks for (deep ensembles: Lakshminarayanan, Pritzel, Blundell, NeurIPS 2017).
+    Members may be of any kind; all of them know the same marks.
     """
 
     members: tuple[Forecaster, ...]
+    weight: tuple[float, ...] | None = None
+
+    @property
+    def n_marks(self) -> int:
+        return self.members[0].n_marks
+
+    @property
+    def device(self) -> torch.device:
+        return self.members[0].device
+
+    @property
+    def shares(self) -> Floats:
+        """(M,) the shares of the members, 1 in all."""
+        return np.asarray(self.weight or [1 / len(self.members)] * len(self.members))
+
+    def laws(self, sequences: EventSequences) -> Iterator[tuple[Targets, NextEventLaw]]:
+        for rows in slices(len(sequences), SEQUENCES):
+            some = sequences.select(range(rows.start, rows.stop))
+            targets = some.targets()
+            laws = [joined_laws([law for _, law in m.laws(some)]) for m in self.members]
+            yield (
+                replace(targets, sequence=targets.sequence + rows.start),
+                MixedLaw.of(laws, self.shares),
+            )
+
+    def law_after(self, histories: EventSequences) -> NextEventLaw:
+        return MixedLaw.of([member.law_after(histories) for member in self.members], self.shares)
+
+    def start(self, history: EventSequences, n_paths: int) -> State:
+        states = [member.start(history, n_paths) for member in self.members]
+        return _States(states, self.shares)
 
     def forecast(
         self, sequences: EventSequences, n_samples: int, generator: torch.Generator
@@ -37,37 +81,83 @@ class Ensemble(Forecaster):
                 f"sampling.total_samples: {n_samples} is too few for {len(self.members)} models, "
                 "each of which gives its share; ask for more"
             )
-        edges = np.linspace(0, n_samples, len(self.members) + 1).astype(int)
-        forecasts = [
-            member.forecast(sequences, int(share), generator)
-            for member, share in zip(self.members, np.diff(edges), strict=True)
-        ]
-        for parts in zip(*forecasts, strict=True):
-            yield replace(parts[0], samples=pooled([part.samples for part in parts]))
+        counts = shared_out(n_samples, self.shares)
+        for rows in slices(len(sequences), SEQUENCES):
+            some = sequences.select(range(rows.start, rows.stop))
+            parts = [
+                _whole(list(member.forecast(some, int(count), generator)))
+                for member, count in zip(self.members, counts, strict=True)
+                if count
+            ]
+            targets = some.targets()
+            yield Forecast(replace(targets, sequence=targets.sequence + rows.start), pooled(parts))
 
     def log_densities(self, sequences: EventSequences) -> LogDensity:
         """Returns the log densities of all targets under the mixture, where all members have them.
 
-        In equal parts, though the draws of few samples are shared out almost equally alone.
+        In the very shares, though few draws are shared out about so alone.
         """
-        return mixed([member.log_densities(sequences) for member in self.members])
+        found = [member.log_densities(sequences) for member in self.members]
+        return mixed(found, self.shares)
 
 
-def pooled(parts: list[Samples]) -> Samples:
+@dataclass
+class _States(State):
+    """What all members know on the same paths."""
+
+    states: list[State]
+    shares: Floats
+
+    def law(self) -> NextEventLaw:
+        return MixedLaw.of([state.law() for state in self.states], self.shares)
+
+    def append(self, gap: Floats, location: Floats, mark: NDArray[np.int64] | None) -> None:
+        for state in self.states:
+            state.append(gap, location, mark)
+
+    def keep(self, rows: NDArray[np.int64]) -> None:
+        for state in self.states:
+            state.keep(rows)
+
+
+def stacking_weights(log_density: Floats) -> Floats:
+    """Returns the shares (M,) in which M laws have the best mean log density of N events.
+
+    Args:
+        log_density: (N, M) of each event under each law, finite for one of them at least.
+
+    The mean is concave in the shares and found by expectation-maximisation from equal ones
+    (stacking of predictive distributions: Yao, Vehtari, Simpson, Gelman, Bayesian Analysis 13
+    (2018) 917-1007).
+    """
+    weight = np.full(log_density.shape[1], 1 / log_density.shape[1])
+    density = np.exp(log_density - log_density.max(axis=1, keepdims=True))
+    for _ in range(ROUNDS):
+        share = density * weight
+        better = (share / share.sum(axis=1, keepdims=True)).mean(axis=0)
+        settled = np.abs(better - weight).max() < SETTLED
+        weight = better
+        if settled:
+            break
+    return weight / weight.sum()
+
+
+def shared_out(n: int, shares: Floats) -> NDArray[np.int64]:
+    """Returns (M,) how many of `n` draws go to each share, as equal as whole numbers can be."""
+    edges = np.floor(n * np.cumsum([0.0, *shares]) + 1e-9)
+    edges[-1] = n
+    return np.diff(edges).astype(np.int64)
+
+
+def _whole(forecasts: Sequence[Forecast]) -> Samples:
+    """Returns the finished samples of one member's forecasts, in order."""
+    return concatenated([forecast.samples for forecast in forecasts if forecast.final], axis=0)
+
+
+def pooled(parts: Sequence[Samples]) -> Samples:
     """Returns the draws (N, S_i) of several forecasts of the same N events as one (N, Σ S_i)."""
-    probability: NDArray[np.float64] | None = None
+    probability: Floats | None = None
     if all(part.mark_probability is not None for part in parts):
         weight = [part.gap.shape[1] for part in parts]
         probability = np.average([part.mark_probability for part in parts], 0, weights=weight)
-    return Samples(
-        np.concatenate([part.gap for part in parts], 1),
-        np.concatenate([part.location for part in parts], 1),
-        mark=_side_by_side([part.mark for part in parts]),
-        mark_mode=_side_by_side([part.mark_mode for part in parts]),
-        mark_probability=probability,
-    )
-
-
-def _side_by_side(parts: list[NDArray[np.int64] | None]) -> NDArray[np.int64] | None:
-    present = [part for part in parts if part is not None]
-    return np.concatenate(present, 1) if len(present) == len(parts) else None
+    return replace(concatenated(parts, axis=1), mark_probability=probability)

@@ -50,8 +50,8 @@ def joined(parts: Sequence[LogDensity]) -> LogDensity:
     return LogDensity(time, mark, place, unmarked, lacking)
 
 
-def mixed(parts: Sequence[LogDensity]) -> LogDensity:
-    """Returns the log densities of the same events under the parts' laws mixed in equal shares.
+def mixed(parts: Sequence[LogDensity], shares: Floats) -> LogDensity:
+    """Returns the log densities of the same events under M laws mixed in `shares` (M,).
 
     The mixture is one of whole events; its parts are the conditional laws that follow.
     """
@@ -60,7 +60,8 @@ def mixed(parts: Sequence[LogDensity]) -> LogDensity:
         found = [value for part in parts if (value := of(part)) is not None]
         if len(found) < len(parts):
             return None
-        return log_sum_exp(np.stack(found, axis=-1)) - np.log(len(parts))
+        with np.errstate(divide="ignore"):
+            return log_sum_exp(np.stack(found, axis=-1) + np.log(shares))
 
     time, both, event = (mean(attrgetter(name)) for name in ("time", "time_mark", "event"))
     marked = all(part.mark is not None for part in parts)

@@ -34,8 +34,11 @@ class TimePart(ABC):
     """The laws of the gaps of N next events.
 
     A gap of exactly 0 may have a probability of its own; its density is then that probability.
-    Laws may be defective: with what is left at infinity no event ever comes.
+    Laws may be defective: with what is left at infinity no event ever comes. `lacking` says why
+    there is no density; it is empty where there is one.
     """
+
+    lacking: str = ""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -138,6 +141,8 @@ class NextEventLaw:
         """
         if len(events) != len(self):
             raise ValueError(f"{len(events)} events for {len(self)} laws; give one of each")
+        if self.time.lacking:
+            return LogDensity(lacking=self.time.lacking)
         gap, place = events.gap[:, None], events.location[:, None]
         time = self.time.log_density(gap)[:, 0]
         if self.mark is None or events.mark is None:

@@ -1,6 +1,8 @@
 """What a forecaster gives: samples of each next event, in raw units."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,20 @@ class Samples:
             None if self.mark_mode is None else self.mark_mode[rows],
             None if self.mark_probability is None else self.mark_probability[rows],
         )
+
+
+def concatenated(parts: Sequence[Samples], axis: int = 0) -> Samples:
+    """Returns samples of several groups of events (`axis` 0) or draws (1) as one.
+
+    Further draws have no mark probabilities: these are means over draws.
+    """
+
+    def together(name: str) -> Any:
+        values = [getattr(part, name) for part in parts]
+        return None if any(value is None for value in values) else np.concatenate(values, axis)
+
+    names = ("gap", "location", "mark", "mark_mode", "mark_probability")
+    return Samples(*(together(name) for name in names[: 5 - axis]))
 
 
 @dataclass(frozen=True)

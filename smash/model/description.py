@@ -43,6 +43,7 @@ class Description(Generic[AboutKind]):
     scaler: Scaler
     about: AboutKind
     law_points: int
+    law_tail: bool
 
 
 def read_description(path: Path, about_kind: type[AboutKind]) -> Description[AboutKind]:
@@ -54,11 +55,12 @@ def read_description(path: Path, about_kind: type[AboutKind]) -> Description[Abo
     content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{path}: not a model of format {FORMAT}")
-    # Models saved before there was a likelihood objective say nothing of law points.
+    # Models saved before there was a likelihood objective say nothing of law points, those saved
+    # before their rates went on beyond them nothing of a tail.
     kinds = {"n_marks": Marks, "settings": ModelSettings, "scaler": Scaler, "about": about_kind}
     parts = checked_parts(
-        {"format": int, **kinds, "law_points": LawPoints},
-        {"law_points": 0, **content},
+        {"format": int, **kinds, "law_points": LawPoints, "law_tail": bool},
+        {"law_points": 0, "law_tail": False, **content},
         path,
     )
     del parts["format"]

@@ -219,7 +219,8 @@ class HistoryHead(DensityHead):
         latest = place[:, :LATEST]
         square = (place.unsqueeze(2) - latest.unsqueeze(1)).square().sum(-1)
         close = near.square() / (near.square() + square) * present[:, None, :LATEST]
-        to_previous = F.pad((place[:, 1:] - place[:, :-1]).square().sum(-1), (0, 1))
+        between = (place[:, 1:] - place[:, :-1]).square().sum(-1)
+        to_previous = F.pad(between * present[:, 1:], (0, 1))
         parts = [
             (age + FIRST_OFFSET).log() / 4,
             (gap + FIRST_OFFSET).log() / 4,

@@ -74,7 +74,8 @@ class ScoreNet(nn.Module):
     layer, at first as nothing.
 
     `law_grid` (G,) holds the times between which the intensity of a likelihood-trained model is
-    linear; None where it is trained by its score.
+    linear; None where it is trained by its score. `law_growth` says what lies beyond the grid (see
+    `smash.model.time_law.TimeLaw`).
     """
 
     law_grid: Tensor | None
@@ -87,6 +88,7 @@ class ScoreNet(nn.Module):
         hazard: ClimatologyHazard | None = None,
         plane: Plane | None = None,
         law_grid: Tensor | None = None,
+        law_growth: float | None = None,
     ) -> None:
         """Takes sizes, K, the hazard that intensities start at and the grid of a likelihood.
 
@@ -94,7 +96,7 @@ class ScoreNet(nn.Module):
         """
         super().__init__()
         units, size = settings.num_units, settings.cond_dim
-        self.cond_dim, self.n_marks = size, n_marks
+        self.cond_dim, self.n_marks, self.law_growth = size, n_marks, law_growth
         self.n_streams = 4 if n_marks > 1 else 3
         state = torch.get_rng_state()
         self.time = TimeBranch(size, n_marks, units, hazard)

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
@@ -110,6 +111,7 @@ class Smash(nn.Module):
 
     `law_points` > 0 makes the intensity a rate, linear between that many points of time and
     trained by likelihood: times then carry no noise. 0 is a model of noised times, as published.
+    With `law_tail` such a rate goes on beyond its points; models of before end there.
     """
 
     def __init__(
@@ -119,18 +121,27 @@ class Smash(nn.Module):
         scaler: Scaler,
         about: About | None = None,
         law_points: int = 0,
+        law_tail: bool = True,
     ) -> None:
         super().__init__()
         self.settings, self.n_marks, self.scaler = settings, n_marks, scaler
-        self.about, self.law_points = about or About(), law_points
+        self.about, self.law_points, self.law_tail = about or About(), law_points, law_tail
         self.encoder = Encoder(settings, n_marks)
-        law_grid = torch.linspace(-LAW_REACH, LAW_REACH, law_points) if law_points else None
+        law_grid = self._law_grid() if law_points else None
         hazard = None
         if settings.base == "climatology":
             grid = base_grid(settings.sigma_time) if law_grid is None else law_grid
             hazard = ClimatologyHazard(n_marks, grid)
         plane = Plane.of(scaler, geographic=self.about.location_unit == "degrees")
-        self.network = ScoreNet(settings, n_marks, hazard, plane, law_grid)
+        growth = scaler.gap_growth if law_points and law_tail else None
+        self.network = ScoreNet(settings, n_marks, hazard, plane, law_grid, growth)
+
+    def _law_grid(self) -> Tensor:
+        """Returns the points of the rate; on a linear scale none below a gap of 0."""
+        start = -LAW_REACH
+        if self.law_tail and not self.scaler.log_normalization:
+            start = max(start, 2 * float(self.scaler.scale_gap(np.zeros(1), 0.0)[0]) - 1)
+        return torch.linspace(start, LAW_REACH, self.law_points)
 
     @classmethod
     def untrained(
@@ -206,6 +217,7 @@ class Smash(nn.Module):
             "scaler": asdict(self.scaler),
             "about": asdict(self.about),
             "law_points": self.law_points,
+            "law_tail": self.law_tail,
         }
         (folder / DESCRIPTION).write_text(as_json(description))
 
@@ -220,7 +232,14 @@ class Smash(nn.Module):
         kept_digest = check_manifest(folder)
         told = read_description(folder / DESCRIPTION, About)
         with no_larger_than(folder / WEIGHTS):
-            model = cls(told.settings, told.n_marks, told.scaler, told.about, told.law_points)
+            model = cls(
+                told.settings,
+                told.n_marks,
+                told.scaler,
+                told.about,
+                told.law_points,
+                told.law_tail,
+            )
         growing = {
             f"{at}.{table}"
             for at, module in model.named_modules()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from smash.data.geography import wrapped
 from smash.forecast.futures import Futures, cell_counts
-from smash.forecast.paths import Paths
+from smash.law.paths import Paths
 from smash.plots.diagnostics import FORECAST, HISTORY, STYLE, WIDTH
 
 Floats = NDArray[np.float64]

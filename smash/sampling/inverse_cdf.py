@@ -11,7 +11,6 @@ that times are drawn from the very law whose likelihood was maximised; they carr
 
 import math
 from collections.abc import Callable, Iterator
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -89,7 +88,8 @@ def _draw(
     if grid is None:
         grid = time_grid(float(sigma[0]), settings, sigma.device)
     intensity, time_branch = _time_branch(network, terms, n_events, grid, settings.total_samples)
-    time = TimeLaw(grid, intensity).draw(settings.total_samples, generator, after).unsqueeze(-1)
+    law = TimeLaw(grid, intensity, network.law_growth)
+    time = law.draw(settings.total_samples, generator, after).unsqueeze(-1)
     _check_numbers(time)
     at_time = time_branch(time)
     probability, mark = None, None
@@ -99,10 +99,7 @@ def _draw(
         mark = draw_marks(probability, generator)
     given = network.given(time, at_time.mixed, mark)
     head = network.location
-    if isinstance(head, DensityHead):
-        location = head.draw(given, terms.location, generator)
-    else:
-        location = _walk(head, terms.location, given, float(sigma[1]), settings, generator)
+    location = draw_places(head, terms.location, given, float(sigma[1]), settings, generator)
     z = denoise(
         lambda t: time_branch(t).score(mark),
         lambda x: head.score(x, given, terms.location),
@@ -118,6 +115,20 @@ def _draw(
     return Chains(z, mark, probability)
 
 
+def draw_places(
+    head: LocationHead,
+    terms: LocationTerms,
+    given: Given,
+    sigma_loc: float,
+    settings: SamplingSettings,
+    generator: torch.Generator,
+) -> Tensor:
+    """Returns places (N, S, 2) on the z scale, of a score head with its noise."""
+    if isinstance(head, DensityHead):
+        return head.draw(given, terms, generator)
+    return _walk(head, terms, given, sigma_loc, settings, generator)
+
+
 def _check_numbers(drawn: Tensor) -> None:
     if not torch.isfinite(drawn).all():
         raise ForecastError(
@@ -131,11 +142,16 @@ def _time_branch(
 ) -> tuple[Tensor, Callable[[Tensor], AtTime]]:
     """Returns intensities (N, G, K) at a grid (G,), and the network at times (N, Q, 1).
 
-    For few draws the network itself, for many a table of it.
+    For few draws the network itself, for many a table of it. Times beyond the grid count as its
+    ends.
     """
     if n_samples < TABLE_DRAWS:
         points = grid.expand(n_events, -1).unsqueeze(-1)
-        return network.intensity(points, terms), partial(network.at_time, terms=terms)
+
+        def at_time(t: Tensor) -> AtTime:
+            return network.at_time(t.clamp(grid[0], grid[-1]), terms)
+
+        return network.intensity(points, terms), at_time
     table = TimeTable(network, terms, n_events, grid)
     return table.at_grid.intensity, table.at_time
 

@@ -20,7 +20,7 @@ def draw_after(
     generator: torch.Generator,
     after: Tensor | None,
 ) -> Chains:
-    """Returns the chains of one context (1, C) whose events come after z = `after` (1, 1).
+    """Returns the chains of contexts (N, C) whose events come after z = `after` (N, 1).
 
     Where times carry noise, its removal moves draws across the bound, so that the late ones among
     many draws are taken. Where these are too few, and where there is no noise, the law itself is
@@ -28,9 +28,9 @@ def draw_after(
 
     Args:
         network: the score network, in evaluation mode.
-        context: (1, C).
+        context: (N, C).
         sigma: (3,) noise scales on the z scale.
-        settings: of `smash.sampling.inverse_cdf`; `total_samples` draws are returned.
+        settings: of `smash.sampling.inverse_cdf`; `total_samples` draws of each are returned.
         generator: source of all noise.
         after: until when no event came; None right after an event.
     """
@@ -41,17 +41,26 @@ def draw_after(
 
     if after is None or float(sigma[0]) == 0:
         return draw(after)
-    late: list[Chains] = []
+    drawn: list[Chains] = []
     for _ in range(ROUNDS):
-        chains = draw(None)
-        late.append(_of_draws(chains, chains.z[0, :, 0] > after[0]))
-        if sum(part.z.shape[1] for part in late) >= settings.total_samples:
-            return _of_draws(joined(late, dim=1), slice(settings.total_samples))
-    return draw(after)
+        drawn.append(draw(None))
+        chains = joined(drawn, dim=1)
+        late = chains.z[..., 0] > after
+        if int(late.sum(dim=1).min()) >= settings.total_samples:
+            break
+    else:
+        # Draws of the law cut off stand behind the others, for events with too few late ones.
+        chains = joined([chains, draw(after)], dim=1)
+        cut = torch.ones_like(late[:, : settings.total_samples])
+        late = torch.cat([late, cut], dim=1)
+    first = late.to(torch.int8).argsort(dim=1, descending=True, stable=True)
+    return _chosen(chains, first[:, : settings.total_samples])
 
 
-def _of_draws(chains: Chains, kept: Tensor | slice) -> Chains:
+def _chosen(chains: Chains, which: Tensor) -> Chains:
+    """Returns of chains (N, S) the draws `which` (N, T) of each event."""
+    rows = torch.arange(len(which), device=which.device).unsqueeze(1)
     z, mark, probability = chains
     if mark is None or probability is None:
-        return Chains(z[:, kept], None, None)
-    return Chains(z[:, kept], mark[:, kept], probability[:, kept])
+        return Chains(z[rows, which], None, None)
+    return Chains(z[rows, which], mark[rows, which], probability[rows, which])

@@ -10,14 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.random import Generator
 
 from smash.data.dataset import Dataset, build_dataset
 from smash.data.events import EventSequences, Targets, build_sequences
 from smash.errors import DataError, SpecError
-from smash.law.forecaster import LawForecaster
+from smash.law.forecaster import Forecaster
 from smash.law.next_event_law import NextEventLaw
+from smash.law.paths import MOST_EVENTS, Paths
+from smash.law.roll_out import OnProgress
 from smash.settings import SimulatorSettings
+from smash.simulate.branching import simulate_futures
 from smash.simulate.process import Events, HawkesProcess
 from smash.simulate.self_exciting_law import law_after, laws_of_targets
 
@@ -25,7 +29,7 @@ __all__ = ["Events", "HawkesProcess", "Oracle", "simulate_dataset"]
 
 
 @dataclass(frozen=True)
-class Oracle(LawForecaster):
+class Oracle(Forecaster):
     """The forecaster that knows the process: what no forecast of its events can beat."""
 
     process: HawkesProcess
@@ -41,6 +45,24 @@ class Oracle(LawForecaster):
     def law_after(self, histories: EventSequences) -> NextEventLaw:
         self._check(histories)
         return law_after(self.process, histories, marked=True)
+
+    def simulate(
+        self,
+        history: EventSequences,
+        now: float,
+        horizon: float,
+        n_paths: int,
+        generator: torch.Generator,
+        max_events: int = MOST_EVENTS,
+        on_progress: OnProgress = lambda share: None,
+    ) -> Paths:
+        """Returns futures, generation by generation (`smash.simulate.branching`)."""
+        self._check(history)
+        paths = simulate_futures(
+            self.process, history, now, horizon, n_paths, generator, max_events
+        )
+        on_progress(1.0)
+        return paths
 
     def _check(self, sequences: EventSequences) -> None:
         unknown = sequences.mark is None or (sequences.mark >= self.process.n_marks).any()

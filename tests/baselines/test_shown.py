@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from synthetic import DrawsAlone
 
 from smash.baselines import Climatology, Markov, Walk, fit_hawkes
-from smash.law.forecaster import Forecaster
 from smash.law.log_density import LogDensity
 from smash.scores import summarise
 from smash.scores.bootstrap import Resampling, differences
@@ -20,7 +20,7 @@ SCORES = ScoreSettings(original=False)
 PROCESS = HawkesProcess.from_settings(SimulatorSettings())
 
 
-class Stretched(Forecaster):
+class Stretched(DrawsAlone):
     """The oracle with its draws moved away from or towards their medians."""
 
     def __init__(self, factor: float) -> None:

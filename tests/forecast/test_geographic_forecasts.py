@@ -12,7 +12,6 @@ import smash
 from smash.data.scaling import Scaler
 from smash.errors import DataError
 from smash.forecast.event_forecaster import EventForecaster, Extrapolation
-from smash.forecast.model_source import ModelSource
 from smash.law.date_line import signed_area
 from smash.model.smash import DESCRIPTION, About, Smash
 from smash.plots.future_maps import future_maps
@@ -35,7 +34,7 @@ def model(about: About) -> Smash:
 
 
 def forecaster(about: About) -> EventForecaster:
-    return EventForecaster(ModelSource(model(about)), about)
+    return EventForecaster.of_model(model(about))
 
 
 def history(**columns) -> pd.DataFrame:

@@ -13,7 +13,6 @@ import smash
 from smash.data.scaling import Scaler
 from smash.errors import CheckpointError, DataError, ForecastError
 from smash.forecast.event_forecaster import EventForecaster, Extrapolation
-from smash.forecast.model_source import ModelSource
 from smash.law.regions import density_regions
 from smash.model.smash import About, Smash
 from smash.settings import Columns, ModelSettings
@@ -39,7 +38,7 @@ def untrained(n_marks: int = 3, about: About = ABOUT, **settings) -> Smash:
 
 
 def forecaster(n_marks: int = 3, about: About = ABOUT) -> EventForecaster:
-    return EventForecaster(ModelSource(untrained(n_marks, about)), about)
+    return EventForecaster.of_model(untrained(n_marks, about))
 
 
 def quakes(**columns) -> pd.DataFrame:

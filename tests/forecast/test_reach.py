@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from smash.data.scaling import Scaler
 from smash.errors import ForecastError, SmashError
-from smash.forecast import paths as paths_module
 from smash.forecast.event_forecaster import EventForecaster
-from smash.forecast.model_source import ModelSource
 from smash.forecast.next_event import NextEvent
+from smash.law import paths as paths_module
 from smash.law.regions import density_regions
 from smash.model.smash import About, Smash
 from smash.settings import ModelSettings, SamplingSettings
@@ -29,7 +28,7 @@ def forecaster(about: About = NUMBERS, law_points: int = 0, **changes) -> EventF
     torch.manual_seed(0)
     sizes = ModelSettings(cond_dim=8, n_layers=1, num_units=8, **changes)
     model = Smash(sizes, 3, SCALER, about, law_points).eval()
-    return EventForecaster(ModelSource(model, QUICK), about)
+    return EventForecaster.of_model(model, QUICK)
 
 
 RELATIVE = {"time_encoding": "relative", "periods": (24.0,)}

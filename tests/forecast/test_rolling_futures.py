@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from smash.baselines.branching import simulate_futures
-from smash.baselines.hawkes_source import HawkesSource
-from smash.data.events import build_sequences
+from smash.data.events import EventSequences, build_sequences
 from smash.errors import DataError
 from smash.forecast.rolling_futures import (
     count_windows,
@@ -18,25 +16,26 @@ from smash.forecast.rolling_futures import (
 )
 from smash.settings import SimulatorSettings
 from smash.simulate.process import HawkesProcess
+from smash.simulate.simulator import Oracle
 
 PROCESS = HawkesProcess.from_settings(SimulatorSettings(n_marks=2))
 HORIZON, END = 4.0, 42.0
+REGION = np.array([[-2.0, -2.0], [2.0, 2.0]])
 
 
 @pytest.fixture(scope="module")
 def sequences():
     """Events until a fixed time: with a fixed number of them, full windows would end early."""
-    nothing = PROCESS.simulate(0, np.random.default_rng())
-    drawn = simulate_futures(PROCESS, nothing, END, 30, np.random.default_rng(1), 2000)
+    no_events = np.empty(0), np.empty((0, 2)), np.empty(0, dtype=int)
+    nothing = EventSequences(*no_events, np.array([0, 0]), np.array([[0.0, 0.0]]))
+    drawn = Oracle(PROCESS).simulate(nothing, 0.0, END, 30, torch.Generator().manual_seed(1))
     windows = np.tile([0.0, END], (drawn.n_paths, 1))
     return build_sequences(drawn.time, drawn.location, drawn.mark, drawn.counts, "drawn", windows)
 
 
 def scored(process, sequences):
     generator = torch.Generator().manual_seed(0)
-    source = HawkesSource.exact(process)
-    source = replace(source, region=np.array([[-2.0, -2.0], [2.0, 2.0]]))
-    return score_futures(source, sequences, HORIZON, generator, n_paths=200)
+    return score_futures(Oracle(process), REGION, sequences, HORIZON, generator, n_paths=200)
 
 
 def test_the_true_process_is_calibrated_and_cannot_be_beaten(sequences):
@@ -68,7 +67,7 @@ def test_windows_roll_through_the_sequence_and_count_each_event_once(sequences):
 
 def test_no_window_fits_into_sequences_that_are_too_short(sequences):
     with pytest.raises(DataError, match="shorter horizon"):
-        score_futures(HawkesSource.exact(PROCESS), sequences, 1e6, torch.Generator())
+        score_futures(Oracle(PROCESS), REGION, sequences, 1e6, torch.Generator())
 
 
 @pytest.mark.parametrize("horizon", [0.7, 3.0, HORIZON, 1e6])
@@ -81,4 +80,4 @@ def test_windows_are_counted_as_they_come(sequences, horizon, stride):
 @pytest.mark.parametrize("horizon", [1e-9, 1e-300])
 def test_more_windows_than_there_is_time_for_are_refused_before_any(sequences, horizon):
     with pytest.raises(DataError, match="take a longer one"):
-        score_futures(HawkesSource.exact(PROCESS), sequences, horizon, torch.Generator())
+        score_futures(Oracle(PROCESS), REGION, sequences, horizon, torch.Generator())

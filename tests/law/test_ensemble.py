@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import ks_2samp
-from synthetic import random_sequences
+from synthetic import DrawsAlone, random_sequences
 
 from smash.baselines import Climatology
 from smash.errors import SpecError
 from smash.law.ensemble import Ensemble
-from smash.law.forecaster import Forecaster
 from smash.law.log_density import LogDensity, mixed
 from smash.law.samples import Samples
 
@@ -60,7 +59,7 @@ def test_its_densities_are_the_mean_of_its_members_densities():
 
 
 def test_what_a_member_lacks_the_ensemble_lacks_and_says_why():
-    class TimeAlone(Forecaster):
+    class TimeAlone(DrawsAlone):
         def forecast(self, sequences, n_samples, generator):
             return iter(())
 
@@ -74,7 +73,7 @@ def test_what_a_member_lacks_the_ensemble_lacks_and_says_why():
     assert found.time_mark is not None
     assert found.lacking == "knows no place"
     nothing = LogDensity(lacking="knows nothing")
-    assert mixed([nothing, found]) == nothing
+    assert mixed([nothing, found], np.full(2, 0.5)) == nothing
 
 
 def test_unmarked_members_stay_unmarked():

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from scipy.stats import ks_2samp
-from synthetic import places_over, random_sequences
+from synthetic import place_log_density, places_over, random_sequences
 
 from smash.data.batching import ScaledSequences
 from smash.data.events import EventSequences, build_sequences
@@ -16,10 +16,8 @@ from smash.data.scaling import fit_scaler
 from smash.errors import SpecError
 from smash.forecast.event_forecaster import EventForecaster
 from smash.forecast.model_forecaster import ModelForecaster
-from smash.forecast.model_source import ModelSource
 from smash.law.ensemble import Ensemble
 from smash.model.history_head import HistoryHead
-from smash.model.likelihood import log_density
 from smash.model.location_head import Given
 from smash.model.smash import About, Smash
 from smash.model.training import Trainer
@@ -122,18 +120,18 @@ def test_untrained_it_is_the_parametric_law_summed_up_event_by_event():
         model.network.location.parametric.productivity.copy_(torch.tensor([0.05, -0.02, 0.1]))
         model.network.location.parametric.reach.copy_(torch.tensor([0.03, 0.02, -0.05]))
         model.network.location.parametric.log_offset.add_(0.1)
-    found = log_density(model, events).location
+    found = place_log_density(model, events)
     np.testing.assert_allclose(found, naive_log_density(model, events), rtol=1e-3, atol=1e-3)
 
 
 def test_whatever_the_context_untrained_weights_are_the_parametric_ones():
     events = random_sequences([20, 30])
     model = untrained(events)
-    before = log_density(model, events).location
+    before = place_log_density(model, events)
     for name, weight in model.encoder.named_parameters():
         torch.nn.init.normal_(weight, std=0.5) if weight.ndim > 1 else None
         assert name
-    np.testing.assert_allclose(log_density(model, events).location, before, rtol=1e-5)
+    np.testing.assert_allclose(place_log_density(model, events), before, rtol=1e-5)
 
 
 @torch.no_grad()
@@ -230,7 +228,7 @@ def test_no_place_is_impossible():
     model = untrained(events)
     far = events.location.copy()
     far[10] = [1e4, -1e4]
-    found = log_density(model, replace(events, location=far)).location
+    found = place_log_density(model, replace(events, location=far))
     assert np.isfinite(found).all()
 
 
@@ -257,7 +255,7 @@ def test_its_density_is_one_of_raw_places_whatever_the_axes():
     model = Smash.untrained(HISTORY, LIKELIHOOD, degrees, scaler, 3, about).eval()
     low, high = np.array(scaler.location_low), np.array(scaler.location_high)
     every, cell = places_over(low, high, margin=3, n=120)
-    density = np.exp(log_density(model, every, batch_size=1000).location)
+    density = np.exp(place_log_density(model, every))
     assert density.sum() * cell == pytest.approx(1, rel=0.03)
     unit = np.array(model.network.location.plane.unit)
     middle = math.radians((low[1] + high[1]) / 2)
@@ -275,13 +273,13 @@ def test_training_learns_that_one_event_follows_another(tmp_path):
     mark = rng.integers(3, size=1000)
     events = build_sequences(time.ravel(), place.reshape(-1, 2), mark, [25] * 40, "followers")
     model = untrained(events)
-    before = -log_density(model, events).location.mean()
+    before = -place_log_density(model, events).mean()
     data = ScaledSequences(events, model.scaler)
     settings = TrainingSettings(
         total_epochs=8, batch_size=4, warmup_epochs=1, learning_rate=5e-3, eval_every=8
     )
     Trainer(model, data, data, LIKELIHOOD, settings, tmp_path, seed=0).fit()
-    after = -log_density(model, events).location.mean()
+    after = -place_log_density(model, events).mean()
     # -½ log ½·N(σ = 0.05)'s peak-averaged density, -½ log ½ / 100 for the others.
     best = 0.5 * (math.log(2) + math.log(2 * math.pi * 0.05**2) + 1) + 0.5 * math.log(200)
     assert after < before - 0.3
@@ -298,7 +296,7 @@ def test_a_model_is_loaded_as_it_was_saved(tmp_path, n_marks):
         torch.testing.assert_close(loaded.state_dict()[name], weight, rtol=0, atol=0)
     found = ModelForecaster(loaded, SAMPLING).log_densities(events)
     np.testing.assert_allclose(
-        found.event - found.time_mark, log_density(model, events).location, rtol=1e-4, atol=1e-5
+        found.event - found.time_mark, place_log_density(model, events), rtol=1e-4, atol=1e-5
     )
 
 
@@ -308,7 +306,7 @@ def test_a_lattice_of_places_is_spread_and_rounded_back():
     scaler = fit_scaler([lattice], ScalingSettings(location_resolution=0.25))
     torch.manual_seed(0)
     model = Smash.untrained(HISTORY, LIKELIHOOD, lattice, scaler, 3).eval()
-    assert np.isfinite(log_density(model, lattice).location).all()
+    assert np.isfinite(place_log_density(model, lattice)).all()
     # No kernel is narrower than a quarter of a cell, so that no place has more than its mass.
     assert model.network.location.least_scale >= 0.25 / 4
     forecast = next(
@@ -321,8 +319,8 @@ def test_a_lattice_of_places_is_spread_and_rounded_back():
 def test_it_forecasts_next_events_futures_and_in_an_ensemble():
     events = random_sequences([20, 30])
     model = stirred(untrained(events), spread=0.2)
-    about = About(location_unit="km", starts_at=0.0)
-    forecaster = EventForecaster(ModelSource(model), about)
+    model.about = About(location_unit="km", starts_at=0.0)
+    forecaster = EventForecaster.of_model(model)
     table = pd.DataFrame(
         {
             "time": events.time[:8],

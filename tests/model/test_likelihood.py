@@ -13,7 +13,9 @@ from smash.data.batching import ScaledSequences
 from smash.data.events import build_sequences
 from smash.data.scaling import Scaler, fit_scaler
 from smash.errors import SpecError
-from smash.model.likelihood import likelihood_loss, log_density, log_gap_density, time_law
+from smash.forecast.model_forecaster import ModelForecaster
+from smash.model.grid_times import GridTimes
+from smash.model.likelihood import likelihood_loss, time_law
 from smash.model.score_network import Evaluation, ScoreNet
 from smash.model.smash import Smash
 from smash.model.time_law import TimeLaw
@@ -189,7 +191,8 @@ def test_a_known_end_costs_its_compensator_and_an_unknown_one_nothing(tmp_path):
         assert len(ends) == len(left) == 1
         grid = t.model.network.law_grid
         intensity = t.model.network.intensity(grid[None, :, None], t.model.network.terms(ends))
-        cost = TimeLaw(grid, intensity).compensator_at(left[None]) / 8
+        law = TimeLaw(grid, intensity, t.model.scaler.gap_growth)
+        cost = law.compensator_at(left[None]) / 8
     difference = (losses[1] - losses[0]).float()
     torch.testing.assert_close(difference[:2], cost[0].expand(2), rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(difference[2:], torch.zeros(2))
@@ -219,46 +222,99 @@ def test_zero_gaps_need_a_resolution(tmp_path):
     Smash.untrained(SMALL, score_matching, tied, scaler, 3)  # as published
 
 
-def one_law(n: int) -> TimeLaw:
-    return TimeLaw(GRID, (0.2 + 3 * wavy_intensity()[:1]).expand(n, -1, -1))
+def one_law(n: int, scaler: Scaler) -> GridTimes:
+    intensity = (0.2 + 3 * wavy_intensity()[:1]).expand(n, -1, -1)
+    return GridTimes(lambda: TimeLaw(GRID, intensity, scaler.gap_growth), scaler, n)
 
 
-def test_the_raw_density_of_continuous_gaps_integrates_to_one():
-    scaler = Scaler(True, 1e-4, -2.0, 3.0, (0.0, 0.0), (1.0, 1.0))
-    low, high = scaler.unscale_gap(np.array([-0.05, 1.05]))
-    gap = np.exp(np.linspace(np.log(low), np.log(high), 4001))
-    density = np.exp(log_gap_density(one_law(len(gap)), gap, scaler))
-    assert np.trapezoid(density, gap) == pytest.approx(1, rel=1e-3)
+CONTINUOUS = Scaler(True, 1e-4, -2.0, 3.0, (0.0, 0.0), (1.0, 1.0))
+TICK = 0.25
+CLOCK = Scaler(
+    True, 1e-4, float(np.log(TICK)), float(np.log(100)), (0.0, 0.0), (1.0, 1.0), TICK, True
+)
+ATOM = replace(CLOCK, gap_lattice=False)
+LINEAR = replace(CONTINUOUS, log_normalization=False, gap_low=0.1, gap_high=2.1)
+SCALERS = {"continuous": CONTINUOUS, "clock": CLOCK, "atom": ATOM, "linear": LINEAR}
 
 
-def test_the_raw_probabilities_of_a_clock_and_of_an_atom_sum_to_one():
-    tick, n = 0.25, 400
-    high = float(np.log(n * tick + tick))
-    clock = Scaler(True, 1e-4, np.log(tick), high, (0.0, 0.0), (1.0, 1.0), tick, True)
-    gap = np.arange(n) * tick
-    log_value = log_gap_density(one_law(n), gap, clock)
-    inside = np.exp(log_value[0]) + np.exp(log_value[1:]).sum() * tick
-    # The grid reaches a little beyond the scaler's limits.
-    law = one_law(1)
-    limits = law.compensator_at(torch.tensor([[-1.0, 1.0]], dtype=torch.double))[0]
-    before, after = (-limits).exp().tolist()
-    mass = 1 - float((-law.compensator[0, -1]).exp())
-    assert inside == pytest.approx((before - after) / mass, rel=1e-6)
-    atom = replace(clock, gap_lattice=False)
-    fine = np.linspace(tick, n * tick, 200_001)
-    density = np.exp(log_gap_density(one_law(len(fine)), fine, atom))
-    zero = np.exp(log_gap_density(one_law(1), np.zeros(1), atom))[0]
-    assert zero + np.trapezoid(density, fine) == pytest.approx((before - after) / mass, rel=1e-3)
+@pytest.mark.parametrize("scaler", SCALERS.values(), ids=SCALERS)
+def test_raw_gaps_have_one_law_whether_asked_for_density_survival_or_quantile(scaler):
+    law = one_law(1, scaler)
+    if scaler.gap_lattice:
+        gap = TICK * np.arange(4000)[None]
+        mass = np.exp(law.log_density(gap)) * np.where(gap > 0, TICK, 1.0)
+        left = np.exp(law.log_survival(gap))
+        np.testing.assert_allclose(1 - mass.cumsum(axis=1), left, atol=1e-12)
+    else:
+        first = TICK if scaler.gap_cell else 0.0
+        gap = np.concatenate([[first], first + np.geomspace(1e-9, 1000, 200_001)])[None]
+        middle = (gap[:, 1:] + gap[:, :-1]) / 2
+        mass = np.exp(law.log_density(middle)) * np.diff(gap)
+        left = np.exp(law.log_survival(gap))
+        np.testing.assert_allclose(left[:, :1] - mass.cumsum(axis=1), left[:, 1:], atol=1e-4)
+        at_zero = np.exp(law.log_density(np.zeros((1, 1)))) if scaler.gap_cell else 0.0
+        np.testing.assert_allclose(left[:, :1] + at_zero, 1, atol=1e-12)
+        some = np.array([[0.3, 1.0, 40.0, 500.0]])
+        np.testing.assert_allclose(law.at_log_survival(law.log_survival(some)), some, rtol=1e-6)
+    assert left[0, -1] < 1e-6
+    assert law.log_density(np.array([[np.inf]])) == -np.inf
+
+
+@pytest.mark.parametrize("scaler", SCALERS.values(), ids=SCALERS)
+def test_every_gap_that_may_come_has_a_finite_density(scaler):
+    gap = np.array([[0.0, 1e-300, 1e-12, 1e-3, 1.0, 99.0, 1e3, 1e5]])
+    assert np.isfinite(one_law(1, scaler).log_density(gap)).all()
+
+
+@pytest.mark.parametrize("scaler", SCALERS.values(), ids=SCALERS)
+def test_raw_gaps_are_drawn_from_that_law(scaler):
+    n, law = 4000, one_law(1, scaler)
+    torch_law = TimeLaw(GRID, law.law.intensity, scaler.gap_growth)
+    for drawn in (
+        law.draw(n, generator(1))[0],
+        np.maximum(scaler.unscale_gap((torch_law.draw(n, generator(2))[0].numpy() + 1) / 2), 0),
+    ):
+        if scaler.gap_cell:
+            values, count = np.unique(np.minimum(drawn, 40.0), return_counts=True)
+            if scaler.gap_lattice:
+                left = np.exp(law.log_survival(values[None, :-1]))[0]
+                seen = 1 - count.cumsum()[:-1] / n
+                np.testing.assert_allclose(seen, left, atol=0.03)
+            else:
+                share = np.exp(law.log_density(np.zeros((1, 1)))).item()
+                assert (drawn == 0).mean() == pytest.approx(share, abs=0.03)
+        else:
+            assert kstest(law.cdf(drawn[None])[0], "uniform").pvalue > 1e-3
+
+
+def test_little_mass_between_equal_cumulatives_is_not_lost():
+    """In float32 the cumulatives of gaps of a clock's minute are equal far out, and infinite."""
+    hazard = torch.full((1, 64, 1), 8.0)
+    hazard[:, 40:] = 1e-6
+    scaler = Scaler(True, 1e-4, -4.1, 2.8, (0.0, 0.0), (1.0, 1.0), 1 / 60, True)
+    grid = torch.linspace(-1.1, 1.1, 64)
+    law = TimeLaw(grid.double(), hazard.double(), scaler.gap_growth)
+    times = GridTimes(lambda: law, scaler, 1)
+    low, high = (law.compensator_at(times._z(np.array([[gap]]))) for gap in (7.0, 7.0 + 1 / 60))
+    assert float(low.float()) == float(high.float())
+    found = times.log_density(np.array([[7.0]])).item()
+    assert np.isfinite(found)
+    assert found == pytest.approx(float(law.log_density(times._z(np.array([[7.0]])))), abs=5)
 
 
 def test_densities_come_in_the_order_of_targets_and_need_a_likelihood(tmp_path, small_dataset):
     t = trainer(tmp_path, small_dataset.train)
-    density = log_density(t.model, small_dataset.test, batch_size=2)
+    density = ModelForecaster(t.model).log_densities(small_dataset.test)
     n = len(small_dataset.test.targets())
-    assert density.gap.shape == density.mark.shape == (n,)
-    last = log_density(t.model, small_dataset.test.select([2]))
-    np.testing.assert_allclose(density.gap[-len(last.gap) :], last.gap, rtol=1e-4)
-    np.testing.assert_allclose(density.mark[-len(last.gap) :], last.mark, rtol=1e-4)
-    published = Smash(SMALL, 3, t.model.scaler)
-    with pytest.raises(SpecError, match=r"objective\.kind=likelihood"):
-        log_density(published, small_dataset.test)
+    assert density.time.shape == density.mark.shape == (n,)
+    last = ModelForecaster(t.model).log_densities(small_dataset.test.select([2]))
+    np.testing.assert_allclose(density.time[-len(last.time) :], last.time, rtol=1e-4)
+    np.testing.assert_allclose(density.mark[-len(last.time) :], last.mark, rtol=1e-4)
+    published = ModelForecaster(Smash(SMALL, 3, t.model.scaler))
+    found = published.log_densities(small_dataset.test)
+    assert found.time is found.place is found.unmarked is None
+    assert "objective.kind=likelihood" in found.lacking
+    law = published.law_after(small_dataset.test)
+    np.testing.assert_allclose(law.mark_probability(np.ones((len(law), 2))).sum(-1), 1, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"objective\.kind=likelihood"):
+        law.cdf(np.ones((len(law), 1)))

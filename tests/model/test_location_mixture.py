@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from synthetic import places_over, random_sequences
+from synthetic import place_log_density, places_over, random_sequences
 
 from smash.data.batching import ScaledSequences
 from smash.data.events import build_sequences
@@ -13,7 +13,7 @@ from smash.data.scaling import fit_scaler
 from smash.errors import SpecError
 from smash.forecast.model_forecaster import ModelForecaster
 from smash.law.gaussian_mixtures import LocationLaw
-from smash.model.likelihood import likelihood_loss, log_density
+from smash.model.likelihood import likelihood_loss
 from smash.model.smash import Smash
 from smash.model.training import Trainer
 from smash.sampling.inverse_cdf import sample_inverse_cdf
@@ -193,11 +193,11 @@ def test_its_density_is_one_of_raw_places():
     model = untrained(replace(events, location=events.location * [3.0, 0.2]))
     low, high = model.scaler.location_low, model.scaler.location_high
     every, cell = places_over(low, high, margin=2, n=80)
-    density = np.exp(log_density(model, every, batch_size=1000).location)
+    density = np.exp(place_log_density(model, every))
     assert density.sum() * cell == pytest.approx(1, rel=0.01)
     found = ModelForecaster(model, SAMPLING).log_densities(events)
     np.testing.assert_allclose(
-        found.event - found.time_mark, log_density(model, events).location, rtol=1e-5
+        found.event - found.time_mark, place_log_density(model, events), rtol=1e-5
     )
 
 

@@ -24,7 +24,7 @@ class KnownLaw:
 
     n_marks = 2
     rates = (3.0, 1.0)
-    law_grid = None
+    law_grid = law_growth = None
 
     @property
     def location(self) -> "KnownLaw":

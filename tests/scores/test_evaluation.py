@@ -8,10 +8,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic import random_sequences
+from synthetic import DrawsAlone, random_sequences
 
 from smash.data.events import spread_subset
-from smash.law.forecaster import Forecaster
 from smash.law.log_density import LogDensity
 from smash.law.samples import Forecast, Samples
 from smash.scores import summarise
@@ -24,7 +23,7 @@ SCORES = ScoreSettings(original=False)
 
 
 @dataclass
-class Guesser(Forecaster):
+class Guesser(DrawsAlone):
     """Forecasts a batch of sequences at a time, its draws depending on the event alone."""
 
     batch: int = 2

@@ -197,7 +197,7 @@ def _check_size(table: pd.DataFrame, settings: SamplingSettings) -> None:
 
 def _check_history(name: object, history: History, model: Smash) -> None:
     try:
-        check_reach(history, model.about, model.scaler)
+        check_reach(history, model.about, model.scaler.region)
     except ForecastError as error:
         raise ForecastError(f"sequence {name}: {error}") from error
 

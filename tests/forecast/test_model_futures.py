@@ -8,12 +8,11 @@ from test_next_event import ABOUT, NUMBERS, forecaster, quakes, untrained
 
 from smash.data.clock import Clock
 from smash.errors import DataError, ForecastError
-from smash.forecast import rollout
 from smash.forecast.event_forecaster import EventForecaster, Extrapolation
 from smash.forecast.futures import Futures
 from smash.forecast.histories import read_history
-from smash.forecast.model_source import ModelSource
-from smash.forecast.paths import sorted_paths
+from smash.law.paths import sorted_paths
+from smash.sampling import waiting
 from smash.sampling.inverse_cdf import sample_inverse_cdf
 
 pytestmark = pytest.mark.filterwarnings("ignore::smash.forecast.event_forecaster.Extrapolation")
@@ -47,15 +46,16 @@ def test_every_event_is_drawn_from_the_context_of_all_before_it(monkeypatch):
         seen.append(context.clone())
         return sample_inverse_cdf(network, context, *others, **more)
 
-    monkeypatch.setattr(rollout, "sample_inverse_cdf", recording)
+    monkeypatch.setattr(waiting, "sample_inverse_cdf", recording)
     source, table = forecaster(about=NUMBERS), quakes(**PLAIN)
     made = source.simulate(table, horizon=1.0, n_paths=7, seed=2).table()
     assert made.groupby("path").size().nunique() > 1  # so that some paths were let go
     for _, path in made.groupby("path"):
         for n in range(1, len(path) + 1):
             longer = pd.concat([table, path.head(n)])
-            whole = source.source.context(read_history(longer, NUMBERS, 3))
-            assert (seen[n - 1] - whole).abs().amax(dim=1).min() < 1e-5
+            events = read_history(longer, NUMBERS, 3).events
+            whole = source.forecaster.law_after(events).context
+            assert (seen[n] - whole).abs().amax(dim=1).min() < 1e-5
 
 
 def test_events_lie_within_the_horizon_in_the_datas_units_and_names():
@@ -108,7 +108,7 @@ def test_progress_adds_up_to_one_and_equal_seeds_to_equal_futures():
 
 
 def test_unmarked_futures_have_no_marks():
-    source = EventForecaster(ModelSource(untrained(1)), ABOUT)
+    source = EventForecaster.of_model(untrained(1))
     assert "mark" not in source.simulate(quakes(), horizon="6h", n_paths=5).table()
 
 

@@ -7,11 +7,14 @@ are independent of what has come, no event since the last one needs no further c
 """
 
 import numpy as np
+import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from smash.forecast.paths import Paths, check_explosion, sorted_paths
-from smash.simulate.process import Events, HawkesProcess
+from smash.data.events import EventSequences
+from smash.law.next_event_law import numpy_generator
+from smash.law.paths import Paths, check_explosion, sorted_paths
+from smash.simulate.process import HawkesProcess
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -21,23 +24,24 @@ Generation = tuple[Integers, Floats, Floats, Integers]
 
 def simulate_futures(
     process: HawkesProcess,
-    history: Events,
+    history: EventSequences,
+    now: float,
     horizon: float,
     n_paths: int,
-    numbers: Generator,
+    generator: torch.Generator,
     max_events: int,
 ) -> Paths:
-    """Returns `n_paths` futures of `history` in (now, now + horizon], from its own `now` on.
+    """Returns `n_paths` futures in (now, now + horizon] of one history, whose events have marks.
 
     Raises:
         ForecastError: when a path has more than `max_events` events.
     """
-    now = history.now
-    end = now + horizon
+    numbers, end = numpy_generator(generator), now + horizon
+    assert history.mark is not None
     first = _offspring(
         process,
         (
-            np.repeat(np.arange(n_paths), len(history)),
+            np.repeat(np.arange(n_paths), history.n_events),
             np.tile(history.time, n_paths),
             np.tile(history.location, (n_paths, 1)),
             np.tile(history.mark, n_paths),
