@@ -19,6 +19,7 @@ from smash.law.state import State
 from smash.model.encoder_memory import GrowingHistories
 from smash.model.smash import Smash
 from smash.sampling import sample_blocks, to_samples
+from smash.scores.recalibration import way_of
 from smash.settings import SamplingSettings
 
 BLOCK_EVENTS = 128
@@ -46,6 +47,17 @@ class ModelForecaster(Forecaster):
     @property
     def device(self) -> torch.device:
         return self.model.device
+
+    @property
+    def drawn_by(self) -> str:
+        return way_of(self.settings)
+
+    @property
+    def steps_a_draw(self) -> int:
+        return self.settings.sampling_steps
+
+    def reporting(self, on_steps: Callable[[int], None]) -> "ModelForecaster":
+        return replace(self, on_steps=on_steps)
 
     @torch.no_grad()
     def forecast(
@@ -86,10 +98,6 @@ class ModelForecaster(Forecaster):
     def start(self, history: EventSequences, n_paths: int) -> State:
         check_begun(history)
         return ModelState(self.model.eval(), self.settings, history, n_paths)
-
-    def work(self, sequences: EventSequences, n_samples: int) -> int:
-        """Returns the number of sample steps a forecast takes, for a progress bar."""
-        return int(sequences.is_target.sum()) * n_samples * self.settings.sampling_steps
 
     def _batches(self, sequences: EventSequences) -> Iterator[tuple[Targets, Batch]]:
         """Yields targets and scaled events of `test_batch_size` sequences at a time."""

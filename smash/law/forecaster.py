@@ -1,7 +1,7 @@
 """What forecasts next events: a model, a baseline, a mixture of them, the law that is known."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -27,6 +27,20 @@ class Forecaster(ABC):
     def device(self) -> torch.device:
         """Where the generators of its draws live."""
         return torch.device("cpu")
+
+    @property
+    def drawn_by(self) -> str:
+        """How it is drawn, in a word or two, where that is a matter of choice."""
+        return ""
+
+    @property
+    def steps_a_draw(self) -> int:
+        """Steps of a sampler that a draw takes, for a progress bar."""
+        return 1
+
+    def reporting(self, on_steps: Callable[[int], None]) -> "Forecaster":
+        """Returns the forecaster that calls `on_steps` with the steps done, where it can."""
+        return self
 
     @abstractmethod
     def laws(self, sequences: EventSequences) -> Iterator[tuple[Targets, NextEventLaw]]:

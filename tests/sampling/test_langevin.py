@@ -110,4 +110,5 @@ def test_progress_counts_every_sample_step(small_model, small_dataset):
     steps: list[int] = []
     forecaster = ModelForecaster(small_model, FAST, steps.append)
     list(forecaster.forecast(data, 10, torch.Generator()))
-    assert sum(steps) == forecaster.work(data, 10)
+    n_targets = len(data.targets())
+    assert sum(steps) == n_targets * 10 * forecaster.steps_a_draw

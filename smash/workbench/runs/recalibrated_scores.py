@@ -8,11 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from smash.data.events import spread_subset
-from smash.forecast.model_forecaster import ModelForecaster
 from smash.law.forecaster import Forecaster
 from smash.law.samples import Forecast
 from smash.scores.evaluation import score_forecasts
-from smash.scores.recalibration import Recalibration, way_of
+from smash.scores.recalibration import Recalibration
 from smash.workbench.runs import console
 from smash.workbench.runs.stages import Run
 
@@ -44,9 +43,8 @@ def recalibrate(run: Run, forecaster: Forecaster) -> Recalibration | None:
         torch.Generator(run.device).manual_seed(run.spec.seed + RECALIBRATION_SEED),
         keep=keep,
     ).table
-    drawn_by = way_of(sampling) if isinstance(forecaster, ModelForecaster) else ""
     marks = np.concatenate(probability) if probability else None
-    fitted = Recalibration.fit(table, marks, drawn_by)
+    fitted = Recalibration.fit(table, marks, forecaster.drawn_by)
     _log(run, fitted, table)
     return fitted
 

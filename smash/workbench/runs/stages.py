@@ -240,14 +240,10 @@ def _evaluate(
     run: Run, forecaster: Forecaster, sequences: EventSequences, keep: Keep
 ) -> Evaluation:
     sampling = run.spec.sampling
-    work = int(sequences.is_target.sum()) * sampling.total_samples
-    if isinstance(forecaster, ModelForecaster):
-        work *= sampling.sampling_steps
-    with console.sampling_progress("sampling", work) as bar:
-        if isinstance(forecaster, ModelForecaster):
-            forecaster = replace(forecaster, on_steps=bar.advance)
+    n_draws = int(sequences.is_target.sum()) * sampling.total_samples
+    with console.sampling_progress("sampling", n_draws * forecaster.steps_a_draw) as bar:
         return score_forecasts(
-            forecaster,
+            forecaster.reporting(bar.advance),
             sequences,
             sampling.total_samples,
             run.spec.scores,
