@@ -26,6 +26,7 @@ from smash.errors import ForecastError
 from smash.forecast.model_forecaster import ModelForecaster
 from smash.law.ensemble import Ensemble
 from smash.law.forecaster import Forecaster
+from smash.law.log_density import joined
 from smash.law.next_event_law import NextEventLaw
 from smash.model.smash import Smash
 from smash.model.training import Trainer
@@ -305,6 +306,40 @@ def test_first_events_have_a_law(case):
     state.append(np.full(2, test.gap[0]), test.location[[0, 0]], mark)
     later = state.law().sample(5, torch.Generator().manual_seed(8))
     assert later.gap.shape == (2, 5)
+
+
+def test_futures_begin_with_the_next_event_and_go_on_in_order(case):
+    forecaster, test = case
+    history, wait, horizon, n = first_events(test.select([0]), [6]), 0.2, 1.5, 800
+    now = history.time[-1] + wait
+    generator = torch.Generator().manual_seed(9)
+    paths = forecaster.simulate(history, now, horizon, n, generator)
+    first = paths.time[np.unique(paths.path, return_index=True)[1]] - history.time[-1]
+    law = forecaster.law_after(history).given_no_event_until(np.array([wait]))
+    comes = law.cdf(np.array([[wait + horizon]])).item()
+    error = np.sqrt(comes * (1 - comes) / n)
+    assert len(first) / n == pytest.approx(comes, abs=4 * error + 1e-9)
+    assert stats.kstest(law.cdf(np.sort(first)[None])[0] / comes, "uniform").pvalue > 1e-4
+    assert ((paths.time > now) & (paths.time <= now + horizon)).all()
+    assert (np.diff(paths.time)[np.diff(paths.path) == 0] >= 0).all()
+    assert np.isfinite(paths.location).all()
+    assert (paths.mark is None) == (test.mark is None)
+
+
+def test_a_pool_with_any_other_is_the_mixture_of_both(case):
+    forecaster, test = case
+    other, some_test = Climatology.fit(test, forecaster.n_marks), test.select([0, 1])
+    pool = Ensemble((forecaster, other), (0.25, 0.75))
+    parts = [member.log_densities(some_test) for member in pool.members]
+    found = joined([law.log_prob(targets) for targets, law in pool.laws(some_test)])
+    for part in ("time", "time_mark", "event", "unmarked"):
+        mean = logsumexp([getattr(one, part) for one in parts], axis=0, b=[[0.25], [0.75]])
+        np.testing.assert_allclose(getattr(found, part), mean, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(getattr(pool.log_densities(some_test), part), mean, atol=1e-4)
+    history = first_events(test.select([0]), [6])
+    now = history.time[-1]
+    paths = pool.simulate(history, now, 1.0, 50, torch.Generator().manual_seed(1))
+    assert ((paths.time > now) & (paths.time <= now + 1.0)).all()
 
 
 def test_what_does_not_fit_in_one_block_is_the_same(case, monkeypatch):
