@@ -113,7 +113,8 @@ def score_forecasts(
         scoring += time.perf_counter() - started
     blocks = {step: _whole(parts, sequences) for step, parts in tables.items()}
     table = _whole(final, sequences)
-    table = with_densities(table, forecaster.log_densities(sequences))
+    if hasattr(forecaster, "log_densities"):  # else it is something of the user's that draws alone
+        table = with_densities(table, forecaster.log_densities(sequences))
     return Evaluation(table, blocks, pd.DataFrame(clock.rows), scoring, settings.levels)
 
 
