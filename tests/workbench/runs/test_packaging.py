@@ -277,6 +277,6 @@ def test_a_run_gives_its_model_back(packed, uri, tmp_path, monkeypatch):
     again = mlflow.pyfunc.load_model(f"models:/{name}/{registered.version}")
     assert len(again.predict(example(model))) == 1
     for address in (f"runs:/{run.run_id}/{ARTIFACT}", f"models:/{name}/{registered.version}"):
-        assert smash.load(smash.workbench.load(address)).source.n_marks == model.n_marks
+        assert smash.load(smash.workbench.load(address)).forecaster.n_marks == model.n_marks
     with pytest.raises(TrackingError, match="no model models:/nothing/1"):
         smash.workbench.load("models:/nothing/1")
