@@ -44,11 +44,10 @@ def check_reach(history: History, about: About, region: Floats, horizon: float =
             "check the unit of the times"
         )
     apart = float(np.spacing(max(abs(history.start), abs(history.now + horizon))))
-    if apart > DIGITS * (span if window is None else window):
+    if window is not None and apart > DIGITS * window:
         raise ForecastError(
             f"times as large as {history.now:g} {about.time_unit} are told apart by steps of "
-            f"{apart:g}, too coarse for a window of {window or span:g}; count them from a nearer "
-            "origin"
+            f"{apart:g}, too coarse for a window of {window:g}; count them from a nearer origin"
         )
 
 

@@ -6,23 +6,23 @@ import pytest
 BOTH = ("tiny.yaml", "--set", "baselines=[oracle,climatology]", "--set", "futures_paths=10")
 
 
-def test_futures_are_scored_for_whoever_has_them(workshop):
+def test_futures_are_scored_for_models_and_baselines(workshop):
     run = workshop.run(*BOTH, "--set", "futures_horizon=0.5")
     client = workshop.client
     children = client.search_runs(
         [run.logged.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.run_id}'"
     )
     names = {child.data.tags["baseline"]: child for child in children}
-    assert "futures/crps_count" not in names["climatology"].data.metrics
-    of_both = [run.metrics, names["oracle"].data.metrics]
-    assert of_both[0]["futures/n_windows"] == of_both[1]["futures/n_windows"] > 0
-    for metrics in of_both:
+    of_all = [run.metrics, *(child.data.metrics for child in names.values())]
+    assert {"climatology", "oracle"} <= set(names)
+    for metrics in of_all:
+        assert metrics["futures/n_windows"] == of_all[0]["futures/n_windows"] > 0
         assert 0 <= metrics["futures/coverage_count_90"] <= 1
         assert metrics["futures/energy_pattern"] > 0
     table = pd.read_parquet(workshop.artifact(run.run_id, "futures/windows.parquet"))
-    assert len(table) == of_both[0]["futures/n_windows"]
+    assert len(table) == of_all[0]["futures/n_windows"]
     happened, mean = table["happened"].sum(), table["mean"].sum()
-    assert mean / happened == pytest.approx(of_both[0]["futures/relative_count"])
+    assert mean / happened == pytest.approx(of_all[0]["futures/relative_count"])
 
 
 def test_nothing_is_rolled_out_unasked(finished):
