@@ -171,7 +171,7 @@ def hazards() -> Iterator[Any]:
             yield pytest.param(writes, place, id=f"{command} {option} {place}")
 
 
-@pytest.mark.parametrize(("writes", "place"), hazards())
+@pytest.mark.parametrize(("writes", "place"), list(hazards()))
 def test_what_would_destroy_is_refused_before_anything_is_done(desk, writes, place):
     arguments = [argument.replace("{}", place) for argument in writes.arguments]
     message = refused(desk, *arguments)

@@ -180,7 +180,7 @@ def training_curves(history: pd.DataFrame) -> Figure:
                 _draw_history(panel, history, column, name, i)
         panel.set(xlabel="epoch", ylabel=label)
         panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
-        if len(columns) > 1:
+        if len(columns) > 1 and panel.lines:
             panel.legend()
     panels[2].set_ylim(bottom=0)
     panels[2].ticklabel_format(axis="y", style="sci", scilimits=(-2, 2), useMathText=True)

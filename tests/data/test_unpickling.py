@@ -124,6 +124,7 @@ def test_a_hostile_pickle_runs_nothing_and_is_named(attack, tmp_path):
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # the attack leaves it so
 def test_the_same_pickle_would_have_run_under_pickle_load(attack, tmp_path):
     canary = tmp_path / "canary"
     make, _ = ATTACKS[attack]

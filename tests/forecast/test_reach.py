@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from smash.data.scaling import Scaler
 from smash.errors import ForecastError, SmashError
-from smash.forecast.event_forecaster import EventForecaster
+from smash.forecast.event_forecaster import EventForecaster, Extrapolation
 from smash.forecast.next_event import NextEvent
 from smash.law import paths as paths_module
 from smash.law.regions import density_regions
@@ -21,6 +21,7 @@ SCALER = Scaler(True, 1e-4, -3.0, 3.0, (100.0, -10.0), (110.0, 10.0))
 QUICK = SamplingSettings(grid_points=16, location_steps=2)
 HISTORY = {"time": [1.0, 2.0, 4.0], "x": [101.0, 105.0, 106.0], "y": [0.0, 1.0, -1.0]}
 MARKS = ["a", "b", "a"]
+EXTRAPOLATES = "ignore::smash.forecast.event_forecaster.Extrapolation"
 EXTREMES = [0.0, -1.0, 1e-300, 1e-9, 1e6, 1e15, 1e19, 1e30, 1e300, -1e30, np.nan, np.inf, -np.inf]
 
 
@@ -50,7 +51,7 @@ def all_numbers(event: NextEvent) -> bool:
     return all(np.isfinite(np.asarray(part, dtype=float)).all() for part in found)
 
 
-@pytest.mark.filterwarnings("ignore")
+@pytest.mark.filterwarnings(EXTRAPOLATES)
 @pytest.mark.parametrize("which", FORECASTERS)
 @pytest.mark.parametrize("value", EXTREMES)
 @pytest.mark.parametrize("what", ["time", "x", "y", "now", "start"])
@@ -73,7 +74,8 @@ def test_an_extreme_history_gives_numbers_or_a_reason(which, what, value):
 
 
 def test_far_places_are_named_with_the_event():
-    with pytest.raises(ForecastError, match=r"event 1: the place \(1e\+08, 1\) is further"):
+    refused = pytest.raises(ForecastError, match=r"event 1: the place \(1e\+08, 1\) is further")
+    with pytest.warns(Extrapolation, match="outside"), refused:
         FORECASTERS["absolute"].next(history(x=[101.0, 1e8, 106.0]))
 
 
@@ -87,6 +89,7 @@ WRONG = {
 }
 
 
+@pytest.mark.filterwarnings(EXTRAPOLATES)
 @pytest.mark.parametrize(("what", "value"), [(k, v) for k, vs in WRONG.items() for v in vs])
 def test_impossible_requests_are_refused(what, value):
     model, asked = FORECASTERS["absolute"], {what: value}
@@ -103,7 +106,7 @@ def test_the_shortest_horizon_holds_no_event(horizon):
     assert futures.counts.tolist() == [0] * 5
 
 
-@pytest.mark.filterwarnings("ignore")
+@pytest.mark.filterwarnings(EXTRAPOLATES)
 def test_paths_that_would_fill_the_memory_are_refused(monkeypatch):
     monkeypatch.setattr(paths_module, "MOST_IN_ALL", 20)
     with pytest.raises(ForecastError, match="40 paths have more than 20 events"):

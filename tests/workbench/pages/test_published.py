@@ -14,7 +14,10 @@ from smash.workbench.report.score_tables import beside_published
 
 ROWS = list(
     csv.DictReader(
-        Path(smash.workbench.report.published_rows.__file__).with_name("published.csv").open()
+        Path(smash.workbench.report.published_rows.__file__)
+        .with_name("published.csv")
+        .read_text()
+        .splitlines()
     )
 )
 

@@ -14,7 +14,7 @@ from smash.workbench.report.attachment import NOTE
 
 def rows(made, name):
     path = made.written.folder / "tables" / f"simulated-{name}.csv"
-    return list(csv.DictReader(path.open(encoding="utf-8")))
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
 @pytest.fixture(scope="module")

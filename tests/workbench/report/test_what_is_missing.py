@@ -175,7 +175,7 @@ def test_a_study_shows_its_trials_best_first(client, report, tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "best first (2 complete, 1 fail)" in page
     (path,) = (tmp_path / "tables").glob("*-trials.csv")
-    rows = list(csv.DictReader(path.open()))
+    rows = list(csv.DictReader(path.read_text().splitlines()))
     assert [row["trial"] for row in rows] == ["2", "0"]
     assert rows[1]["note"] == "published setting"
 

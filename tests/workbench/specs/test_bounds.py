@@ -101,7 +101,7 @@ def beyond() -> Iterator[tuple[str, float]]:
             yield from ((key, high + 1), (key, 10**30 if number is int else 1e300))
 
 
-@pytest.mark.parametrize(("key", "value"), beyond())
+@pytest.mark.parametrize(("key", "value"), list(beyond()))
 def test_beyond_its_bounds_a_setting_is_refused_by_name(key, value):
     mapping: dict[str, Any] = {}
     put(mapping, key, listed(key, value))
@@ -135,8 +135,7 @@ def simulated():
     return simulate_dataset(spec.data.simulator)
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("kind", "key", "value"), edges())
+@pytest.mark.parametrize(("kind", "key", "value"), list(edges()))
 def test_within_its_bounds_a_setting_works_or_is_refused(kind, key, value, simulated, tmp_path):
     mapping: dict[str, Any] = {}
     for section, chosen in SMALL.items():
