@@ -227,6 +227,59 @@ class ObjectiveSettings:
 
 
 @dataclass(frozen=True)
+class Recency:
+    """Sequences drawn with replacement, the later ones more often."""
+
+    half_life: Annotated[float, Ge(0.0), Le(1e6)]
+    """Share of the sequences by which earlier ones are drawn half as often; 0: off."""
+
+
+@dataclass(frozen=True)
+class Folding:
+    """Sequences shown as a clock of twelve hours records them."""
+
+    share: Fraction
+    """Share of the sequences that are shown so; 0: off."""
+    day: Span = 24.0
+    """Length of a day, unit of time; of the baseline `folded_mixture` too."""
+
+
+@dataclass(frozen=True)
+class Thinning:
+    """Events dropped at random, of each sequence and mark another share."""
+
+    depth: Fraction
+    """Greatest share of each mark's events dropped from a sequence; 0: off."""
+    period: Span | None = None
+    """Period in an arc of which events are dropped too, unit of time; null: none."""
+
+
+@dataclass(frozen=True)
+class Mirroring:
+    """Axes of the plane turned around in half of the sequences."""
+
+    axes: Literal["none", "x", "y", "both"]
+    """Which axes; none: off."""
+
+
+@dataclass(frozen=True)
+class Variation:
+    """What an epoch sees of the training sequences, drawn anew each time (`smash.data.variation`).
+
+    Only the parts that are given play one, in the order of the fields.
+    """
+
+    recency: Recency | None = None
+    """Sequences drawn with replacement, the later ones more often: for data that drift."""
+    folding: Folding | None = None
+    """Sequences shown as a clock of twelve hours records them: for test data recorded so."""
+    thinning: Thinning | None = None
+    """Events dropped at random: for test data with other rates."""
+    mirroring: Mirroring | None = None
+    """Axes of the plane turned around: where it has no left and right."""
+
+
+@dataclass(frozen=True)
 class TrainingSettings:
     """Schedule of a training (see `smash.model.training`), and how sequences are varied.
 
@@ -259,18 +312,8 @@ class TrainingSettings:
     """Epochs between scores of a few sampled validation sequences; 0: none."""
     average: Fraction = 0.0
     """Share that a moving average of weights keeps at each step; 0: no average."""
-    thinning: Fraction = 0.0
-    """Greatest share of each mark's events dropped from a sequence, anew each epoch; 0: off."""
-    thinning_period: Span | None = None
-    """Period in an arc of which events are dropped too, unit of time; null: none."""
-    folding: Fraction = 0.0
-    """Share of sequences shown as a clock of twelve hours records them; 0: off."""
-    folding_day: Span = 24.0
-    """Length of a day for `folding`, unit of time."""
-    mirror: Literal["none", "x", "y", "both"] = "none"
-    """Axes of the plane turned around in half of the sequences, anew each epoch."""
-    half_life: Annotated[float, Ge(0.0), Le(1e6)] = 0.0
-    """Share of the sequences by which earlier ones are drawn half as often; 0: off."""
+    variation: Variation = Variation()
+    """How an epoch varies the training sequences."""
     block_sequences: Block = 8
     """Sequences encoded at a time."""
     block_events: Block = 128

@@ -15,7 +15,7 @@ from smash.data.variation.folding import folded
 from smash.data.variation.mirroring import mirrored
 from smash.data.variation.recency import drawn_by_recency
 from smash.data.variation.thinning import thinned
-from smash.settings import TrainingSettings
+from smash.settings import Variation
 
 
 @dataclass(frozen=True)
@@ -115,18 +115,18 @@ class ScaledSequences:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def varied(self, settings: TrainingSettings, generator: torch.Generator) -> "ScaledSequences":
+    def varied(self, variation: Variation, generator: torch.Generator) -> "ScaledSequences":
         """Returns the sequences as an epoch sees them: drawn, folded, thinned, mirrored, as set."""
         sequences, scaler = self._sequences, self._scaler
-        if settings.half_life:
-            sequences = drawn_by_recency(sequences, settings.half_life, generator)
-        if settings.folding:
-            sequences = folded(sequences, settings.folding, settings.folding_day, generator)
-        if settings.thinning:
-            sequences = thinned(sequences, settings.thinning, settings.thinning_period, generator)
-        if settings.mirror != "none":
+        if (recent := variation.recency) and recent.half_life:
+            sequences = drawn_by_recency(sequences, recent.half_life, generator)
+        if (fold := variation.folding) and fold.share:
+            sequences = folded(sequences, fold.share, fold.day, generator)
+        if (thin := variation.thinning) and thin.depth:
+            sequences = thinned(sequences, thin.depth, thin.period, generator)
+        if (mirror := variation.mirroring) and mirror.axes != "none":
             ends = scaler.location_low, scaler.location_high
-            sequences = mirrored(sequences, settings.mirror, *ends, generator)
+            sequences = mirrored(sequences, mirror.axes, *ends, generator)
         if sequences is self._sequences:
             return self
         return ScaledSequences(sequences, scaler, str(self._time.device))

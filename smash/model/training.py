@@ -235,7 +235,7 @@ class Trainer:
 
     def _training_sequences(self) -> ScaledSequences:
         """Returns an epoch's sequences: varied, if so set, and spread over their cells."""
-        train = self.train.varied(self.settings, self.order)
+        train = self.train.varied(self.settings.variation, self.order)
         train.spread(self.noise)
         return train
 

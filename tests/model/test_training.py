@@ -18,7 +18,14 @@ from smash.errors import CheckpointError, TrainingError
 from smash.model.checkpoints import latest_checkpoint, load_checkpoint
 from smash.model.smash import Smash
 from smash.model.training import Hooks, Trainer
-from smash.settings import ModelSettings, ObjectiveSettings, ScalingSettings, TrainingSettings
+from smash.settings import (
+    ModelSettings,
+    ObjectiveSettings,
+    ScalingSettings,
+    Thinning,
+    TrainingSettings,
+    Variation,
+)
 
 SETTINGS = TrainingSettings(
     total_epochs=4, batch_size=3, eval_every=2, checkpoint_every=100, block_events=16
@@ -63,7 +70,7 @@ def assert_identical(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> 
 @pytest.mark.parametrize("average", [0.0, 0.7], ids=["plain", "averaged"])
 @pytest.mark.parametrize("choice", [PUBLISHED, LIKELIHOOD], ids=["published", "likelihood"])
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, choice, average):
-    settings = replace(SETTINGS, average=average, thinning=average)
+    settings = replace(SETTINGS, average=average, variation=Variation(thinning=Thinning(average)))
     whole = trainer(tmp_path / "whole", settings, choice=choice)
     whole.fit()
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from smash.workbench.cli.estimators import estimators
+from smash.workbench.cli.hints import hints_shown
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -42,7 +43,8 @@ def audit_command(
         if spec.suffix in (".yaml", ".yml"):
             from smash.workbench.specs.experiment_spec import load_spec
 
-            settings = load_spec(spec).data
+            with hints_shown():
+                settings = load_spec(spec).data
         else:
             settings = DataSettings(name=dataset)
         data = load_dataset(settings)

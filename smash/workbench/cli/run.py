@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from smash.shipped_files import find_spec
+from smash.workbench.cli.hints import hints_shown
 from smash.workbench.runs.signals import Interruption, heeded
 
 if TYPE_CHECKING:
@@ -91,7 +92,10 @@ def main(
     try:
         if explain is not None:
             return typer.echo(_explanation(explain))
-        loaded, request = _read(spec, overrides or [], seed, stage, source, resume, profile, device)
+        with hints_shown():
+            loaded, request = _read(
+                spec, overrides or [], seed, stage, source, resume, profile, device
+            )
         from smash.workbench.runs.outcomes import report_outcomes
         from smash.workbench.runs.runner import run_experiment
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from smash.shipped_files import shipped_root
+from smash.workbench.cli.hints import hints_shown
 from smash.workbench.runs.signals import Interruption, heeded
 
 # Threads that spin while they wait stall each other on a busy machine (12 x slower was seen);
@@ -71,7 +72,8 @@ def main(
                 changes += [] if timeout is None else [f"budget.hours={_hours(timeout)}"]
                 from smash.workbench.search.study_spec import load_search
 
-                search = load_search(_find_study(dataset, study), changes)
+                with hints_shown():
+                    search = load_search(_find_study(dataset, study), changes)
                 from smash.workbench.search.search import Options, run_search
             run_search(search, Options(jobs, storage, engine, address), interruption)
     except (SmashError, OSError) as error:

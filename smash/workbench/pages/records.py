@@ -16,6 +16,7 @@ from smash.outputs import check_name
 from smash.workbench.pages.epochs import Detail, detail_from, detail_of
 from smash.workbench.report.logged_comparison import COMPARISON, Comparison, comparison_of
 from smash.workbench.report.run_store import Run, Selection, Store
+from smash.workbench.specs.renamed_keys import params_under_present_names
 
 FORMAT = 1
 LEFT_OUT = ("env/host", "mlflow.user", "mlflow.source.name")
@@ -69,6 +70,7 @@ def read_recorded(folder: Path) -> Recorded:
         for found in _recorded(path):
             try:
                 run = Run(**found["run"])
+                run = replace(run, params=params_under_present_names(run.params))
                 if "detail" in found:
                     everything.details[run.run_id] = detail_from(found["detail"])
             except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -22,6 +22,7 @@ from smash.errors import DataError, TrackingError
 from smash.law.samples import Samples
 from smash.workbench.report.logged_run import Run
 from smash.workbench.runs.samples_file import read_samples
+from smash.workbench.specs.renamed_keys import params_under_present_names
 from smash.workbench.tracking.server import existing, open_client, shown, tracking_uri
 
 EVENTS, SAMPLES = "scores/events.parquet", "samples/samples.parquet"
@@ -196,7 +197,7 @@ class Store:
             status=found.info.status,
             started=found.info.start_time,
             ended=found.info.end_time,
-            params=found.data.params,
+            params=params_under_present_names(found.data.params),
             metrics=found.data.metrics,
             tags=found.data.tags,
         )

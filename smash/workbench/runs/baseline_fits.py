@@ -21,6 +21,7 @@ from smash.data.protocol import PreparedData
 from smash.data.variation.folding import with_folded
 from smash.files import write_json
 from smash.law.forecaster import Forecaster
+from smash.settings import Folding
 from smash.simulate.simulator import HawkesProcess, Oracle
 from smash.workbench.runs import console
 from smash.workbench.runs.stages import Run
@@ -51,7 +52,8 @@ def fit_baseline(
     """
     if name in ("mixture", "folded_mixture"):
         if name == "folded_mixture":
-            both = with_folded(data.train, spec.training.folding_day)
+            folding = spec.training.variation.folding or Folding(share=0.0)
+            both = with_folded(data.train, folding.day)
             data = replace(data, train=both)
         return _fit_mixture(spec, dataset, data, device, on_epoch)
     fits: dict[str, Callable[[], Forecaster]] = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from smash.errors import SpecError
 from smash.workbench.specs import keys
-from smash.workbench.specs.experiment_spec import ExperimentSpec
+from smash.workbench.specs.experiment_spec import ExperimentSpec, placed, resolve
 from smash.workbench.specs.schema import given
 
 if TYPE_CHECKING:  # a second that a wrong spec need not wait
@@ -106,7 +106,8 @@ def spaced_key(name: str) -> str:
     Raises:
         SpecError: when there is no such key, or it must stay.
     """
-    key = keys.resolve(name, ExperimentSpec)
+    key = resolve(name)
+    key, _ = placed(key, 0)
     if key.partition(".")[0] not in SECTIONS:
         raise SpecError(
             f"{key} cannot be searched: scores would not be comparable; the keys that can are "

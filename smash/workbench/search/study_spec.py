@@ -1,6 +1,7 @@
 """Study specs: the YAML files that say what is searched, for what, how, and for how long."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,12 @@ from smash.workbench.specs import keys, strict_yaml
 from smash.workbench.specs.experiment_spec import (
     ExperimentSpec,
     apply_overrides,
+    normalised,
+    placed,
+    resolve,
     spec_from_mapping,
     spec_to_mapping,
+    value_at,
 )
 from smash.workbench.specs.schema import STRICT, given, put, read_mapping, validate
 
@@ -157,7 +162,7 @@ class Search:
 
     def published(self) -> dict[str, Value]:
         """Returns the base experiment's own values of the keys that vary."""
-        return {key: _value(spec_to_mapping(self.base), key) for key in self.space}
+        return {key: value_at(spec_to_mapping(self.base), key) for key in self.space}
 
     def trial_spec(self, params: Mapping[str, Value], threads: int = 0) -> ExperimentSpec:
         """Returns the experiment with these values of the keys that vary.
@@ -211,7 +216,8 @@ def _base_mapping(study: StudySpec, path: Path) -> dict[str, Any]:
     put(mapping, "scores.validation_sequences", goal.sequences)
     if epochs is not None:
         put(mapping, "training.total_epochs", epochs)
-    mapping = _merged(mapping, study.experiment)  # last, so that `--set total_epochs=2` counts
+    # Last, so that `--set total_epochs=2` counts.
+    mapping = _merged(mapping, normalised(study.experiment))
     mapping["seeds"] = []
     return mapping
 
@@ -248,6 +254,7 @@ def _put_override(mapping: dict[str, Any], key: str, value: Any) -> None:
     if own:
         put(mapping, dotted, value)
     else:
+        dotted, value = placed(dotted, value)
         put(mapping, f"experiment.{dotted}", value)
 
 
@@ -256,24 +263,27 @@ def _put_space(mapping: dict[str, Any], name: str, value: Any) -> None:
     space = mapping["space"] = dict(mapping.get("space") or {})
     key = spaced_key(name)
     for other in list(space):
-        if keys.resolve(other, ExperimentSpec) == key:
+        if spaced_key(other) == key:
             del space[other]
     space[key] = value
 
 
 def _resolve(key: str) -> tuple[bool, str]:
     """Returns True and the study's key that is meant, or False and the experiment's."""
-    own, others = keys.leaves(StudySpec), keys.leaves(ExperimentSpec)
+    own = keys.leaves(StudySpec)
+    others = {**keys.leaves(ExperimentSpec), **keys.parts(ExperimentSpec)}
     if key in own:
         return True, key
     if key in others or key in keys.ALIASES:
-        return False, keys.resolve(key, ExperimentSpec)
+        return False, resolve(key)
     meant = [(True, dotted) for dotted in own if dotted.endswith("." + key)]
     meant += [(False, dotted) for dotted in others if dotted.endswith("." + key)]
     if len(meant) == 1:
         return meant[0]
     if meant:
         raise SpecError(f"{key}: may mean {' or '.join(d for _, d in meant)}; write one of these")
+    with suppress(SpecError):
+        return False, resolve(key)  # an old name
     raise SpecError(
         f"{key}: unknown key; the nearest known keys are {keys.nearest(key, StudySpec)} of the "
         f"study and {keys.nearest(key, ExperimentSpec)} of the experiment"
@@ -303,16 +313,10 @@ def _space_problems(search: Search) -> Iterator[str]:
             except SpecError as error:
                 impossible = True
                 yield str(error).splitlines()[-1].strip()
-        own = _value(spec_to_mapping(search.base), key)
+        own = value_at(spec_to_mapping(search.base), key)
         if not impossible and not part.holds(own):
             where = "among its values" if isinstance(part, Choices) else "within its bounds"
             yield (
                 f"{key}: the base experiment's {given(own)} is not {where}, so it could not be "
                 f"compared with; let it in, or set {key} itself as well"
             )
-
-
-def _value(mapping: dict[str, Any], dotted: str) -> Any:
-    for part in dotted.split("."):
-        mapping = mapping[part]
-    return mapping

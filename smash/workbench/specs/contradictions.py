@@ -15,6 +15,7 @@ from smash.workbench.specs.schema import given
 if TYPE_CHECKING:
     from smash.workbench.specs.experiment_spec import ExperimentSpec as Spec
 
+HALF_LIFE = "training.variation.recency.half_life"
 SHORTEST_HALF_LIFE = 1e-3
 """Of an epoch's sequences; with a shorter one the weights of the others are no numbers."""
 MOST_SIMULATED = 5_000_000
@@ -140,10 +141,11 @@ def _no_more_than(setting: str, limit: str) -> Callable[["Spec"], Iterator[str]]
 
 
 def _half_life(spec: "Spec") -> Iterator[str]:
-    half_life = spec.training.half_life
+    recency = spec.training.variation.recency
+    half_life = recency.half_life if recency else 0
     if 0 < half_life < SHORTEST_HALF_LIFE:
         yield (
-            f"training.half_life: expected 0 (off), or {SHORTEST_HALF_LIFE:g} of the sequences or "
+            f"{HALF_LIFE}: expected 0 (off), or {SHORTEST_HALF_LIFE:g} of the sequences or "
             f"more, given {half_life:g}; shorter ones leave all but the last with weight 0"
         )
 
@@ -229,7 +231,7 @@ RULES = (
         "at most `training.patience`, which counts epochs since the best one that was validated",
         _no_more_than("training.eval_every", "training.patience"),
     ),
-    Rule("training.half_life", f"0, or {SHORTEST_HALF_LIFE:g} or more", _half_life),
+    Rule(HALF_LIFE, f"0, or {SHORTEST_HALF_LIFE:g} or more", _half_life),
     Rule("scores.levels", "growing levels", _levels),
     Rule("scores.validation_samples", "0, or 2", _two_or_none("scores.validation_samples")),
     Rule("scores.recalibration_samples", "0, or 2", _two_or_none("scores.recalibration_samples")),

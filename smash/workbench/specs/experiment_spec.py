@@ -7,8 +7,8 @@ their word: `"0.2"` is text, `true` is not 1, NaN is no number.
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,6 +28,7 @@ from smash.settings import (
 )
 from smash.workbench.specs import keys, strict_yaml
 from smash.workbench.specs.contradictions import contradictions
+from smash.workbench.specs.renamed_keys import RENAMED, RenamedKey, hint, under_present_names
 from smash.workbench.specs.schema import STRICT, put, read_mapping, validate
 
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
@@ -101,7 +102,7 @@ def spec_from_mapping(mapping: Mapping[str, Any], source: str = "spec") -> Exper
     Raises:
         SpecError: as `load_spec`; `source` stands before the problems.
     """
-    return validate(ExperimentSpec, mapping, source)
+    return validate(ExperimentSpec, normalised(mapping), source)
 
 
 def apply_overrides(mapping: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
@@ -113,7 +114,7 @@ def apply_overrides(mapping: Mapping[str, Any], overrides: Sequence[str]) -> dic
     Raises:
         SpecError: listing every override that cannot be read, one a line.
     """
-    result, problems = deepcopy(dict(mapping)), []
+    result, problems = normalised(mapping), []
     for override in overrides:
         try:
             put(result, *_read_override(override))
@@ -124,9 +125,57 @@ def apply_overrides(mapping: Mapping[str, Any], overrides: Sequence[str]) -> dic
     return result
 
 
+def normalised(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a copy of a spec's keys and values with present names, and parts as sections."""
+    result = under_present_names(mapping)
+    for part in keys.parts(ExperimentSpec):
+        key, value = placed(part, value_at(result, part))
+        if key != part:
+            put(result, part, {key.rpartition(".")[2]: value})
+    return result
+
+
+def placed(dotted: str, value: Any) -> tuple[str, Any]:
+    """Returns key and value to put for a dotted key: a part by a value alone is its first key."""
+    first = keys.parts(ExperimentSpec).get(dotted)
+    alone = first is not None and value is not None and not isinstance(value, dict)
+    return (f"{dotted}.{first}" if alone else dotted), value
+
+
+def value_at(mapping: Mapping[str, Any], dotted: str) -> Any:
+    """Returns the value of a dotted key in nested mappings, None where there is none."""
+    value: Any = mapping
+    for part in dotted.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def resolve(key: str) -> str:
+    """Returns the dotted key of a spec that `key` stands for, be it an old name.
+
+    Raises:
+        SpecError: when no key or more than one is meant.
+    """
+    try:
+        return keys.resolve(key, ExperimentSpec)
+    except SpecError:
+        before = next((old for old in RENAMED if f".{old}".endswith(f".{key}")), None)
+        if before is None:
+            raise
+        warnings.warn(hint(before), RenamedKey, stacklevel=3)
+        return RENAMED[before]
+
+
 def spec_to_mapping(spec: ExperimentSpec) -> dict[str, Any]:
-    """Returns the spec as plain dicts, lists and values, every key written out."""
+    """Returns the spec as plain dicts, lists and values, every key written out.
+
+    Parts that are off are left out.
+    """
     values = spec.model_dump(mode="json")
+    for part in keys.parts(ExperimentSpec):
+        section, _, name = part.rpartition(".")
+        if value_at(values, part) is None:
+            del value_at(values, section)[name]
     return {"name": values.pop("name"), "description": values.pop("description"), **values}
 
 
@@ -137,11 +186,9 @@ def dump_spec(spec: ExperimentSpec) -> str:
 
 def flatten(spec: ExperimentSpec) -> dict[str, str]:
     """Returns every dotted key with its value as text, for a run's parameters."""
-    flat = {}
+    flat, mapping = {}, spec_to_mapping(spec)
     for dotted in keys.leaves(ExperimentSpec):
-        value: Any = spec_to_mapping(spec)
-        for part in dotted.split("."):
-            value = value[part]
+        value = value_at(mapping, dotted)
         flat[dotted] = value if isinstance(value, str) else json.dumps(value)
     return flat
 
@@ -176,4 +223,4 @@ def _read_override(override: str) -> tuple[str, Any]:
     key, equals, value = override.partition("=")
     if not equals:
         raise SpecError("expected key=value")
-    return keys.resolve(key.strip(), ExperimentSpec), strict_yaml.parse(value, "value")
+    return placed(resolve(key.strip()), strict_yaml.parse(value, "value"))

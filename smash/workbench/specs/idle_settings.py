@@ -106,14 +106,6 @@ PARTS = (
     ),
     Part(("objective.law_points",), "with `objective.kind=likelihood`", _likelihood),
     Part(
-        ("training.thinning_period",), "with `training.thinning`", lambda s: s.training.thinning > 0
-    ),
-    Part(
-        ("training.folding_day",),
-        "with `training.folding` or the baseline `folded_mixture`",
-        lambda s: s.training.folding > 0 or "folded_mixture" in s.baselines,
-    ),
-    Part(
         ("training.sample_every",),
         "up to `training.total_epochs`",
         lambda s: s.training.sample_every <= s.training.total_epochs,

@@ -30,13 +30,24 @@ _WORDS: dict[Any, tuple[str, str]] = {
 @cache
 def leaves(section: type) -> Mapping[str, Any]:
     """Returns each dotted key below `section` that takes a value, with its annotation."""
-    return {key: kind for key, kind in _walk(section) if not is_dataclass(kind)}
+    return {key: kind for key, kind in _walk(section) if _section(kind) is None}
 
 
 @cache
 def sections(section: type) -> Mapping[str, Any]:
-    """Returns each dotted key below `section` that holds further keys."""
-    return {key: kind for key, kind in _walk(section) if is_dataclass(kind)}
+    """Returns each dotted key below `section` that holds further keys, with their class."""
+    return {key: found for key, kind in _walk(section) if (found := _section(kind)) is not None}
+
+
+@cache
+def parts(section: type) -> Mapping[str, str]:
+    """Returns the sections that are off unless given, each with the name of its first key.
+
+    Such a part may be written as the value of that key alone.
+    """
+    optional = (key for key, kind in _walk(section) if type(None) in get_args(kind))
+    known = sections(section)
+    return {key: next(iter(known[key].__dataclass_fields__)) for key in optional if key in known}
 
 
 def _walk(section: Any) -> Iterator[tuple[str, Any]]:
@@ -44,18 +55,26 @@ def _walk(section: Any) -> Iterator[tuple[str, Any]]:
     hints = get_type_hints(section, include_extras=True)
     for name in names:
         yield name, hints[name]
-        if is_dataclass(hints[name]):
-            for key, kind in _walk(hints[name]):
+        if (below := _section(hints[name])) is not None:
+            for key, kind in _walk(below):
                 yield f"{name}.{key}", kind
+
+
+def _section(kind: Any) -> Any:
+    """Returns the dataclass that an annotation admits, or None."""
+    options = (part for part in (kind, *get_args(kind)) if isinstance(part, type))
+    return next(filter(is_dataclass, options), None)
 
 
 def resolve(key: str, root: type) -> str:
     """Returns the dotted key that `key` stands for: itself, an alias, or an unambiguous ending.
 
+    A part that may be left out (`parts`) is a key too.
+
     Raises:
         SpecError: when no key or more than one is meant.
     """
-    known = leaves(root)
+    known = {**leaves(root), **parts(root)}
     if key in known:
         return key
     if key in ALIASES:
@@ -101,6 +120,8 @@ def _likeness(one: str, other: str) -> float:
 
 def expectation(key: str, root: type, item: bool = False) -> str:
     """Returns what the known key `key` takes, or an item of its list, such as "a number > 0"."""
+    if key in parts(root):
+        return f"a section of keys, or {parts(root)[key]} alone; off unless given"
     if key in sections(root):
         return "a section of keys"
     kind = leaves(root)[key]

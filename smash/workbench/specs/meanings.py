@@ -9,13 +9,15 @@ import inspect
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import is_dataclass
+from dataclasses import MISSING, is_dataclass
 from functools import cache
 from typing import Any
 
 from smash.errors import SpecError
 from smash.workbench.specs import keys
 
+ASKED = "must be given"
+"""Said in place of a default where there is none."""
 PAGE = "docs/reference-settings.md"
 _INTRODUCTION = """# All settings
 
@@ -88,7 +90,8 @@ def default(key: str, root: type) -> str:
     section, _, name = key.rpartition(".")
     owner: Any = keys.sections(root)[section] if section else root
     if is_dataclass(owner):
-        return _written(getattr(owner, name))
+        value = owner.__dataclass_fields__[name].default
+        return ASKED if value is MISSING else _written(value)
     field = owner.model_fields[name]
     return _written(field.default) if field.default_factory is None else "that of another key"
 
@@ -104,10 +107,17 @@ def page(root: type) -> str:
 
 def _tables(root: type) -> Iterator[str]:
     for section in ("", *keys.sections(root)):
-        title = [f"## `{section}`", "", meaning(section, root)] if section else ["## Of the spec"]
+        title = [f"## `{section}`", "", _about(section, root)] if section else ["## Of the spec"]
         rows = [_row(leaf, root) for leaf in keys.leaves(root) if _section(leaf) == section]
-        head = ["| key | what it is | takes | default |", "|---|---|---|---|"]
-        yield "\n".join([*title, "", *head, *rows, ""])
+        head = ["", "| key | what it is | takes | default |", "|---|---|---|---|"]
+        yield "\n".join([*title, *(head if rows else []), *rows, ""])
+
+
+def _about(section: str, root: type) -> str:
+    """Returns what a section is, and of one that is off unless given how it may be written."""
+    first = keys.parts(root).get(section)
+    short = f" Off unless given; may be written as its `{first}` alone." if first else ""
+    return f"{meaning(section, root)}{short}"
 
 
 def _section(key: str) -> str:
@@ -116,7 +126,8 @@ def _section(key: str) -> str:
 
 def _row(key: str, root: type) -> str:
     expected = keys.expectation(key, root)
-    cells = (f"`{key}`", meaning(key, root), expected, f"`{default(key, root)}`")
+    usual = default(key, root)
+    cells = (f"`{key}`", meaning(key, root), expected, usual if usual == ASKED else f"`{usual}`")
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

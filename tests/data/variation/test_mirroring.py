@@ -10,7 +10,7 @@ from synthetic import random_sequences
 from smash.data.batching import ScaledSequences
 from smash.data.scaling import fit_scaler
 from smash.data.variation.mirroring import AXES, mirrored
-from smash.settings import ScalingSettings, TrainingSettings
+from smash.settings import Mirroring, ScalingSettings, Variation
 
 LOW, HIGH = (-1.0, 2.0), (1.0, 5.0)
 
@@ -48,8 +48,8 @@ def test_a_training_sees_images_within_the_data_s_limits():
     sequences = random_sequences([5] * 40)
     scaler = fit_scaler([sequences], ScalingSettings())
     data = ScaledSequences(sequences, scaler)
-    assert data.varied(TrainingSettings(), generator()) is data
-    seen = data.varied(TrainingSettings(mirror="y"), generator()).batch(list(range(40))).u
+    assert data.varied(Variation(), generator()) is data
+    seen = data.varied(Variation(mirroring=Mirroring("y")), generator()).batch(list(range(40))).u
     plain = data.batch(list(range(40))).u
     turned = ~torch.isclose(seen[..., 2], plain[..., 2]).all(dim=1)
     assert 0 < turned.sum() < 40

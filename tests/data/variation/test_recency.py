@@ -8,7 +8,7 @@ from synthetic import random_sequences
 from smash.data.batching import ScaledSequences
 from smash.data.scaling import fit_scaler
 from smash.data.variation.recency import drawn_by_recency
-from smash.settings import ScalingSettings, TrainingSettings
+from smash.settings import Recency, ScalingSettings, Variation
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -32,7 +32,7 @@ def test_a_half_life_earlier_is_half_as_often(half_life):
 def test_an_epoch_draws_anew_and_the_same_from_equal_generators():
     sequences = random_sequences([4] * 30)
     data = ScaledSequences(sequences, fit_scaler([sequences], ScalingSettings()))
-    settings = TrainingSettings(half_life=0.5)
+    settings = Variation(recency=Recency(0.5))
     numbers = generator(1)
     first, second = (data.varied(settings, numbers).batch(list(range(30))).u for _ in range(2))
     again = data.varied(settings, generator(1)).batch(list(range(30))).u

@@ -42,8 +42,10 @@ KINDS = {
         "model.location_law": "mixture",
         "model.base": "climatology",
         "model.time_encoding": "relative",
-        "training.thinning": 0.5,
-        "training.folding": 0.5,
+        "training.variation.thinning.depth": 0.5,
+        "training.variation.folding.share": 0.5,
+        "training.variation.recency.half_life": 0.5,
+        "training.variation.mirroring.axes": "both",
         "scaling.resolution": "auto",
     },
 }
