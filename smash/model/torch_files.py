@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from smash.data.unpickling import Buildable, RestrictedUnpickler, Room, StandIn
+from smash.data.pickled_arrays import Buildable, Room, StandIn
+from smash.data.unpickling import RestrictedUnpickler
 from smash.errors import CheckpointError, SmashError
 from smash.untrusted_files import regular_size
 
