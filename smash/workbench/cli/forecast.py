@@ -123,6 +123,8 @@ def _check_formats(out: Path | None, plot: Path | None) -> None:
     for path, flag, known in ((out, "--out", TABLES), (plot, "--plot", FIGURES)):
         if path is not None and path.suffix.lower() not in known:
             raise ForecastError(f"{flag} {path}: name a file that ends in {', '.join(known)}")
+    if plot is not None:
+        import matplotlib  # noqa: F401 (the core may lack it, which is better said now)
 
 
 def _write(
@@ -133,7 +135,6 @@ def _write(
     geojson: Path | None,
 ) -> None:
     from smash.files import replacing, write_json
-    from smash.plots.future_maps import future_maps
     from smash.spreadsheets import to_csv
 
     if out is not None:
@@ -144,6 +145,8 @@ def _write(
             else:
                 table.to_parquet(beside, index=False)
     if plot is not None:
+        from smash.plots.future_maps import future_maps
+
         with replacing(plot) as beside:
             future_maps(futures).savefig(beside, format=plot.suffix[1:].lower())
     if geojson is not None:
