@@ -81,7 +81,7 @@ def location_level(location: Floats, truth: Floats) -> OriginalLevel:
         own = _density_at(kernel, torch.from_numpy(truth[block]))
         above = (grid * (grid > own[:, None])).sum(1) / grid.sum(1)
         degenerate[block] = kernel.degenerate.numpy()
-        level[block] = torch.where(kernel.degenerate, torch.inf, above)
+        level[block] = torch.where(kernel.degenerate, torch.inf, above).numpy()
     return OriginalLevel(level, degenerate)
 
 
