@@ -45,14 +45,15 @@ def server(registered):
         port = free.getsockname()[1]
     log = registered.folder / "server.log"
     command = ["mlflow", "models", "serve", "-m", f"models:/tiny@{CHAMPION}", "-p", str(port)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command, "-h", "127.0.0.1", "--env-manager", "local"],
-        cwd=registered.folder,
-        env=tracked(registered),
-        stdout=log.open("w"),
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command, "-h", "127.0.0.1", "--env-manager", "local"],
+            cwd=registered.folder,
+            env=tracked(registered),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     address = f"http://127.0.0.1:{port}"
     try:
         while not _answers(f"{address}/ping"):

@@ -59,14 +59,14 @@ def mlflow_server(folder: Path, backend: str) -> Iterator[str]:
         "--port": str(port),
         "--workers": "1",
     }
-    log = (folder / "server.log").open("w")
-    process = subprocess.Popen(
-        [program, "server", *(word for option in options.items() for word in option)],
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-        env=environment(),
-    )
+    with (folder / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            [program, "server", *(word for option in options.items() for word in option)],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=environment(),
+        )
     address = f"http://127.0.0.1:{port}"
     try:
         wait_until(lambda: answers(address), process, HANGING)
