@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from smash.baselines.mark_shares import frequencies
 from smash.baselines.past_events import target_groups
 from smash.data.events import EventSequences, Targets
-from smash.law.fixed_marks import FixedMarks
+from smash.law.fixed_marks import FixedMarks, frequencies
 from smash.law.forecaster import Forecaster
 from smash.law.kernel_places import KernelDensity, KernelPlaces
 from smash.law.log_normal_times import LogNormalTimes, kernel_times
