@@ -182,6 +182,8 @@ class ModelSettings:
     """The location's score knows the event's own mark, p(x | t, k) [paper: true; script: false]."""
     location_law: Literal["score", "mixture", "history"] = "score"
     """score: as published; mixture: Gaussians; history: kernels at past events."""
+    time_law: Literal["grid", "mixture"] = "grid"
+    """grid: an intensity at the points of a grid, or a score; mixture: log-normals of the gap."""
     context_dropout: Dropout = 0.0
     """Share dropped of what the LSTMs' states tell the contexts; 0: as published."""
     location_components: Annotated[int, Ge(1), Le(1024), doc("each draw weighs them all")] = 16

@@ -29,8 +29,8 @@ def mixture_law(mixture: Mixture, state: Tensor) -> NextEventLaw:
     centre, spread = mixture.standardisation.log_gap
     log_zero = _numbers(torch.nn.functional.logsigmoid(law.atom))
     log_positive = _numbers(torch.nn.functional.logsigmoid(-law.atom))
-    log_weight, mean = _numbers(law.log_weight), centre + spread * _numbers(law.mean)
-    scale = spread * _numbers(law.scale)
+    log_weight, mean = _numbers(law.positive.log_weight), _numbers(law.positive.mean)
+    mean, scale = centre + spread * mean, spread * _numbers(law.positive.scale)
     by_mark = tuple(
         LogNormalTimes(log_zero[:, k], log_weight[:, k], mean[:, k], scale[:, k])
         for k in range(mixture.n_marks)

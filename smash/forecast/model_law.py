@@ -12,9 +12,8 @@ from smash.blocks import event_blocks
 from smash.data.scaling import Scaler
 from smash.law.next_event_law import MarkPart, NextEventLaw, PlacePart, TimePart
 from smash.law.samples import Samples
-from smash.model.grid_times import GridMarks, GridTimes
-from smash.model.likelihood import time_law
 from smash.model.location_head import DensityHead, Given
+from smash.model.model_times import ModelMarks, ModelTimes
 from smash.model.score_network import ContextTerms, ScoreNet
 from smash.model.smash import Smash
 from smash.model.time_law import TimeLaw
@@ -57,9 +56,9 @@ class ModelLaw(NextEventLaw):
         known, scaler = _Known(model.network, context), model.scaler
         time: TimePart
         mark: MarkPart | None = None
-        if model.law_points:
-            time = grid = GridTimes(known.time_law(scaler), scaler, len(context))
-            mark = GridMarks(grid) if model.marked else None
+        if model.knows_times:
+            time = own = ModelTimes(ExactTimeLaw(known, scaler), scaler, len(context))
+            mark = ModelMarks(own) if model.marked else None
         else:
             time = NoisedTimes(len(context))
             mark = ScoredMarks(known, scaler) if model.marked else None
@@ -107,12 +106,9 @@ class _Known:
         with torch.no_grad():
             return self.network.terms(self.context)
 
-    def time_law(self, scaler: Scaler) -> "Tabulated":
-        return Tabulated(self, scaler)
-
 
 @dataclass(frozen=True)
-class Tabulated:
+class ExactTimeLaw:
     """The law of time and mark of what is known, in float64: sums of it are differenced."""
 
     known: _Known
@@ -120,9 +116,8 @@ class Tabulated:
 
     @torch.no_grad()
     def __call__(self) -> TimeLaw:
-        network = self.known.network
-        law = time_law(network, self.known.terms, len(self.known.context))
-        return TimeLaw(law.grid.double(), law.intensity.double(), self.scaler.gap_growth)
+        law = self.known.network.time_law(self.known.terms, len(self.known.context))
+        return law.exact(self.scaler.gap_growth)
 
 
 @dataclass(frozen=True)
@@ -210,14 +205,11 @@ class HeadPlaces(PlacePart):
         return self.scaler.unscale_location(u)
 
     def _given(self, gap: Floats, mark: Integers | None) -> Given:
-        """Returns the gaps, to the network no further than its grid, and marks (N, Q)."""
+        """Returns the gaps, to the network no further than its reach, and marks (N, Q)."""
         network = self.known.network
         z = torch.from_numpy(2 * self.scaler.scale_gap(gap) - 1).to(self.known.context)
         time = z.unsqueeze(-1)
-        asked = time
-        if network.law_grid is not None:
-            asked = time.clamp(network.law_grid[0], network.law_grid[-1])
-        mixed = network.mixed(asked, self.known.terms)
+        mixed = network.mixed(network.within_reach(time), self.known.terms)
         own = None
         if mark is not None and network.mark_shift is not None:
             own = torch.from_numpy(np.ascontiguousarray(mark)).to(time.device)

@@ -13,36 +13,57 @@ GAP_NUMBERS, LOCATION_NUMBERS = 3, 6
 
 
 @dataclass(frozen=True)
-class GapLaw:
-    """Zero with probability sigmoid(`atom`), else a mixture of M Gaussians for the log gap z.
+class NormalMixture:
+    """A mixture of M normals on a line; `log_weight`, `mean` and `scale` are (..., M)."""
 
-    `atom` (...); `log_weight`, `mean`, `scale` (..., M).
-    """
-
-    atom: Tensor
     log_weight: Tensor
     mean: Tensor
     scale: Tensor
 
     @classmethod
+    def of(cls, raw: Tensor, least_scale: float) -> "NormalMixture":
+        """Returns the mixture that a network's output (..., 3 M) stands for."""
+        weight, mean, scale = raw.chunk(GAP_NUMBERS, dim=-1)
+        return cls(weight.log_softmax(-1), mean, least_scale + functional.softplus(scale))
+
+    def log_density(self, z: Tensor) -> Tensor:
+        """Returns (...) log densities of z (...)."""
+        standard = (z[..., None] - self.mean) / self.scale
+        parts = self.log_weight - 0.5 * standard**2 - self.scale.log() - _HALF_LOG_TWO_PI
+        return parts.logsumexp(-1)
+
+    def log_below(self, z: Tensor) -> Tensor:
+        """Returns (...) the log probabilities of no more than z (...)."""
+        return self._log_beyond((z[..., None] - self.mean) / self.scale)
+
+    def log_above(self, z: Tensor) -> Tensor:
+        """Returns (...) the log probabilities of more than z (...)."""
+        return self._log_beyond((self.mean - z[..., None]) / self.scale)
+
+    def _log_beyond(self, standard: Tensor) -> Tensor:
+        return (self.log_weight + torch.special.log_ndtr(standard)).logsumexp(-1)
+
+
+@dataclass(frozen=True)
+class GapLaw:
+    """Zero with probability sigmoid(`atom`) (...), else a mixture (...) for the log gap z."""
+
+    atom: Tensor
+    positive: NormalMixture
+
+    @classmethod
     def of(cls, raw: Tensor, least_scale: float) -> "GapLaw":
         """Returns the law that a network's output (..., 1 + 3 M) stands for."""
-        weight, mean, scale = raw[..., 1:].chunk(GAP_NUMBERS, dim=-1)
-        return cls(
-            raw[..., 0], weight.log_softmax(-1), mean, least_scale + functional.softplus(scale)
-        )
+        return cls(raw[..., 0], NormalMixture.of(raw[..., 1:], least_scale))
 
     def log_density(self, z: Tensor, zero: Tensor) -> Tensor:
         """Returns (...) the log probability of the atom where `zero`, else the density of `z`."""
-        standard = (z[..., None] - self.mean) / self.scale
-        parts = self.log_weight - 0.5 * standard**2 - self.scale.log() - _HALF_LOG_TWO_PI
-        positive = functional.logsigmoid(-self.atom) + parts.logsumexp(-1)
+        positive = functional.logsigmoid(-self.atom) + self.positive.log_density(z)
         return torch.where(zero, functional.logsigmoid(self.atom), positive)
 
     def log_survival(self, z: Tensor) -> Tensor:
         """Returns (...) the log probability of a gap whose log is more than `z`."""
-        tail = torch.special.log_ndtr((self.mean - z[..., None]) / self.scale)
-        return functional.logsigmoid(-self.atom) + (self.log_weight + tail).logsumexp(-1)
+        return functional.logsigmoid(-self.atom) + self.positive.log_above(z)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ On the z scale of the (log) gap the law of time and mark is λ(t, k) exp(-∫ Σ
 one dimension. The intensity is taken as linear between the points of the model's grid, where the
 integral is exact, and the same law is what `sampling.inverse_cdf` draws from. Unlike a score,
 which p / (S + c) leaves unchanged for every c ≥ 0, the likelihood tells the rate itself: what a
-model leaves beyond the grid's end is lost to it.
+model leaves beyond the grid's end is lost to it. Under `time_law: mixture` that law is given
+outright (`smash.model.mixture_time_law`).
 
 The location's score is learned at the clean time, as the sampler asks for it at times that carry
 no noise.
@@ -18,19 +19,10 @@ from torch import Tensor
 from smash.model.location_head import DensityHead, Given
 from smash.model.score_matching import Loss
 from smash.model.score_network import ContextTerms, ScoreNet
-from smash.model.time_law import TimeLaw
 from smash.settings import ObjectiveSettings
 
 Floats = NDArray[np.float64]
 BLOCK_EVENTS = 128
-
-
-def time_law(network: ScoreNet, terms: ContextTerms, n_events: int) -> TimeLaw:
-    """Returns the law of time and mark of N contexts with a likelihood-trained network."""
-    grid = network.law_grid
-    assert grid is not None
-    intensity = network.intensity(grid.expand(n_events, -1).unsqueeze(-1), terms)
-    return TimeLaw(grid, intensity, network.law_growth)
 
 
 def likelihood_loss(
@@ -47,7 +39,7 @@ def likelihood_loss(
     Arguments are those of `smash.model.score_matching.score_matching_loss`; of `noise` (N, Q, 3)
     only the location's part is used.
     """
-    log_likelihood = time_law(network, terms, len(z)).log_likelihood(z[:, :1])[:, 0]
+    log_likelihood = network.time_law(terms, len(z)).log_likelihood(z[:, :1])[:, 0]
     time = -log_likelihood.logsumexp(-1).mean()
     location = _location_loss(network, terms, z, mark, noise[..., 1:], sigma[1:])
     mark_loss = torch.zeros_like(time)
@@ -59,7 +51,7 @@ def likelihood_loss(
 
 def survival_loss(network: ScoreNet, terms: ContextTerms, left: Tensor) -> Loss:
     """Returns the mean of -log P(no event until `left`) (M,) after M last events."""
-    time = time_law(network, terms, len(left)).compensator_at(left[:, None]).mean()
+    time = network.time_law(terms, len(left)).compensator_at(left[:, None]).mean()
     nothing = torch.zeros_like(time)
     return Loss(time, time, nothing, nothing)
 

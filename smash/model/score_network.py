@@ -6,13 +6,20 @@ import torch
 from torch import Tensor, nn
 
 from smash.model.climatology_base import ClimatologyHazard, ClimatologyPlaces
+from smash.model.grid_time_law import GridTimeLaw
 from smash.model.history_head import HistoryHead, Plane
 from smash.model.location_head import Context, Given, LocationHead, LocationTerms
 from smash.model.location_mixture import LocationMixture
+from smash.model.mixture_branch import MixtureBranch
 from smash.model.score_head import ScoreHead
-from smash.model.time_branch import TimeBranch, TimeTerms, mark_probability, time_score
+from smash.model.time_branch import TimeBranch, mark_probability, time_score
+from smash.model.time_law import TimeLaw
+from smash.model.time_trunk import TimeTerms, TimeTrunk
 from smash.model.weight_names import draw_in_order, renamed
 from smash.settings import ModelSettings
+
+LAW_REACH = 1.1
+"""How far a likelihood reaches on the z scale: events somewhat beyond training's gaps count."""
 
 
 class ContextTerms(NamedTuple):
@@ -42,6 +49,24 @@ class AtTime(NamedTuple):
         return mark_probability(self.intensity)
 
 
+class AtCleanTime(NamedTuple):
+    """Q times, of each of N events, of a law that is no intensity: `AtTime` for samplers.
+
+    `log_mark` (N, Q, K) is log p(k | t); `mixed` (N, Q, H) as in `AtTime`.
+    """
+
+    log_mark: Tensor
+    mixed: Tensor
+
+    def score(self, mark: Tensor | None) -> Tensor:
+        """Returns zeros (N, Q): such times carry no noise that a score would take away."""
+        return torch.zeros_like(self.log_mark[..., 0])
+
+    def mark_probability(self) -> Tensor:
+        """Returns p(k | t), (N, Q, K)."""
+        return self.log_mark.exp()
+
+
 class Evaluation(NamedTuple):
     """The network at Q points of each of N events, on the z scale.
 
@@ -69,16 +94,17 @@ class Evaluation(NamedTuple):
 class ScoreNet(nn.Module):
     """Intensity λ(t, k) and the location's law p(x | t, k) given a context.
 
-    `time` gives the intensity, `location` the law of the location, by its score or by its density.
-    Under `mark_in_location` an embedding of the event's own mark enters the location head's first
-    layer, at first as nothing.
+    `time` gives the law of time and mark, by an intensity or, under `time_law: mixture`, outright;
+    `location` the law of the location, by its score or by its density. Under `mark_in_location` an
+    embedding of the event's own mark enters the location head's first layer, at first as nothing.
 
     `law_grid` (G,) holds the times between which the intensity of a likelihood-trained model is
-    linear; None where it is trained by its score. `law_growth` says what lies beyond the grid (see
-    `smash.model.time_law.TimeLaw`).
+    linear; None where it is trained by its score, or has none. `law_growth` says what lies beyond
+    the grid (see `smash.model.grid_time_law.GridTimeLaw`).
     """
 
     law_grid: Tensor | None
+    time: TimeTrunk
     location: LocationHead
 
     def __init__(
@@ -89,17 +115,22 @@ class ScoreNet(nn.Module):
         plane: Plane | None = None,
         law_grid: Tensor | None = None,
         law_growth: float | None = None,
+        atom: float | None = None,
     ) -> None:
         """Takes sizes, K, the hazard that intensities start at and the grid of a likelihood.
 
-        `plane`: of `location_law: history`, how z becomes time and place.
+        `plane`: of `location_law: history`, how z becomes time and place. `atom`: of `time_law:
+        mixture`, the z below which all times are a gap of 0.
         """
         super().__init__()
         units, size = settings.num_units, settings.cond_dim
         self.cond_dim, self.n_marks, self.law_growth = size, n_marks, law_growth
         self.n_streams = 4 if n_marks > 1 else 3
         state = torch.get_rng_state()
-        self.time = TimeBranch(size, n_marks, units, hazard)
+        if settings.time_law == "mixture":
+            self.time = MixtureBranch(size, n_marks, units, self.n_streams * size, atom)
+        else:
+            self.time = TimeBranch(size, n_marks, units, hazard)
         self.location = location_head(settings, n_marks, plane)
         if settings.location_law == "score":
             draw_in_order(self, state)
@@ -107,9 +138,10 @@ class ScoreNet(nn.Module):
         if settings.mark_in_location and n_marks > 1:
             self.mark_shift = nn.Embedding(n_marks, units)
             nn.init.zeros_(self.mark_shift.weight)
-        if hazard is not None:
-            self.time.start_at_base()
+        if settings.base == "climatology":
             self.location.start_at_base()
+            if isinstance(self.time, TimeBranch):
+                self.time.start_at_base()
         self.register_buffer("law_grid", law_grid, persistent=False)
         self.register_load_state_dict_pre_hook(renamed)
 
@@ -118,7 +150,7 @@ class ScoreNet(nn.Module):
         parts = self._parts(context)
         joint_terms = self.time.joint_terms(parts.joint)
         return ContextTerms(
-            self.time.terms(parts.temporal, joint_terms),
+            self.time.terms(parts, joint_terms),
             self.location.terms(parts, joint_terms, self.time.last),
         )
 
@@ -141,12 +173,38 @@ class ScoreNet(nn.Module):
 
     def at_time(self, t: Tensor, terms: ContextTerms) -> AtTime:
         """Returns what depends on the time t (N, Q, 1) alone."""
-        rate = self.time(t, terms.time)
+        rate = self._intensities(t, terms.time)
         return AtTime(rate.intensity, rate.slope, _mixed(rate.hidden, terms.location))
 
     def intensity(self, t: Tensor, terms: ContextTerms) -> Tensor:
         """Returns λ(t, k) (N, Q, K) at times t (N, Q, 1), without what its slope costs."""
-        return self.time.intensity(t, terms.time)
+        return self._intensities.intensity(t, terms.time)
+
+    @property
+    def _intensities(self) -> TimeBranch:
+        """The time branch, where it is one of intensities."""
+        assert isinstance(self.time, TimeBranch)
+        return self.time
+
+    @property
+    def gives_law(self) -> bool:
+        """True where the law of time and mark is given outright, not by an intensity."""
+        return isinstance(self.time, MixtureBranch)
+
+    def time_law(self, terms: ContextTerms, n_events: int) -> TimeLaw:
+        """Returns the law of time and mark of N contexts with a likelihood-trained network."""
+        if isinstance(self.time, MixtureBranch):
+            return self.time.law(terms.time)
+        grid = self.law_grid
+        assert grid is not None
+        intensity = self.intensity(grid.expand(n_events, -1).unsqueeze(-1), terms)
+        return GridTimeLaw(grid, intensity, self.law_growth)
+
+    def within_reach(self, t: Tensor) -> Tensor:
+        """Returns times t, those beyond a likelihood's reach as its ends."""
+        if isinstance(self.time, MixtureBranch):
+            return t.clamp(-LAW_REACH, LAW_REACH)
+        return t if self.law_grid is None else t.clamp(self.law_grid[0], self.law_grid[-1])
 
     def mixed(self, t: Tensor, terms: ContextTerms) -> Tensor:
         """Returns the share of times t (N, Q, 1) in the location head, (N, Q, H)."""

@@ -23,7 +23,7 @@ from smash.model.encoder import Encoder
 from smash.model.history_head import Plane
 from smash.model.location_head import DensityHead
 from smash.model.score_matching import noise_scale
-from smash.model.score_network import ScoreNet
+from smash.model.score_network import LAW_REACH, ScoreNet
 from smash.model.weight_names import present_name
 from smash.model.weights import no_larger_than, read_weights
 from smash.settings import Columns, ModelSettings, ObjectiveSettings
@@ -31,8 +31,6 @@ from smash.settings import Columns, ModelSettings, ObjectiveSettings
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 PARTS = (DESCRIPTION, WEIGHTS, RECALIBRATION)
 """What a saved model's folder holds."""
-LAW_REACH = 1.1
-"""How far a rate reaches on the z scale: events somewhat beyond training's gaps have a density."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,8 @@ class Smash(nn.Module):
 
     `law_points` > 0 makes the intensity a rate, linear between that many points of time and
     trained by likelihood: times then carry no noise. 0 is a model of noised times, as published.
-    With `law_tail` such a rate goes on beyond its points; models of before end there.
+    With `law_tail` such a rate goes on beyond its points; models of before end there. Under
+    `time_law: mixture` there is no rate, and no points.
     """
 
     def __init__(
@@ -129,12 +128,12 @@ class Smash(nn.Module):
         self.encoder = Encoder(settings, n_marks)
         law_grid = self._law_grid() if law_points else None
         hazard = None
-        if settings.base == "climatology":
+        if settings.base == "climatology" and settings.time_law == "grid":
             grid = base_grid(settings.sigma_time) if law_grid is None else law_grid
             hazard = ClimatologyHazard(n_marks, grid)
         plane = Plane.of(scaler, geographic=self.about.location_unit == "degrees")
         growth = scaler.gap_growth if law_points and law_tail else None
-        self.network = ScoreNet(settings, n_marks, hazard, plane, law_grid, growth)
+        self.network = ScoreNet(settings, n_marks, hazard, plane, law_grid, growth, self._atom())
 
     def _law_grid(self) -> Tensor:
         """Returns the points of the rate; on a linear scale none below a gap of 0."""
@@ -142,6 +141,13 @@ class Smash(nn.Module):
         if self.law_tail and not self.scaler.log_normalization:
             start = max(start, 2 * float(self.scaler.scale_gap(np.zeros(1), 0.0)[0]) - 1)
         return torch.linspace(start, LAW_REACH, self.law_points)
+
+    def _atom(self) -> float | None:
+        """Returns the z of the least gap beside 0, where gaps of 0 have a probability."""
+        cell = self.scaler.gap_cell
+        if not cell or self.scaler.gap_lattice:
+            return None
+        return 2 * float(self.scaler.scale_gap(np.array(cell))) - 1
 
     @classmethod
     def untrained(
@@ -169,10 +175,15 @@ class Smash(nn.Module):
                 f"model.location_law: {settings.location_law} is a density and trained by its "
                 "likelihood; set objective.kind to likelihood, or location_law to score"
             )
-        points = objective.law_points if likelihood else 0
+        if settings.time_law == "mixture" and not (likelihood and scaler.log_normalization):
+            raise SpecError(
+                "model.time_law: mixture is a law of the gap's logarithm, trained by its "
+                "likelihood; set objective.kind to likelihood and scaling.log_normalization to "
+                "true, or time_law to grid"
+            )
+        points = objective.law_points if likelihood and settings.time_law == "grid" else 0
         model = cls(settings, n_marks, scaler, about, points)
-        if model.network.time.base is not None:
-            model.network.time.base.fit(train, scaler, float(model.noise_scale()[0]))
+        model.network.time.fit(train, scaler, float(model.noise_scale()[0]))
         model.network.location.fit(train, scaler)
         return model
 
@@ -181,13 +192,18 @@ class Smash(nn.Module):
         return self.n_marks > 1
 
     @property
+    def knows_times(self) -> bool:
+        """True where times have a density and carry no noise."""
+        return self.law_points > 0 or self.settings.time_law == "mixture"
+
+    @property
     def device(self) -> torch.device:
         return self.encoder.projection.weight.device
 
     def noise_scale(self) -> Tensor:
         """Returns σ (3,) of time and both coordinates, 0 where they carry no noise."""
         sigma = noise_scale(self.settings, self.device)
-        if self.law_points:
+        if self.knows_times:
             sigma[0] = 0.0
         if isinstance(self.network.location, DensityHead):
             sigma[1:] = 0.0

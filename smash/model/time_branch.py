@@ -7,26 +7,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from smash.data.events import EventSequences
+from smash.data.scaling import Scaler
 from smash.model.climatology_base import ClimatologyHazard
-from smash.model.layers import Linears, context_maps, layer_terms, step_of, trunk
+from smash.model.layers import Linears, step_of
 from smash.model.linear import linear
+from smash.model.location_head import Context
+from smash.model.time_trunk import TimeTerms, TimeTrunk
 
 EPSILON = 1e-10
 """Added before logarithms and divisions, as in the original."""
 SOFTPLUS_IS_ONE = math.log(math.e - 1)
-
-
-class TimeTerms(NamedTuple):
-    """What the context adds to the time branch; computed once for all times of an event.
-
-    `layers` (N, 1, H) each: terms of the trunk's three layers, biases included. `head_weight`
-    (H, H) and `head_bias` (H,): from the trunk's last ReLU layer to the intensity head's first,
-    the trunk's last map folded in.
-    """
-
-    layers: tuple[Tensor, ...]
-    head_weight: Tensor
-    head_bias: Tensor
 
 
 class Rate(NamedTuple):
@@ -41,16 +32,16 @@ class Rate(NamedTuple):
     hidden: Tensor
 
 
-class TimeBranch(nn.Module):
+class TimeBranch(TimeTrunk):
     """λ(t, k | context), K intensities of one time (paper, section 4.1, and appendix A).
 
-    A trunk h₁ = ReLU(w t + c₁), h₂ = ReLU(W h₁ + c₂), h₃ = ReLU(W h₂ + c₃), whose terms c are
-    linear in the joint and the temporal (and mark) contexts, then a linear map and a head
-    Linear-ReLU-Linear-softplus. With a `base` λ(t, k) is the base's h(t) q_k times the head's
-    output, which then starts at 1.
+    After the trunk a head Linear-ReLU-Linear-softplus. With a `base` λ(t, k) is the base's h(t) q_k
+    times the head's output, which then starts at 1. `own` of its terms is `head_weight` (H, H) and
+    `head_bias` (H,): from the trunk's last ReLU layer to the head's first, the trunk's last map
+    folded in.
 
-    `TimeBranch(16, 3)(t, branch.terms(temporal, joint))` takes t (N, Q, 1) on the z scale and
-    contexts (N, 16) to `Rate`.
+    `TimeBranch(16, 3)(t, branch.terms(context, branch.joint_terms(context.joint)))` takes t
+    (N, Q, 1) on the z scale and contexts of width 16 to `Rate`.
     """
 
     def __init__(
@@ -61,12 +52,13 @@ class TimeBranch(nn.Module):
         base: ClimatologyHazard | None = None,
     ) -> None:
         """Takes the width of a context's streams, K, H and what the intensity starts at."""
-        super().__init__()
-        self.trunk = trunk(1, units)
-        self.temporal = context_maps(size, units)
-        self.joint = context_maps(size, units)
+        super().__init__(size, units)
         self.head = Linears([nn.Linear(units, units), nn.Linear(units, n_marks)])
         self.base = base
+
+    def fit(self, train: EventSequences, scaler: Scaler, sigma_time: float) -> None:
+        if self.base is not None:
+            self.base.fit(train, scaler, sigma_time)
 
     def start_at_base(self) -> None:
         """Makes the factor 1 whatever the context; of a branch without a base, the intensity."""
@@ -74,31 +66,17 @@ class TimeBranch(nn.Module):
         nn.init.zeros_(last.weight)
         nn.init.constant_(last.bias, SOFTPLUS_IS_ONE)
 
-    @property
-    def last(self) -> nn.Linear:
-        """The trunk's map after its last ReLU layer; what reads the trunk folds it in."""
-        *_, last = self.trunk
-        return last
-
-    def joint_terms(self, joint: Tensor) -> list[Tensor]:
-        """Returns what joint contexts (N, d) add to each layer of a trunk, (N, H) three times."""
-        return [layer(joint) for layer in self.joint]
-
-    def terms(self, temporal: Tensor, joint_terms: list[Tensor]) -> TimeTerms:
-        """Returns the terms of temporal contexts (N, d), the mark's added, and of joint ones."""
+    def own_terms(self, context: Context) -> tuple[Tensor, ...]:
         first, _ = self.head
-        return TimeTerms(
-            layer_terms(self.temporal, temporal, joint_terms, self.trunk),
-            first.weight @ self.last.weight,
-            first(self.last.bias),
-        )
+        return first.weight @ self.last.weight, first(self.last.bias)
 
     def forward(self, t: Tensor, terms: TimeTerms) -> Rate:
         """Returns intensity, slope and hidden layer at times t (N, Q, 1)."""
         hidden, slope = self._hidden_with_slope(t, terms)
+        head_weight, head_bias = terms.own
         _, last = self.head
-        inner = linear(hidden, terms.head_weight, terms.head_bias).relu_()
-        inner_slope = step_of(inner) * linear(slope, terms.head_weight)
+        inner = linear(hidden, head_weight, head_bias).relu_()
+        inner_slope = step_of(inner) * linear(slope, head_weight)
         logit = last(inner)
         factor = F.softplus(logit)
         factor_slope = torch.sigmoid(logit) * linear(inner_slope, last.weight)
@@ -110,18 +88,11 @@ class TimeBranch(nn.Module):
     def intensity(self, t: Tensor, terms: TimeTerms) -> Tensor:
         """Returns λ(t, k) (N, Q, K) at times t (N, Q, 1), without what its slope costs."""
         hidden = self.hidden(t, terms)
+        head_weight, head_bias = terms.own
         _, last = self.head
-        inner = linear(hidden, terms.head_weight, terms.head_bias).relu_()
+        inner = linear(hidden, head_weight, head_bias).relu_()
         factor = F.softplus(last(inner))
         return factor if self.base is None else self.base.intensity(t) * factor
-
-    def hidden(self, t: Tensor, terms: TimeTerms) -> Tensor:
-        """Returns the trunk's last ReLU layer (N, Q, H) at times t (N, Q, 1)."""
-        first, *rest, _ = self.trunk
-        hidden = (t * first.weight[:, 0]).add_(terms.layers[0]).relu_()
-        for layer, term in zip(rest, terms.layers[1:], strict=True):
-            hidden = linear(hidden, layer.weight).add_(term).relu_()
-        return hidden
 
     def _hidden_with_slope(self, t: Tensor, terms: TimeTerms) -> tuple[Tensor, Tensor]:
         """Returns the trunk's last ReLU layer (N, Q, H) and its derivative in t."""

@@ -1,12 +1,13 @@
 """Times and marks drawn exactly from the model's law, then a short location chain.
 
 The law of time and mark that the intensity stands for is one-dimensional in time, so its
-cumulative distribution is tabulated and inverted (`TimeLaw`). The published chain tends to this
+cumulative distribution is tabulated and inverted (`GridTimeLaw`). The published chain tends to this
 law on [-1, 1] as its step shrinks. Locations are drawn by a Langevin chain at the drawn time (and
 mark, where the model asks for it), whose steps shrink from the box's scale to the noise's.
 
-A likelihood-trained model brings its own grid, between whose points its intensity is linear, so
-that times are drawn from the very law whose likelihood was maximised; they carry no noise.
+A likelihood-trained model brings its own law, by a grid between whose points its intensity is
+linear or outright, so that times are drawn from the very law whose likelihood was maximised; they
+carry no noise.
 """
 
 import math
@@ -17,8 +18,9 @@ from torch import Tensor
 
 from smash.blocks import slices
 from smash.errors import ForecastError
+from smash.model.grid_time_law import GridTimeLaw
 from smash.model.location_head import DensityHead, Given, LocationHead, LocationTerms
-from smash.model.score_network import AtTime, ContextTerms, ScoreNet
+from smash.model.score_network import AtCleanTime, AtTime, ContextTerms, ScoreNet
 from smash.model.time_law import TimeLaw
 from smash.sampling.chains import ChainBlock, Chains, draw_marks, joined
 from smash.sampling.denoising import denoise
@@ -84,11 +86,7 @@ def _draw(
     generator: torch.Generator,
     after: Tensor | None,
 ) -> Chains:
-    grid = network.law_grid
-    if grid is None:
-        grid = time_grid(float(sigma[0]), settings, sigma.device)
-    intensity, time_branch = _time_branch(network, terms, n_events, grid, settings.total_samples)
-    law = TimeLaw(grid, intensity, network.law_growth)
+    law, time_branch = _time_branch(network, terms, n_events, sigma, settings)
     time = law.draw(settings.total_samples, generator, after).unsqueeze(-1)
     _check_numbers(time)
     at_time = time_branch(time)
@@ -138,22 +136,37 @@ def _check_numbers(drawn: Tensor) -> None:
 
 
 def _time_branch(
-    network: ScoreNet, terms: ContextTerms, n_events: int, grid: Tensor, n_samples: int
-) -> tuple[Tensor, Callable[[Tensor], AtTime]]:
-    """Returns intensities (N, G, K) at a grid (G,), and the network at times (N, Q, 1).
+    network: ScoreNet,
+    terms: ContextTerms,
+    n_events: int,
+    sigma: Tensor,
+    settings: SamplingSettings,
+) -> tuple[TimeLaw, Callable[[Tensor], AtTime | AtCleanTime]]:
+    """Returns the law of N events' times, and the network at times (N, Q, 1).
 
-    For few draws the network itself, for many a table of it. Times beyond the grid count as its
-    ends.
+    With an intensity, for few draws the network itself, for many a table of it. Times beyond the
+    law's reach count as its ends.
     """
-    if n_samples < TABLE_DRAWS:
+    if network.gives_law:
+        law = network.time_law(terms, n_events)
+
+        def at_clean_time(t: Tensor) -> AtCleanTime:
+            mixed = network.mixed(network.within_reach(t), terms)
+            return AtCleanTime(law.log_mark(t.squeeze(-1)), mixed)
+
+        return law, at_clean_time
+    grid = network.law_grid
+    if grid is None:
+        grid = time_grid(float(sigma[0]), settings, sigma.device)
+    if settings.total_samples < TABLE_DRAWS:
         points = grid.expand(n_events, -1).unsqueeze(-1)
 
         def at_time(t: Tensor) -> AtTime:
             return network.at_time(t.clamp(grid[0], grid[-1]), terms)
 
-        return network.intensity(points, terms), at_time
+        return GridTimeLaw(grid, network.intensity(points, terms), network.law_growth), at_time
     table = TimeTable(network, terms, n_events, grid)
-    return table.at_grid.intensity, table.at_time
+    return GridTimeLaw(grid, table.at_grid.intensity, network.law_growth), table.at_time
 
 
 def _walk(

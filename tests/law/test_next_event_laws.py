@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +44,11 @@ from smash.simulate.simulator import Oracle, simulate_dataset
 SETTINGS = SimulatorSettings(sequences=(40, 10, 20), events=(15, 30))
 DATA = simulate_dataset(SETTINGS)
 BASELINES = ("climatology", "markov", "walk", "hawkes", "mixture", "oracle")
-MODELS = ("model, mixture", "model, history")
+MODELS = {
+    "model, mixture": {"location_law": "mixture"},
+    "model, history": {"location_law": "history"},
+    "model, mixture times": {"location_law": "mixture", "time_law": "mixture"},
+}
 KINDS = (*BASELINES, *MODELS, "pool")
 N = 7
 """Events whose laws are looked at one by one."""
@@ -65,20 +70,20 @@ def fitted(kind: str, marked: bool) -> Forecaster:
             generator = torch.Generator().manual_seed(0)
             settings = MixtureSettings(units=16, components=4, epochs=3)
             return fit_mixture(train, data.validation, n_marks, "days", generator, settings)
-        case "model, mixture" | "model, history":
-            return trained(train, n_marks, kind.removeprefix("model, "))
+        case model if model in MODELS:
+            return trained(train, n_marks, **MODELS[model])
         case "pool":
             members = Climatology.fit(train, n_marks), fit_hawkes(train, n_marks)
             return Ensemble(members, (0.3, 0.7))
     return Oracle(HawkesProcess.from_settings(SETTINGS))
 
 
-def trained(train: EventSequences, n_marks: int, places: str) -> ModelForecaster:
+def trained(train: EventSequences, n_marks: int, **laws: Any) -> ModelForecaster:
     """Returns a model after two epochs."""
     torch.manual_seed(0)
     sizes = ModelSettings(
         base="climatology",
-        location_law=places,
+        **laws,
         location_components=8,
         recent_events=8,
         cond_dim=8,

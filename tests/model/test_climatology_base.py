@@ -20,8 +20,8 @@ from smash.model.climatology_base import (
     base_grid,
     plain_hazard,
 )
+from smash.model.grid_time_law import GridTimeLaw
 from smash.model.smash import Smash
-from smash.model.time_law import TimeLaw
 from smash.scores import score_events
 from smash.settings import (
     ModelSettings,
@@ -86,7 +86,7 @@ def test_the_plain_hazard_has_the_gaps_own_survival():
     gap = np.clip(np.where(rng.random(3000) < 0.3, -0.95, rng.normal(0, 0.3, 3000)), -1, 1)
     grid = np.linspace(-1.1, 1.1, 128)
     hazard = torch.from_numpy(plain_hazard(gap, grid, len(gap)))
-    law = TimeLaw(torch.from_numpy(grid), hazard[None, :, None])
+    law = GridTimeLaw(torch.from_numpy(grid), hazard[None, :, None])
     before = np.searchsorted(np.sort(gap), grid) / len(gap)
     survival = np.exp(-law.compensator[0].numpy())
     smooth = (before[:-2] + 2 * before[1:-1] + before[2:]) / 4

@@ -14,11 +14,13 @@ from smash.data.events import build_sequences
 from smash.data.scaling import Scaler, fit_scaler
 from smash.errors import SpecError
 from smash.forecast.model_forecaster import ModelForecaster
-from smash.model.grid_times import GridTimes
-from smash.model.likelihood import likelihood_loss, time_law
+from smash.law.gaussian_mixtures import NormalMixture
+from smash.model.grid_time_law import GridTimeLaw
+from smash.model.likelihood import likelihood_loss
+from smash.model.mixture_time_law import MixtureTimeLaw
+from smash.model.model_times import ModelTimes
 from smash.model.score_network import Evaluation, ScoreNet
 from smash.model.smash import Smash
-from smash.model.time_law import TimeLaw
 from smash.model.training import Trainer
 from smash.sampling.inverse_cdf import sample_inverse_cdf
 from smash.settings import (
@@ -45,7 +47,7 @@ def wavy_intensity(grid: Tensor = GRID) -> Tensor:
 
 
 def test_what_the_likelihood_leaves_over_is_the_chance_of_no_event_on_the_grid():
-    law = TimeLaw(GRID, wavy_intensity())
+    law = GridTimeLaw(GRID, wavy_intensity())
     time = torch.linspace(-1.1, 1.1, 20_001, dtype=torch.double).expand(2, -1)
     mass = torch.trapezoid(law.log_likelihood(time).exp().sum(-1), time)
     torch.testing.assert_close(mass, 1 - (-law.compensator[:, -1]).exp(), rtol=1e-4, atol=0)
@@ -53,7 +55,7 @@ def test_what_the_likelihood_leaves_over_is_the_chance_of_no_event_on_the_grid()
 
 
 def test_beyond_the_grid_the_last_rate_goes_on():
-    law = TimeLaw(GRID, wavy_intensity())
+    law = GridTimeLaw(GRID, wavy_intensity())
     far = torch.tensor([[1.1, 1.6]], dtype=torch.double).expand(2, -1)
     before, after = law.compensator_at(far).unbind(-1)
     torch.testing.assert_close(after - before, 0.5 * law.total[:, -1])
@@ -70,12 +72,12 @@ def exponential_family(c: float) -> tuple[Tensor, Tensor]:
 
 def test_the_likelihood_tells_apart_what_scores_cannot():
     """p / (S + c) has one score for all c; its likelihood is best at c = 0, the true rate."""
-    time = TimeLaw(GRID, exponential_family(0.0)[0]).draw(4000, generator())
+    time = GridTimeLaw(GRID, exponential_family(0.0)[0]).draw(4000, generator())
     scores, likelihoods = [], []
     for c in (0.0, 0.1, 1.0):
         intensity, slope = exponential_family(c)
         scores.append(Evaluation(intensity, slope, torch.zeros(1)).time_score(None))
-        likelihoods.append(TimeLaw(GRID, intensity).log_likelihood(time).mean().item())
+        likelihoods.append(GridTimeLaw(GRID, intensity).log_likelihood(time).mean().item())
     for score in scores:
         torch.testing.assert_close(score, torch.full_like(score, -3.0))
     assert likelihoods == sorted(likelihoods, reverse=True)
@@ -114,7 +116,7 @@ def test_the_loss_is_the_negative_log_likelihood_of_time_and_mark(tmp_path):
         terms = network.terms(torch.randn(len(z), 32, generator=generator()))
         noise = torch.randn(len(z), 2, 3, generator=generator())
         loss = likelihood_loss(network, terms, z, mark, noise, t.sigma, LIKELIHOOD)
-        law = time_law(network, terms, len(z))
+        law = network.time_law(terms, len(z))
         log_likelihood = law.log_likelihood(z[:, :1])[:, 0].gather(1, mark[:, None])
     torch.testing.assert_close(loss.time + loss.mark, -log_likelihood.mean())
     torch.testing.assert_close(loss.total, loss.time + loss.mark + loss.location)
@@ -127,7 +129,7 @@ def test_times_are_drawn_from_the_law_whose_likelihood_was_maximised(tmp_path):
     with torch.no_grad():
         torch.nn.init.normal_(t.model.network.time.head[1].weight, std=0.3)
         (block,) = sample_inverse_cdf(t.model.network, context, t.sigma, settings, generator())
-        law = time_law(t.model.network, t.model.network.terms(context), 1)
+        law = t.model.network.time_law(t.model.network.terms(context), 1)
         compensator = law.compensator_at(block.chains.z[..., 0])[0]
     # By the time change, ∫ λ up to an event is exponential, cut off at the grid's end.
     end = float(law.compensator[0, -1])
@@ -154,7 +156,7 @@ def test_the_end_of_a_window_corrects_the_rate_of_a_cut_poisson_process():
     z, _ = batch.targets()
     _, left = batch.event_free_ends(torch.zeros(*batch.time.shape, 1))
     grid = torch.linspace(-1, 1.1, 64)
-    law = TimeLaw(grid, torch.ones(1, 64, 1))
+    law = GridTimeLaw(grid, torch.ones(1, 64, 1))
     # With a constant rate r the loss is Σ (r C - log r) + Σ r C', least at n / Σ C.
     exposure = law.compensator_at(z[None, :, 0]).sum()
     rest = law.compensator_at(left[None]).sum()
@@ -191,7 +193,7 @@ def test_a_known_end_costs_its_compensator_and_an_unknown_one_nothing(tmp_path):
         assert len(ends) == len(left) == 1
         grid = t.model.network.law_grid
         intensity = t.model.network.intensity(grid[None, :, None], t.model.network.terms(ends))
-        law = TimeLaw(grid, intensity, t.model.scaler.gap_growth)
+        law = GridTimeLaw(grid, intensity, t.model.scaler.gap_growth)
         cost = law.compensator_at(left[None]) / 8
     difference = (losses[1] - losses[0]).float()
     torch.testing.assert_close(difference[:2], cost[0].expand(2), rtol=1e-4, atol=1e-6)
@@ -222,11 +224,6 @@ def test_zero_gaps_need_a_resolution(tmp_path):
     Smash.untrained(SMALL, score_matching, tied, scaler, 3)  # as published
 
 
-def one_law(n: int, scaler: Scaler) -> GridTimes:
-    intensity = (0.2 + 3 * wavy_intensity()[:1]).expand(n, -1, -1)
-    return GridTimes(lambda: TimeLaw(GRID, intensity, scaler.gap_growth), scaler, n)
-
-
 CONTINUOUS = Scaler(True, 1e-4, -2.0, 3.0, (0.0, 0.0), (1.0, 1.0))
 TICK = 0.25
 CLOCK = Scaler(
@@ -235,11 +232,30 @@ CLOCK = Scaler(
 ATOM = replace(CLOCK, gap_lattice=False)
 LINEAR = replace(CONTINUOUS, log_normalization=False, gap_low=0.1, gap_high=2.1)
 SCALERS = {"continuous": CONTINUOUS, "clock": CLOCK, "atom": ATOM, "linear": LINEAR}
+GRID_LAWS = {name: ("grid", scaler) for name, scaler in SCALERS.items()}
+MIXTURES = {f"{n}, mixture": ("mixture", s) for n, s in SCALERS.items() if s.log_normalization}
+LAWS = GRID_LAWS | MIXTURES
 
 
-@pytest.mark.parametrize("scaler", SCALERS.values(), ids=SCALERS)
-def test_raw_gaps_have_one_law_whether_asked_for_density_survival_or_quantile(scaler):
-    law = one_law(1, scaler)
+def mixture_law(n: int, scaler: Scaler) -> MixtureTimeLaw:
+    """The same two marks for each of N events: one of short and long gaps, one in between."""
+    log_weight = torch.tensor([[0.3, 0.7], [0.5, 0.5]], dtype=torch.double).log()
+    mean = torch.tensor([[-0.7, 0.4], [-0.2, 0.1]], dtype=torch.double)
+    scale = torch.tensor([[0.2, 0.25], [0.1, 0.3]], dtype=torch.double)
+    by_mark = NormalMixture(*(part.expand(n, -1, -1) for part in (log_weight, mean, scale)))
+    share = torch.tensor([0.6, 0.4], dtype=torch.double).log().expand(n, -1)
+    return MixtureTimeLaw(share, by_mark, Smash(SMALL, 2, scaler)._atom())
+
+
+def one_law(n: int, kind: str, scaler: Scaler) -> ModelTimes:
+    intensity = (0.2 + 3 * wavy_intensity()[:1]).expand(n, -1, -1)
+    law = GridTimeLaw(GRID, intensity, scaler.gap_growth)
+    return ModelTimes(lambda: mixture_law(n, scaler) if kind == "mixture" else law, scaler, n)
+
+
+@pytest.mark.parametrize(("kind", "scaler"), LAWS.values(), ids=LAWS)
+def test_raw_gaps_have_one_law_whether_asked_for_density_survival_or_quantile(kind, scaler):
+    law = one_law(1, kind, scaler)
     if scaler.gap_lattice:
         gap = TICK * np.arange(4000)[None]
         mass = np.exp(law.log_density(gap)) * np.where(gap > 0, TICK, 1.0)
@@ -260,19 +276,18 @@ def test_raw_gaps_have_one_law_whether_asked_for_density_survival_or_quantile(sc
     assert law.log_density(np.array([[np.inf]])) == -np.inf
 
 
-@pytest.mark.parametrize("scaler", SCALERS.values(), ids=SCALERS)
-def test_every_gap_that_may_come_has_a_finite_density(scaler):
+@pytest.mark.parametrize(("kind", "scaler"), LAWS.values(), ids=LAWS)
+def test_every_gap_that_may_come_has_a_finite_density(kind, scaler):
     gap = np.array([[0.0, 1e-300, 1e-12, 1e-3, 1.0, 99.0, 1e3, 1e5]])
-    assert np.isfinite(one_law(1, scaler).log_density(gap)).all()
+    assert np.isfinite(one_law(1, kind, scaler).log_density(gap)).all()
 
 
-@pytest.mark.parametrize("scaler", SCALERS.values(), ids=SCALERS)
-def test_raw_gaps_are_drawn_from_that_law(scaler):
-    n, law = 4000, one_law(1, scaler)
-    torch_law = TimeLaw(GRID, law.law.intensity, scaler.gap_growth)
+@pytest.mark.parametrize(("kind", "scaler"), LAWS.values(), ids=LAWS)
+def test_raw_gaps_are_drawn_from_that_law(kind, scaler):
+    n, law = 4000, one_law(1, kind, scaler)
     for drawn in (
         law.draw(n, generator(1))[0],
-        np.maximum(scaler.unscale_gap((torch_law.draw(n, generator(2))[0].numpy() + 1) / 2), 0),
+        np.maximum(scaler.unscale_gap((law.law.draw(n, generator(2))[0].numpy() + 1) / 2), 0),
     ):
         if scaler.gap_cell:
             values, count = np.unique(np.minimum(drawn, 40.0), return_counts=True)
@@ -293,8 +308,8 @@ def test_little_mass_between_equal_cumulatives_is_not_lost():
     hazard[:, 40:] = 1e-6
     scaler = Scaler(True, 1e-4, -4.1, 2.8, (0.0, 0.0), (1.0, 1.0), 1 / 60, True)
     grid = torch.linspace(-1.1, 1.1, 64)
-    law = TimeLaw(grid.double(), hazard.double(), scaler.gap_growth)
-    times = GridTimes(lambda: law, scaler, 1)
+    law = GridTimeLaw(grid.double(), hazard.double(), scaler.gap_growth)
+    times = ModelTimes(lambda: law, scaler, 1)
     low, high = (law.compensator_at(times._z(np.array([[gap]]))) for gap in (7.0, 7.0 + 1 / 60))
     assert float(low.float()) == float(high.float())
     found = times.log_density(np.array([[7.0]])).item()

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from smash.model.climatology_base import ClimatologyHazard
+from smash.model.location_head import Context
 from smash.model.time_branch import TimeBranch, mark_probability, time_score
 
 
@@ -12,7 +13,9 @@ def branch_with_terms(base: ClimatologyHazard | None = None):
     torch.manual_seed(0)
     branch = TimeBranch(8, 3, 16, base).double()
     temporal, joint = torch.randn(2, 5, 8).double()
-    return branch, branch.terms(temporal, branch.joint_terms(joint)), temporal, joint
+    nothing = torch.zeros(5, 0).double()
+    context = Context(nothing, temporal, temporal, joint, nothing)
+    return branch, branch.terms(context, branch.joint_terms(joint)), temporal, joint
 
 
 def test_the_folded_maps_are_the_maps_one_after_the_other():

@@ -25,6 +25,7 @@ class KnownLaw:
     n_marks = 2
     rates = (3.0, 1.0)
     law_grid = law_growth = None
+    gives_law = False
 
     @property
     def location(self) -> "KnownLaw":

@@ -10,8 +10,8 @@ from known_law import KnownLaw
 from scipy.integrate import cumulative_trapezoid
 from scipy.stats import ks_2samp, kstest, truncexpon
 
+from smash.model.grid_time_law import GridTimeLaw
 from smash.model.score_network import ScoreNet
-from smash.model.time_law import TimeLaw
 from smash.sampling.denoising import denoise
 from smash.sampling.inverse_cdf import sample_inverse_cdf, step_sizes
 from smash.sampling.langevin import sample_langevin
@@ -27,11 +27,11 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(11)
 
 
-def wavy_law(n_events: int = 3) -> TimeLaw:
+def wavy_law(n_events: int = 3) -> GridTimeLaw:
     grid = torch.linspace(-1, 1, 200, dtype=torch.double)
     phase = torch.arange(n_events).double().view(-1, 1, 1)
     waves = torch.stack([1.5 + (4 * grid).sin(), 0.5 + grid.square()], -1)
-    return TimeLaw(grid, (1 + phase) * waves)
+    return GridTimeLaw(grid, (1 + phase) * waves)
 
 
 def test_the_density_integrates_to_one():

@@ -65,7 +65,7 @@ def memory_of(device: str) -> float:
 
 def uses(spec: ExperimentSpec, dataset: Dataset) -> Iterator[Use]:
     """Yields what each stage needs at once."""
-    model, objective, training = spec.model, spec.objective, spec.training
+    model, training = spec.model, spec.training
     yield Use(
         "the model",
         ("model.cond_dim", "model.n_layers", "model.n_heads", "model.d_head", "model.num_units"),
@@ -84,13 +84,13 @@ def uses(spec: ExperimentSpec, dataset: Dataset) -> Iterator[Use]:
         * (seen * streams * (model.n_layers * of_layer + 24 * model.cond_dim)),
     )
     of_place = 8 * model.location_components if model.location_law == "mixture" else 0
-    points = objective.law_points if objective.kind == "likelihood" else objective.n_noise
+    points = _times_an_event(spec)
     trained = min(training.block_events, int(dataset.train.is_target.sum()))
     yield Use(
         "the loss of a block of events",
         (
             *("training.block_events", "model.num_units"),
-            "objective.law_points" if objective.kind == "likelihood" else "objective.n_noise",
+            "objective.law_points" if spec.objective.kind == "likelihood" else "objective.n_noise",
         ),
         NUMBER * trained * (points * _width(spec, dataset.n_marks) + 2 * model.num_units**2)
         + NUMBER * trained * of_place,
@@ -103,7 +103,7 @@ def _sampling_uses(spec: ExperimentSpec, dataset: Dataset, of_place: int) -> Ite
     total = max(sampling.total_samples, scores.validation_samples)
     at_once = sampling.n_samples if sampling.sampler == "langevin" else total
     likely = spec.objective.kind == "likelihood"
-    grid = spec.objective.law_points if likely else sampling.grid_points
+    grid = _times_an_event(spec) if likely else sampling.grid_points
     events = _events_of_batch(dataset.test, sampling.test_batch_size)
     block = min(sampling.block_events, events)
     width = _width(spec, dataset.n_marks) / 2
@@ -144,6 +144,13 @@ def n_weights(settings: ModelSettings, n_marks: int) -> int:
     per_mark = n_marks * (size + 2 * units)
     places = 6 * settings.location_components * units if settings.location_law == "mixture" else 0
     return streams * (encoder + lstm) + 8 * size**2 + heads + per_mark + places
+
+
+def _times_an_event(spec: ExperimentSpec) -> int:
+    """Returns at how many times a loss asks the score network of each event."""
+    if spec.objective.kind != "likelihood":
+        return spec.objective.n_noise
+    return spec.objective.law_points if spec.model.time_law == "grid" else 1
 
 
 def _width(spec: ExperimentSpec, n_marks: int) -> int:

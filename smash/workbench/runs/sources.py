@@ -136,7 +136,7 @@ def with_source(spec: ExperimentSpec, source: Source) -> ExperimentSpec:
         SpecError: when the spec asks of the model what it was not trained for.
     """
     kind: Literal["likelihood", "score_matching"] = (
-        "likelihood" if source.model.law_points else "score_matching"
+        "likelihood" if source.model.knows_times else "score_matching"
     )
     adopted = spec.model_copy(
         update={

@@ -122,6 +122,21 @@ def _location_law(spec: "Spec") -> Iterator[str]:
         )
 
 
+def _time_law(spec: "Spec") -> Iterator[str]:
+    if spec.model.time_law != "mixture":
+        return
+    if spec.objective.kind != "likelihood":
+        yield (
+            "model.time_law: mixture is a density and trained by its likelihood; set "
+            "objective.kind=likelihood, or time_law=grid"
+        )
+    elif not spec.scaling.log_normalization:
+        yield (
+            "model.time_law: mixture is a law of the gap's logarithm, which "
+            "scaling.log_normalization=false leaves as it is; set it to true, or time_law=grid"
+        )
+
+
 def _sampler(spec: "Spec") -> Iterator[str]:
     if spec.sampling.sampler == "langevin" and spec.objective.kind == "likelihood":
         yield (
@@ -210,6 +225,11 @@ RULES = (
     Rule("data.simulator.events", "the fewest, then the most; not too many in all", _simulated),
     Rule("model.periods", "`model.time_encoding=relative`", _periods),
     Rule("model.location_law=mixture", "`objective.kind=likelihood`", _location_law),
+    Rule(
+        "model.time_law=mixture",
+        "`objective.kind=likelihood` and `scaling.log_normalization=true`",
+        _time_law,
+    ),
     Rule("sampling.sampler=langevin", "`objective.kind=score_matching`", _sampler),
     Rule(
         "sampling.n_samples",

@@ -104,7 +104,11 @@ PARTS = (
         "with `objective.kind=score_matching`",
         lambda s: not _likelihood(s),
     ),
-    Part(("objective.law_points",), "with `objective.kind=likelihood`", _likelihood),
+    Part(
+        ("objective.law_points",),
+        "with `objective.kind=likelihood` and `model.time_law=grid`",
+        lambda s: _likelihood(s) and s.model.time_law == "grid",
+    ),
     Part(
         ("training.sample_every",),
         "up to `training.total_epochs`",

@@ -34,6 +34,10 @@ BROKEN: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "data.simulator.events": (("simulator.events=[5, 4]",), ("simulator.events=[2, 100000]",)),
     "model.periods": (("periods=[24]",), ("time_encoding=relative", "periods=[24, 24]")),
     "model.location_law=mixture": (("location_law=mixture",),),
+    "model.time_law=mixture": (
+        ("time_law=mixture",),
+        ("time_law=mixture", LIKELIHOOD, "log_normalization=false"),
+    ),
     "sampling.sampler=langevin": (("sampling.sampler=langevin", LIKELIHOOD),),
     "sampling.n_samples": (("n_samples=301",),),
     "sampling.per_step": (("per_step=2001",),),

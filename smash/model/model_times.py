@@ -16,18 +16,18 @@ from smash.model.time_law import TimeLaw
 Floats = NDArray[np.float64]
 
 _LEAST_GAP = 1e-300
-"""Least gap that a logarithm is taken of; the density does not change below the grid."""
+"""Least gap that a logarithm is taken of."""
 
 
 @dataclass(frozen=True)
-class GridTimes(TimePart):
+class ModelTimes(TimePart):
     """Gaps of N events by `law`, which is in float64, on the z scale of `scaler`.
 
     Where gaps are cells, a gap has the probability of its cell: its density is the mean one there,
     that of a gap of zero the probability itself (see `smash.data.scaling.Scaler`).
     """
 
-    tabulate: Callable[[], TimeLaw]
+    give: Callable[[], TimeLaw]
     """Gives the law, which is asked for when it is first needed."""
     scaler: Scaler
     n_events: int
@@ -37,7 +37,7 @@ class GridTimes(TimePart):
 
     @cached_property
     def law(self) -> TimeLaw:
-        return self.tabulate()
+        return self.give()
 
     def log_density(self, gap: Floats) -> Floats:
         cell = self.scaler.gap_cell
@@ -62,7 +62,7 @@ class GridTimes(TimePart):
         return -_numbers(self.law.compensator_at(self._z(np.maximum(gap, cell))))
 
     def at_log_survival(self, log_survival: Floats) -> Floats:
-        compensator = torch.from_numpy(-np.minimum(log_survival, 0.0)).to(self.law.total)
+        compensator = torch.from_numpy(-np.minimum(log_survival, 0.0)).to(self.law.numbers)
         gap = self.scaler.unscale_gap(_numbers((self.law.invert(compensator) + 1) / 2))
         return np.where(np.isfinite(log_survival), np.maximum(gap, 0.0), np.inf)
 
@@ -83,20 +83,19 @@ class GridTimes(TimePart):
         if scaler.log_normalization:
             gap = np.log(np.maximum(gap + scaler.gap_cell, _LEAST_GAP))
         u = (gap - scaler.gap_low) / (scaler.gap_high - scaler.gap_low)
-        return torch.from_numpy(2 * u - 1).to(self.law.total)
+        return torch.from_numpy(2 * u - 1).to(self.law.numbers)
 
 
 @dataclass(frozen=True)
-class GridMarks(MarkPart):
-    """p(k | τ): each mark's share of the intensity, of a cell of gaps in its middle."""
+class ModelMarks(MarkPart):
+    """p(k | τ) by the law of time and mark, of a cell of gaps in its middle."""
 
-    times: GridTimes
+    times: ModelTimes
 
     def log_probability(self, gap: Floats) -> Floats:
         law, scaler = self.times.law, self.times.scaler
-        z = torch.from_numpy(2 * scaler.scale_gap(gap) - 1).to(law.total)
-        inside = z.clamp(law.grid[0], law.grid[-1])
-        return _numbers(law.log_likelihood(inside).log_softmax(-1))
+        z = torch.from_numpy(2 * scaler.scale_gap(gap) - 1).to(law.numbers)
+        return _numbers(law.log_mark(z))
 
 
 def _numbers(value: Tensor) -> Floats:
