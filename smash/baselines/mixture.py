@@ -22,13 +22,14 @@ from smash.baselines.mixture_inputs import Batch, MixtureData, Pieces, Standardi
 from smash.baselines.mixture_law import mixture_law
 from smash.blocks import slices
 from smash.data.events import EventSequences, Targets
-from smash.errors import CheckpointError, ForecastError
+from smash.errors import CheckpointError
 from smash.files import as_json, replacing_folder
 from smash.law.forecaster import Forecaster
 from smash.law.gaussian_mixtures import GAP_NUMBERS, LOCATION_NUMBERS, GapLaw, LocationLaw
 from smash.law.next_event_law import NextEventLaw
 from smash.model.description import Marks, checked_parts
-from smash.model.weights import no_larger_than, read_weights
+from smash.model.first_events import FirstEvents, laws_after
+from smash.model.weights import growing_tables, no_larger_than, read_weights
 from smash.settings import Count, Positive
 from smash.untrusted_files import read_json
 
@@ -107,6 +108,7 @@ class Mixture(nn.Module, Forecaster):
         )
         self.gap_head = _Head(n_state, units, n_marks, 0, 1 + GAP_NUMBERS * m)
         self.location_head = _Head(n_state, units, n_marks, 2, LOCATION_NUMBERS * m)
+        self.first = FirstEvents()
 
     @property
     def n_marks(self) -> int:
@@ -173,18 +175,12 @@ class Mixture(nn.Module, Forecaster):
             for rows in slices(len(before), self.settings.forecast_events):
                 yield targets[rows], mixture_law(self, before[rows])
 
-    @torch.no_grad()
     def law_after(self, histories: EventSequences) -> NextEventLaw:
-        """Returns the laws of the event after each history.
+        return laws_after(histories, self.first, self._law_after)
 
-        Raises:
-            ForecastError: when a history has no event.
-        """
-        if (histories.lengths == 0).any():
-            raise ForecastError(
-                f"{histories.name}: no events, and the mixture knows no law of a first event; "
-                "give one event or more"
-            )
+    @torch.no_grad()
+    def _law_after(self, histories: EventSequences) -> NextEventLaw:
+        """Returns the laws of the event after each of M histories that have begun."""
         batch = self.data(histories).batch(list(range(len(histories))))
         last = batch.mask.sum(1).cumsum(0) - 1
         return mixture_law(self, self.states(batch)[last])
@@ -232,5 +228,9 @@ class Mixture(nn.Module, Forecaster):
             raise CheckpointError(f"{folder / DESCRIPTION}: standard deviations are above 0")
         with no_larger_than(folder / WEIGHTS):
             model = cls(parts["settings"], parts["n_marks"], parts["standardisation"])
-        model.load_state_dict(read_weights(folder / WEIGHTS, model.state_dict()))
+        expected = model.state_dict()
+        early = [name for name in expected if name.startswith("first.")]
+        weights = read_weights(folder / WEIGHTS, expected, growing_tables(model), early)
+        model.load_state_dict(weights)
+        model.first.check(model.n_marks, folder / WEIGHTS)
         return model.to(device).eval()

@@ -104,6 +104,7 @@ def _new_model(
     log_gap = torch.from_numpy(standardisation.scale_gap(targets.gap[targets.gap > 0]))
     location = torch.from_numpy(standardisation.scale_location(targets.location))
     chosen = location[torch.randint(len(location), (m,), generator=generator)]
+    model.first.fit(train, n_marks)
     with torch.no_grad():
         gap_bias, location_bias = model.gap_head.out.bias, model.location_head.out.bias
         gap_bias[0] = torch.logit(torch.tensor(zero_share))

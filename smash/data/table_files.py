@@ -42,8 +42,8 @@ _OTHERS = {
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?", re.ASCII)
 
 
-def read_table(path: Path) -> Table:
-    """Returns the rows of a Parquet file, or those of a CSV file as text.
+def read_table(path: Path, fewest: int = 1) -> Table:
+    """Returns the rows of a Parquet file, or those of a CSV file as text, `fewest` or more.
 
     Raises:
         DataError: when the file is missing, is no table, or its rows are not as its header; it says
@@ -51,13 +51,19 @@ def read_table(path: Path) -> Table:
     """
     content = _content(path)
     if content[:4] == b"PAR1":
-        return _parquet(path)
+        return _checked(_parquet(path), path, fewest)
     kind = next((kind for start, kind in _OTHERS.items() if content.startswith(start)), None)
     if kind is not None:
         raise DataError(f"{path}: not a table but {kind}")
     if not content.strip():
         raise DataError(f"{path}: empty; give a header and a row an event")
-    return _delimited(path, content)
+    return _checked(_delimited(path, content), path, fewest)
+
+
+def _checked(table: Table, path: Path, fewest: int) -> Table:
+    if len(table) < fewest:
+        raise DataError(f"{path}: a header and no rows; give a row an event")
+    return table
 
 
 def _content(path: Path) -> bytes:
@@ -79,7 +85,7 @@ def _parquet(path: Path) -> Table:
         frame = pd.read_parquet(path, columns=columns).reset_index(drop=True)
         frame = frame.rename(columns=lambda column: str(column).strip())
     # Rows are numbered as those of a CSV file, whose first row is the header.
-    return _with_rows(frame, path, np.arange(2, 2 + len(frame)), ())
+    return Table(frame, str(path), np.arange(2, 2 + len(frame)))
 
 
 def _delimited(path: Path, content: bytes) -> Table:
@@ -114,15 +120,8 @@ def _delimited(path: Path, content: bytes) -> Table:
     if empty := len(cells) - header - 1 - len(frame):
         notes += (f"{empty} empty rows left out",)
     # The header is row 1 where it stands in the first.
-    return _with_rows(
-        frame if delimiter == "," else _with_points(frame), path, kept + 1 + above, notes
-    )
-
-
-def _with_rows(frame: pd.DataFrame, path: Path, rows: np.ndarray, notes: tuple[str, ...]) -> Table:
-    if len(frame) == 0:
-        raise DataError(f"{path}: a header and no rows; give a row an event")
-    return Table(frame, str(path), rows, notes=notes)
+    frame = frame if delimiter == "," else _with_points(frame)
+    return Table(frame, str(path), kept + 1 + above, notes=notes)
 
 
 def _as_utf8(path: Path, content: bytes) -> tuple[bytes, tuple[str, ...]]:

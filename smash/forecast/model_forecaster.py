@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from smash.blocks import slices
 from smash.data.batching import Batch, ScaledSequences
 from smash.data.events import EventSequences, Targets
-from smash.errors import ForecastError
 from smash.forecast.model_law import ModelLaw
 from smash.law.forecaster import Forecaster
 from smash.law.next_event_law import NextEventLaw
 from smash.law.samples import Forecast
 from smash.law.state import State
 from smash.model.encoder_memory import GrowingHistories
+from smash.model.first_events import check_known, laws_after
 from smash.model.smash import Smash
 from smash.sampling import sample_blocks, to_samples
 from smash.scores.recalibration import way_of
@@ -85,9 +85,12 @@ class ModelForecaster(Forecaster):
             for rows in slices(len(context), BLOCK_EVENTS):
                 yield targets[rows], ModelLaw.after(self.model, context[rows], self.settings)
 
-    @torch.no_grad()
     def law_after(self, histories: EventSequences) -> NextEventLaw:
-        check_begun(histories)
+        return laws_after(histories, self.model.first, self._law_after)
+
+    @torch.no_grad()
+    def _law_after(self, histories: EventSequences) -> NextEventLaw:
+        """Returns the laws of the event after each of M histories that have begun."""
         self.model.eval()
         scaled = ScaledSequences(histories, self.model.scaler, str(self.model.device))
         batch = scaled.batch(list(range(len(histories))))
@@ -96,7 +99,8 @@ class ModelForecaster(Forecaster):
         return ModelLaw.after(self.model, context, self.settings)
 
     def start(self, history: EventSequences, n_paths: int) -> State:
-        check_begun(history)
+        if not history.n_events:
+            check_known(self.model.first, history)
         return ModelState(self.model.eval(), self.settings, history, n_paths)
 
     def _batches(self, sequences: EventSequences) -> Iterator[tuple[Targets, Batch]]:
@@ -110,7 +114,12 @@ class ModelForecaster(Forecaster):
 
 
 class ModelState(State):
-    """Paths of one history, encoded event by event (`smash.model.encoder_memory`)."""
+    """Paths of one history, encoded event by event (`smash.model.encoder_memory`).
+
+    Of an empty history there is nothing to encode until each path has its first event.
+    """
+
+    histories: GrowingHistories | None = None
 
     @torch.inference_mode()
     def __init__(
@@ -118,11 +127,14 @@ class ModelState(State):
     ) -> None:
         self.model, self.sampling = model, sampling
         self.window_start = float(history.window[0, 0])
-        self.time = np.full(n_paths, history.time[-1])
-        common = ScaledSequences(history, model.scaler, str(model.device)).batch([0])
-        self.histories = GrowingHistories(model.encoder, common, n_paths)
+        self.time = np.full(n_paths, history.time[-1] if history.n_events else self.window_start)
+        if history.n_events:
+            common = ScaledSequences(history, model.scaler, str(model.device)).batch([0])
+            self.histories = GrowingHistories(model.encoder, common, n_paths)
 
     def law(self) -> NextEventLaw:
+        if self.histories is None:
+            return self.model.first.law(len(self.time))
         return ModelLaw.after(self.model, self.histories.context, self.sampling)
 
     @torch.inference_mode()
@@ -144,21 +156,13 @@ class ModelState(State):
             length=torch.ones(len(gap), dtype=torch.long, device=device),
             start=torch.full((len(gap),), self.window_start, dtype=torch.float64, device=device),
         )
-        self.histories.append(event)
+        if self.histories is None:
+            self.histories = GrowingHistories(self.model.encoder, event, len(gap))
+        else:
+            self.histories.append(event)
 
     @torch.inference_mode()
     def keep(self, rows: NDArray[np.int64]) -> None:
         self.time = self.time[rows]
-        self.histories.keep(torch.from_numpy(rows).to(self.model.device))
-
-
-def check_begun(histories: EventSequences) -> None:
-    """Checks that every history has an event.
-
-    Raises:
-        ForecastError: when one has none.
-    """
-    if (histories.lengths == 0).any():
-        raise ForecastError(
-            "history: no events, and the model has no start token; give one event or more"
-        )
+        if self.histories is not None:
+            self.histories.keep(torch.from_numpy(rows).to(self.model.device))

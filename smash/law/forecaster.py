@@ -56,7 +56,7 @@ class Forecaster(ABC):
 
         Raises:
             DataError: as `laws`.
-            ForecastError: for an empty history, where a forecaster knows no law of a first event.
+            ForecastError: for an empty history, where a forecaster of before knows no first event.
         """
 
     def forecast(

@@ -30,7 +30,7 @@ class GrowingHistories:
     _memory: list[tuple[Tensor, Tensor]]
 
     def __init__(self, encoder: Encoder, history: Batch, n_paths: int) -> None:
-        """Takes a history (a batch of one sequence) that all paths share."""
+        """Takes a history that all paths share, a batch of one sequence, or one of each path."""
         self.encoder, self.n_paths = encoder, n_paths
         x = encoder.embed(history)
         self._times, self._recent = (

@@ -20,12 +20,13 @@ from smash.manifest import RECALIBRATION, check_manifest
 from smash.model.climatology_base import ClimatologyHazard, base_grid
 from smash.model.description import FORMAT, read_description
 from smash.model.encoder import Encoder
+from smash.model.first_events import FirstEvents
 from smash.model.history_head import Plane
 from smash.model.location_head import DensityHead
 from smash.model.score_matching import noise_scale
 from smash.model.score_network import LAW_REACH, ScoreNet
 from smash.model.weight_names import present_name
-from smash.model.weights import no_larger_than, read_weights
+from smash.model.weights import growing_tables, no_larger_than, read_weights
 from smash.settings import Columns, ModelSettings, ObjectiveSettings
 
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
@@ -134,6 +135,7 @@ class Smash(nn.Module):
         plane = Plane.of(scaler, geographic=self.about.location_unit == "degrees")
         growth = scaler.gap_growth if law_points and law_tail else None
         self.network = ScoreNet(settings, n_marks, hazard, plane, law_grid, growth, self._atom())
+        self.first = FirstEvents()
 
     def _law_grid(self) -> Tensor:
         """Returns the points of the rate; on a linear scale none below a gap of 0."""
@@ -185,6 +187,7 @@ class Smash(nn.Module):
         model = cls(settings, n_marks, scaler, about, points)
         model.network.time.fit(train, scaler, float(model.noise_scale()[0]))
         model.network.location.fit(train, scaler)
+        model.first.fit(train, n_marks)
         return model
 
     @property
@@ -256,13 +259,12 @@ class Smash(nn.Module):
                 told.law_points,
                 told.law_tail,
             )
-        growing = {
-            f"{at}.{table}"
-            for at, module in model.named_modules()
-            for table in getattr(module, "growing", ())
-        }
-        weights = read_weights(folder / WEIGHTS, model.state_dict(), growing, present_name)
+        expected = model.state_dict()
+        tables = growing_tables(model)
+        early = [name for name in expected if name.startswith("first.")]
+        weights = read_weights(folder / WEIGHTS, expected, tables, early, present_name)
         model.load_state_dict(weights)
+        model.first.check(model.n_marks, folder / WEIGHTS)
         if kept_digest and kept_digest != model.about.digest:
             raise CheckpointError(
                 f"{folder}: the manifest is of a model of other data ({model.about.dataset}); get "

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from smash.errors import CheckpointError
@@ -57,17 +57,27 @@ class _Allowance(TorchFunctionMode):
         return made
 
 
+def growing_tables(model: nn.Module) -> set[str]:
+    """Returns the names of tables whose number of rows is the training data's."""
+    return {
+        f"{at}.{table}"
+        for at, module in model.named_modules()
+        for table in getattr(module, "growing", ())
+    }
+
+
 def read_weights(
     path: Path,
     expected: Mapping[str, Tensor],
     growing: Collection[str] = (),
+    optional: Collection[str] = (),
     called: Callable[[str], str] = str,
 ) -> dict[str, Tensor]:
     """Returns the tensors of a safetensors file, which are those of `expected` by name and shape.
 
     Nothing is read before all of it is known to fit. The first dimension of tables in `growing` is
-    the file's to say. `called` gives a name in the file its present one; tables without content
-    that are not expected are left out.
+    the file's to say. Tensors in `optional` that it lacks are given as expected. `called` gives a
+    name in the file its present one; tables without content that are not expected are left out.
 
     Raises:
         CheckpointError: naming the file and the first tensor that does not belong.
@@ -75,23 +85,27 @@ def read_weights(
     regular_size(path, CheckpointError)
     try:
         with safe_open(path, framework="pt") as file:
-            stored = file.keys()
-            names = {called(name): name for name in stored}
+            in_file = file.keys()
+            names = {called(name): name for name in in_file}
             for name in names.keys() - expected.keys():
                 if 0 in file.get_slice(names[name]).get_shape():
                     del names[name]
-            if odd := sorted(names.keys() ^ expected.keys()):
+            lacking = set(optional) - names.keys()
+            if odd := sorted(names.keys() ^ (expected.keys() - lacking)):
                 which = "lacks" if odd[0] in expected else "has another tensor,"
                 raise _damaged(path, f"it {which} {odd[0][:80]} ({len(odd)} differ)")
             for name, tensor in expected.items():
+                if name in lacking:
+                    continue
                 shape = tuple(file.get_slice(names[name]).get_shape())
                 first = 1 if name in growing else 0
                 if len(shape) != tensor.ndim or shape[first:] != tuple(tensor.shape[first:]):
                     raise _damaged(path, f"{name} is {shape}, not {tuple(tensor.shape)}")
-            return {
+            stored = {
                 name: _as(file.get_tensor(own), expected[name], path, name)
                 for name, own in names.items()
             }
+            return stored | {name: expected[name] for name in lacking}
     except (SafetensorError, RuntimeError, OSError, ValueError) as error:
         raise _damaged(path, " ".join(str(error).split())[:200]) from error
 

@@ -84,7 +84,7 @@ def test_an_impossible_horizon_is_refused(horizon):
 def test_a_bad_history_is_refused_as_data_are():
     with pytest.raises(DataError, match=r"the mark .* is missing"):
         futures(table=quakes(mark=["light", None, "light"]))
-    with pytest.raises(ForecastError, match="no start token"):
+    with pytest.raises(ForecastError, match="no law of a first event"):
         futures(table=quakes().head(0), now="2024-04-05")
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from matplotlib.path import Path as Polygon
+from synthetic import random_sequences
 
 import smash
 from smash.data.scaling import Scaler
@@ -166,9 +167,25 @@ def test_timestamps_mean_nothing_to_a_model_of_plain_numbers():
         forecaster(about=NUMBERS).next(quakes())
 
 
-def test_an_empty_history_needs_a_start_token():
-    with pytest.raises(ForecastError, match="no start token"):
+def test_an_empty_history_needs_a_law_of_first_events():
+    with pytest.raises(ForecastError, match="no law of a first event"):
         forecaster().next(quakes().head(0), now="2024-04-05T00:00:00Z")
+
+
+def test_with_nothing_known_but_the_windows_start_a_first_event_is_forecast():
+    model = untrained()
+    train = random_sequences([20] * 40, seed=1)
+    model.first.fit(replace(train, window=train.window - np.array([1.0, 0.0])), 3)
+    forecast = EventForecaster.of_model(model)
+    nothing, known = quakes().head(0), {"start": "2024-04-05", "now": "2024-04-06T12:00:00Z"}
+    event = forecast.next(nothing, **known)
+    assert (event.samples["time"] >= pd.Timestamp("2024-04-06T12:00:00Z")).all()
+    assert event.samples["gap"].min() >= 1.5
+    assert sum(event.mark_probability.values()) == pytest.approx(1)
+    futures = forecast.simulate(nothing, horizon="0.5d", n_paths=20, max_events=10**6, **known)
+    assert futures.counts.shape == (20,)
+    if futures.counts.any():
+        assert futures.table()["time"].min() >= pd.Timestamp("2024-04-06T12:00:00Z")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic import random_sequences
 from test_next_event import ABOUT, forecaster, quakes, untrained
 from typer.testing import CliRunner
 
@@ -64,6 +65,19 @@ def test_one_history_of_several_is_asked_for_by_name(tmp_path, model):
     as_one = forecast(tmp_path, own(), "--sequence", "", model=model)
     assert as_one.exit_code == 0
     assert as_one.stdout == forecast(tmp_path, own().drop(columns="trip"), model=model).stdout
+
+
+def test_a_table_without_rows_is_forecast_from_where_its_window_starts(tmp_path, model):
+    nothing, since = own()[:0], ("--start", "2024-04-01", "--now", "2024-04-02")
+    refused = forecast(tmp_path, nothing, *since, model=model)
+    assert refused.exit_code == 2
+    assert "no law of a first event" in refused.output
+    kept = untrained(about=OWN)
+    kept.first.fit(random_sequences([20] * 40, seed=1), 3)
+    kept.save(tmp_path / "kept")
+    assert forecast(tmp_path, nothing, *since, model=tmp_path / "kept").exit_code == 0
+    unsaid = forecast(tmp_path, nothing, model=tmp_path / "kept")
+    assert "say when the forecast is made" in unsaid.output
 
 
 def test_a_sequence_column_may_be_named_where_training_had_none(tmp_path, model):

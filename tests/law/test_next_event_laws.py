@@ -14,7 +14,6 @@ from scipy.special import logsumexp
 from smash.baselines import (
     Climatology,
     Markov,
-    Mixture,
     MixtureSettings,
     Walk,
     fit_hawkes,
@@ -23,7 +22,6 @@ from smash.baselines import (
 from smash.data.batching import ScaledSequences
 from smash.data.events import EventSequences, Targets
 from smash.data.scaling import fit_scaler
-from smash.errors import ForecastError
 from smash.forecast.model_forecaster import ModelForecaster
 from smash.law.ensemble import Ensemble
 from smash.law.forecaster import Forecaster
@@ -292,19 +290,14 @@ def test_events_appended_are_events_known_from_the_start(case):
 
 
 def test_first_events_have_a_law(case):
-    """But for those that have learnt none and say so."""
     forecaster, test = case
-    nothing = first_events(test.select([0, 1]), [0, 3])
-    if isinstance(forecaster, Mixture | ModelForecaster):
-        with pytest.raises(ForecastError, match=r"no law of a first event|no start token"):
-            forecaster.law_after(nothing)
-        return
+    nothing = first_events(test.select([0, 1, 2]), [0, 3, 0])
     law = forecaster.law_after(nothing)
     drawn = law.sample(2000, torch.Generator().manual_seed(7))
     for row, level in zip(drawn.gap, law.cdf(np.sort(drawn.gap, axis=1)), strict=True):
         assert stats.kstest(level, "uniform").pvalue > 1e-4, row
     points, area = grid(4.0)
-    density = law.place_density(points, np.full(2, 0.4))
+    density = law.place_density(points, np.full(3, 0.4))
     np.testing.assert_allclose(density.sum(axis=1) * area, 1, atol=0.02)
     state = forecaster.start(first_events(test.select([0]), [0]), 2)
     mark = None if test.mark is None else test.mark[[0, 0]]

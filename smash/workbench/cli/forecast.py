@@ -54,6 +54,10 @@ def main(
         str | None,
         typer.Option("--history", metavar="SEQUENCE", help="Which sequence to forecast from."),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="Since when events are observed; by default as the training windows."),
+    ] = None,
     now: Annotated[
         str | None, typer.Option(help="Until when no further event came; by default the last.")
     ] = None,
@@ -80,7 +84,7 @@ def main(
     try:
         _check_formats(out, plot)
         check_files({"--out": out, "--plot": plot, "--geojson": geojson}, (model, history))
-        forecaster, events = load(model), read_table(history)
+        forecaster, events = load(model), read_table(history, fewest=0)
         named = {"time": time, "x": x, "y": y, "mark": mark, "sequence": sequence}
         given: Any = {part: column or None for part, column in named.items() if column is not None}
         columns = replace(usual_columns(events, forecaster.about), **given)
@@ -90,6 +94,7 @@ def main(
             events,
             columns=columns,
             sequence=name,
+            start=start,
             now=now,
             seed=seed,
             recalibrated=recalibrated,
@@ -102,6 +107,7 @@ def main(
                 n_paths=paths,
                 columns=columns,
                 sequence=name,
+                start=start,
                 now=now,
                 seed=seed,
                 on_progress=lambda share: progress.advance(task, share),
