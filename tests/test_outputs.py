@@ -65,6 +65,9 @@ WRITES = {
     ("forecast", "geojson"): Writes(
         (*FORECAST, "--geojson", "{}"), ("history.csv", "linked.csv", "model/model.json")
     ),
+    ("forecast", "intensity"): Writes(
+        (*FORECAST, "--intensity", "{}"), ("model/new.png",), ending=".png"
+    ),
     ("data check", "out"): Writes((*CHECK, "--out", "{}"), kind="folder"),
     ("data estimators", "summary"): Writes(
         (*AUDIT, "--summary", "{}"), ("table.csv", "model/model.json")

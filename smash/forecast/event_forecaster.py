@@ -16,7 +16,8 @@ from smash.data.geography import wrapped
 from smash.data.tables import Table
 from smash.errors import DataError, ForecastError
 from smash.forecast.futures import Futures
-from smash.forecast.histories import History, Time, read_history
+from smash.forecast.histories import History, Time, read_history, read_moments
+from smash.forecast.intensity_map import IntensityMap, intensity_map
 from smash.forecast.model_forecaster import FORECAST, ModelForecaster
 from smash.forecast.next_event import Levels, NextEvent, next_event
 from smash.forecast.reach import check_reach, numbers
@@ -146,6 +147,49 @@ class EventForecaster:
             known.events, known.now, span, n_paths, self._generator(seed), max_events, on_progress
         )
         return Futures(paths, known, self.about, self.forecaster.n_marks, self.region, notes)
+
+    def intensity(
+        self,
+        history: pd.DataFrame | Table,
+        times: Sequence[Time],
+        *,
+        cells: int = 30,
+        region: NDArray[np.float64] | None = None,
+        columns: Columns | None = None,
+        sequence: str | None = None,
+        start: Time | None = None,
+        now: Time | None = None,
+    ) -> IntensityMap:
+        """Returns the intensity λ(t, x, k | history) on a grid of places, at `times`.
+
+        At each time given the events before it and none since, so that a history that goes on with
+        a path of `simulate` has the intensity along that path.
+
+        Args:
+            history: as in `next`, which also explains `columns`, `sequence`, `start` and `now`.
+            times: numbers, or timestamps where the training data's times were, after `start`.
+            cells: to a side of the grid.
+            region: (2, 2) least and greatest coordinates as people write them, of longitudes the
+                western end first; by default the training data's.
+            columns: the history's column names; by default those of the training table where
+                the history has them.
+            sequence: which one of the sequences in the history's sequence column.
+            start: start of the observed window.
+            now: until when no further event came; by default the last event.
+
+        Raises:
+            DataError: naming the event, or the time, and what is wrong with it.
+            ForecastError: for an impossible request, or a forecaster whose law of the time or the
+                place has no density.
+        """
+        wanted = read_moments(times, self.about, "times")
+        known = self._read(history, columns, start, now, sequence)
+        span = max(float(wanted.max(initial=known.now)) - known.now, 0.0)
+        if span > 0:
+            known = self._read(history, columns, start, now, sequence, span)
+        notes = self._notes(known, span)
+        box = self.about.geography.box(self.region) if region is None else region
+        return intensity_map(self.forecaster, known, wanted, self.about, box, cells, notes)
 
     @property
     def device(self) -> torch.device:

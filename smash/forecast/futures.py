@@ -113,7 +113,7 @@ class Futures:
             raise ForecastError(
                 f"cells: {cells} to a side; with {self.paths.n_paths} paths give 1 to {most}"
             )
-        low, high = self.extent if region is None else _eastward(region, self.about.geography)
+        low, high = self.extent if region is None else eastward(region, self.about.geography)
         x, y = (np.linspace(low[i], high[i], cells + 1) for i in (0, 1))
         counts = cell_counts(self.mapped_paths, x, y)
         levels = {level: np.quantile(counts, level, axis=0) for level in quantiles}
@@ -145,7 +145,7 @@ class Futures:
         return moment if isinstance(moment, pd.Timestamp) else float(moment)
 
 
-def _eastward(region: Floats, geography: Geography) -> Floats:
+def eastward(region: Floats, geography: Geography) -> Floats:
     """Returns a region whose longitudes run east from that of its first corner without a seam."""
     region = np.array(region, dtype=np.float64)
     if geography.geographic:

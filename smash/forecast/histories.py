@@ -1,5 +1,6 @@
 """A history as a table turned into one checked sequence, in the model's own units."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -176,11 +177,19 @@ def sequence_rows(table: Table, column: str) -> dict[str, NDArray[np.int64]]:
     return {label: np.flatnonzero(sequence == i) for i, label in enumerate(labels)}
 
 
-def _moment(value: Time, about: About, what: str) -> float:
-    """Returns a time given by itself as a number."""
-    column, compact = pd.Series([value], name=what), bool(about.time_origin)
+def read_moments(values: Sequence[Time], about: About, what: str) -> Floats:
+    """Returns times (T,) given by themselves as numbers; errors name them by `what`.
+
+    Raises:
+        DataError: when one is no time, or they are not of the training data's kind.
+    """
+    column, compact = pd.Series(list(values), name=what), bool(about.time_origin)
     times = read_times(column, lambda row: what, compact)
-    return float(about.clock.numbers(times, lambda row: what)[0])
+    return about.clock.numbers(times, lambda row: what)
+
+
+def _moment(value: Time, about: About, what: str) -> float:
+    return float(read_moments([value], about, what)[0])
 
 
 def _check_past(time: Floats, now: float | None, about: About, where: Where) -> None:

@@ -72,6 +72,9 @@ class _JoinedTimes(TimePart):
     def log_survival(self, gap: Floats) -> Floats:
         return self._each(lambda part, rows: part.log_survival(gap[rows]))
 
+    def log_intensity(self, gap: Floats) -> Floats:
+        return self._each(lambda part, rows: part.log_intensity(gap[rows]))
+
     def at_log_survival(self, log_survival: Floats) -> Floats:
         return self._each(lambda part, rows: part.at_log_survival(log_survival[rows]))
 

@@ -121,6 +121,13 @@ class _MixedTimes(TimePart):
     def log_survival(self, gap: Floats) -> Floats:
         return self._mean([time.log_survival(gap) for time in self.prior.times])
 
+    def log_intensity(self, gap: Floats) -> Floats:
+        """Returns (N, Q) the log rate: the members' in the shares that no event so far leaves."""
+        survival = np.stack([time.log_survival(gap) for time in self.prior.times], axis=-1)
+        rate = np.stack([time.log_intensity(gap) for time in self.prior.times], axis=-1)
+        prior = self.prior.log_weight[:, None]
+        return log_sum_exp(_normalised(prior + survival, prior) + rate)
+
     def after(self, elapsed: Floats) -> TimePart:
         late = tuple(time.after(elapsed) for time in self.prior.times)
         return _MixedTimes(_Prior(late, self.prior.late(elapsed)))

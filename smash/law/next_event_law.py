@@ -52,6 +52,10 @@ class TimePart(ABC):
     def log_survival(self, gap: Floats) -> Floats:
         """Returns (N, Q) log probabilities of no event within gaps (N, Q)."""
 
+    def log_intensity(self, gap: Floats) -> Floats:
+        """Returns (N, Q) the log rate of events at gaps (N, Q), given that none came before."""
+        return self.log_density(gap) - self.log_survival(gap)
+
     def at_log_survival(self, log_survival: Floats) -> Floats:
         """Returns (N, Q) the gaps that are survived with the given log probabilities (N, Q).
 
@@ -195,9 +199,38 @@ class NextEventLaw:
         probability = np.exp(self.mark.log_probability(gap[:, None])[:, 0])
         density = np.zeros(gaps.shape)
         for k in range(probability.shape[1]):
-            of_mark = self.place.log_density(place, gaps, np.full(gaps.shape, k))
-            density += probability[:, k, None] * np.exp(of_mark)
+            density += probability[:, k, None] * self._place_at(place, gaps, k)
         return density
+
+    def intensity(self, points: Floats, gap: Floats) -> Floats:
+        """Returns λ (N, T, K, Q) at the same `points` (Q, 2) for each event, at gaps (N, T).
+
+        Events expected a unit of time and area, by mark (K = 1 of unmarked laws), given that none
+        came within the gap: p(τ) p(k | τ) p(x | τ, k) / P(no event within τ).
+
+        Raises:
+            ValueError: when the law of the time or the place has no density.
+        """
+        if lacking := self.time.lacking or self.place.lacking:
+            raise ValueError(lacking)
+        shape = (*gap.shape, len(points))
+        place = np.broadcast_to(points, (*shape, 2)).reshape(len(self), -1, 2)
+        gaps = np.repeat(gap, len(points), axis=1)
+        rate = np.exp(self.time.log_intensity(gap))[..., None]
+        if self.mark is None:
+            return (rate * self._place_at(place, gaps, None).reshape(shape))[:, :, None]
+        by_mark = rate * np.exp(self.mark.log_probability(gap))
+        of_any = None if self.place.by_mark else self._place_at(place, gaps, 0).reshape(shape)
+        found = np.empty((*gap.shape, by_mark.shape[-1], len(points)))
+        for k in range(by_mark.shape[-1]):
+            density = self._place_at(place, gaps, k).reshape(shape) if of_any is None else of_any
+            found[:, :, k] = by_mark[..., k, None] * density
+        return found
+
+    def _place_at(self, place: Floats, gap: Floats, mark: int | None) -> Floats:
+        """Returns the density (N, Q) of places (N, Q, 2) given gaps (N, Q) and one mark."""
+        marks = None if mark is None else np.full(gap.shape, mark, dtype=np.int64)
+        return np.exp(self.place.log_density(place, gap, marks))
 
     def given_no_event_until(self, gap: Floats) -> "NextEventLaw":
         """Returns the laws given that no event came within `gap` (N,) of the last one."""
@@ -222,6 +255,10 @@ class LateTimes(TimePart):
     def log_survival(self, gap: Floats) -> Floats:
         later = np.maximum(gap, self.elapsed[:, None])
         return self.law.log_survival(later) - self.log_survived()
+
+    def log_intensity(self, gap: Floats) -> Floats:
+        waited = self.elapsed[:, None]
+        return np.where((waited > 0) & (gap <= waited), -np.inf, self.law.log_intensity(gap))
 
     def at_log_survival(self, log_survival: Floats) -> Floats:
         gap = self.law.at_log_survival(log_survival + self.log_survived())

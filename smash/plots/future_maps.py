@@ -3,17 +3,15 @@
 from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from smash.data.geography import wrapped
 from smash.forecast.futures import Futures, cell_counts
 from smash.law.paths import Paths
 from smash.plots.diagnostics import FORECAST, HISTORY, STYLE, WIDTH
+from smash.plots.map_axes import label_degrees, moment_said, tallness
 
 Floats = NDArray[np.float64]
 
@@ -34,7 +32,7 @@ def future_maps(futures: Futures) -> Figure:
     the legend names.
     """
     (low, high), paths = futures.extent, futures.mapped_paths
-    tall = _tallness(low, high) if futures.about.geography.geographic else None
+    tall = tallness(low, high) if futures.about.geography.geographic else None
     height = MAPS if tall is None else float(np.clip(PANEL * tall, *LOWEST_AND_HIGHEST)) + LABELS
     figure = Figure(figsize=(WIDTH, height + COUNTS), layout="constrained")
     grid = figure.add_gridspec(2, PANELS, height_ratios=(height, COUNTS))
@@ -53,32 +51,13 @@ def future_maps(futures: Futures) -> Figure:
         panel.tick_params(labelleft=i == 0)
         panel.set_xlabel(futures.about.location_names[0])
         if tall is not None:
-            _label_degrees(panel)
+            label_degrees(panel)
             panel.set_box_aspect(tall)
         panels.append(panel)
     panels[0].set_ylabel(futures.about.location_names[1])
     figure.colorbar(drawn, ax=panels, label="events expected\nin a cell", shrink=0.9)
     _draw_counts(figure.add_subplot(grid[1, :]), futures)
     return figure
-
-
-def _tallness(low: Floats, high: Floats) -> float:
-    """Returns height by width of a box in degrees whose kilometres are as long both ways."""
-    width, height = high - low
-    narrowed = max(float(np.cos(np.radians((low[1] + high[1]) / 2))), 0.1)
-    return float(height / (width * narrowed))
-
-
-def _label_degrees(panel: Axes) -> None:
-    """Writes longitudes beyond the date line as on a map."""
-    panel.xaxis.set_major_formatter(lambda x, _: _longitude(x))
-    panel.xaxis.set_major_locator(MaxNLocator(nbins=2, steps=[1, 2, 5, 10]))
-
-
-def _longitude(degrees: float) -> str:
-    """Returns a longitude between -180 and 180, the date line as 180."""
-    around = float(wrapped(np.array([degrees, 0.0]))[0])
-    return f"{180 if around == -180 else around:g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _rate(paths: Paths, start: float, end: float, x: Floats, y: Floats) -> Floats:
@@ -123,7 +102,7 @@ def _draw_counts(axis: Axes, futures: Futures) -> None:
     axis.step(since, np.median(counts, axis=1), where="post", color=FORECAST, label="median")
     axis.set(
         xlim=(0, paths.horizon),
-        xlabel=f"time from {_moment(futures, paths.now)} ({futures.about.time_unit})",
+        xlabel=f"time from {moment_said(futures.about, paths.now)} ({futures.about.time_unit})",
         ylabel="events so far",
     )
     axis.set_ylim(bottom=0)
@@ -134,8 +113,3 @@ def _span(futures: Futures, start: float, end: float) -> str:
     """Returns the words for a part of the horizon, counted from its start."""
     begin, until = start - futures.paths.now, end - futures.paths.now
     return f"{begin:.3g} to {until:.3g} {futures.about.time_unit}"
-
-
-def _moment(futures: Futures, time: float) -> str:
-    moment = futures.about.clock.times(np.array([time]))[0]
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if isinstance(moment, pd.Timestamp) else f"{moment:.6g}"

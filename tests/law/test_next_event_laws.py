@@ -216,6 +216,23 @@ def test_place_densities_integrate_to_one_and_draws_agree_with_them(case):
             assert stats.kstest(level, "uniform").pvalue > 1e-4
 
 
+def test_the_intensity_is_how_survival_falls_shared_out_over_marks_and_places(case):
+    law, _ = some(case, 3)
+    points, area = grid(4.0)
+    gap, step = np.tile([0.2, 0.7], (3, 1)), 1e-5
+    found = law.intensity(points, gap)
+    falls = (law.log_survival(gap - step) - law.log_survival(gap + step)) / (2 * step)
+    np.testing.assert_allclose(found.sum(axis=(2, 3)) * area, falls, rtol=0.03)
+    late = law.given_no_event_until(np.full(3, 0.1)).intensity(points[:50], gap)
+    np.testing.assert_allclose(late, found[..., :50], rtol=1e-6)
+    density = np.exp(law.time.log_density(gap) - law.log_survival(gap))[:, 1]
+    for k in range(case[0].n_marks):
+        mark = None if law.mark is None else np.full(3, k)
+        share = 1.0 if law.mark is None else law.mark_probability(gap)[:, 1, k]
+        wanted = (density * share)[:, None] * law.place_density(points, gap[:, 1], mark)
+        np.testing.assert_allclose(found[:, 1, k], wanted, rtol=1e-4)
+
+
 def test_draws_of_whole_events_agree_with_their_density(case):
     """E[q / p] under p is the mass of a density q, here by mark, early or late, left or right."""
     forecaster, test = case

@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from smash.data.tables import Table
+    from smash.forecast.event_forecaster import EventForecaster
     from smash.forecast.futures import Futures
+    from smash.forecast.intensity_map import IntensityMap
     from smash.forecast.next_event import NextEvent
 
-TABLES, FIGURES = (".parquet", ".csv"), (".png", ".pdf", ".svg")
+TABLES, FIGURES, FILMS = (".parquet", ".csv"), (".png", ".pdf", ".svg"), (".gif", ".html")
+MAPS, FRAMES, CELLS, FIRST = 4, 24, 40, 0.01
+"""Of the intensity: times on paper and in a film, cells to a side, the first time's share of the
+horizon, as there is no intensity at the very moment of an event."""
 
 # Threads that spin while they wait stall each other on a busy machine; read by OpenMP when
 # PyTorch is imported.
@@ -37,6 +43,13 @@ def main(
     ] = None,
     geojson: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the next event's regions.")
+    ] = None,
+    intensity: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw the intensity over the horizon, if no event comes (PNG; a film: GIF, HTML).",
+        ),
     ] = None,
     recalibrated: Annotated[
         bool, typer.Option(help="Correct the next event's levels by validation data.")
@@ -82,37 +95,31 @@ def main(
 
     errors = Console(stderr=True, highlight=False)
     try:
-        _check_formats(out, plot)
-        check_files({"--out": out, "--plot": plot, "--geojson": geojson}, (model, history))
+        _check_formats(out, plot, intensity)
+        written = {"--out": out, "--plot": plot, "--geojson": geojson, "--intensity": intensity}
+        check_files(written, (model, history))
         forecaster, events = load(model), read_table(history, fewest=0)
         named = {"time": time, "x": x, "y": y, "mark": mark, "sequence": sequence}
         given: Any = {part: column or None for part, column in named.items() if column is not None}
         columns = replace(usual_columns(events, forecaster.about), **given)
         # Said as notes below.
         warnings.simplefilter("ignore", Extrapolation)
-        event = forecaster.next(
-            events,
-            columns=columns,
-            sequence=name,
-            start=start,
-            now=now,
-            seed=seed,
-            recalibrated=recalibrated,
-        )
+        which: Any = {"columns": columns, "sequence": name, "start": start, "now": now}
+        event = forecaster.next(events, **which, seed=seed, recalibrated=recalibrated)
         with Progress(console=errors, transient=True) as progress:
             task = progress.add_task(f"{paths} futures", total=1.0)
             futures = forecaster.simulate(
                 events,
                 horizon=horizon,
                 n_paths=paths,
-                columns=columns,
-                sequence=name,
-                start=start,
-                now=now,
+                **which,
                 seed=seed,
                 on_progress=lambda share: progress.advance(task, share),
             )
+        maps = _intensity(forecaster, events, futures, which, intensity)
         _write(event, futures, out, plot, geojson)
+        if maps is not None and intensity is not None:
+            _draw_intensity(maps, intensity)
     except (SmashError, OSError) as error:
         typer.echo(f"error: {in_a_line(error)}", err=True)
         sys.exit(2)
@@ -122,15 +129,49 @@ def main(
     _say(event, futures)
 
 
-def _check_formats(out: Path | None, plot: Path | None) -> None:
+def _check_formats(out: Path | None, plot: Path | None, intensity: Path | None) -> None:
     """Checks before any work what the files to be written are called."""
     from smash.errors import ForecastError
 
-    for path, flag, known in ((out, "--out", TABLES), (plot, "--plot", FIGURES)):
+    named = (
+        (out, "--out", TABLES),
+        (plot, "--plot", FIGURES),
+        (intensity, "--intensity", FIGURES + FILMS),
+    )
+    for path, flag, known in named:
         if path is not None and path.suffix.lower() not in known:
             raise ForecastError(f"{flag} {path}: name a file that ends in {', '.join(known)}")
-    if plot is not None:
+    if plot is not None or intensity is not None:
         import matplotlib  # noqa: F401 (the core may lack it, which is better said now)
+
+
+def _intensity(
+    forecaster: "EventForecaster",
+    events: "Table",
+    futures: "Futures",
+    which: Any,
+    path: Path | None,
+) -> "IntensityMap | None":
+    """Returns the intensity over the horizon, at as many times as the file to be written shows."""
+    import numpy as np
+
+    if path is None:
+        return None
+    share = np.linspace(FIRST, 1, FRAMES if path.suffix.lower() in FILMS else MAPS)
+    times = forecaster.about.clock.times(futures.paths.now + futures.paths.horizon * share)
+    return forecaster.intensity(events, list(times), cells=CELLS, **which)
+
+
+def _draw_intensity(maps: "IntensityMap", path: Path) -> None:
+    from smash.files import replacing
+    from smash.plots.intensity_maps import intensity_maps, write_film
+
+    ending = path.suffix.lower()
+    with replacing(path) as beside:
+        if ending in FILMS:
+            write_film(maps, beside, ending)
+        else:
+            intensity_maps(maps).savefig(beside, format=ending[1:])
 
 
 def _write(
