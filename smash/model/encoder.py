@@ -201,8 +201,9 @@ class Encoder(nn.Module):
         if not self.n_recent:
             return encoding
         padded = F.pad(told, (0, 0, self.n_recent - 1, 0))
-        recent = padded.unfold(1, self.n_recent, 1).flip(-1).mT.flatten(2)
-        return torch.cat([encoding, recent[:, -encoding.shape[1] :]], dim=-1)
+        wanted = padded[:, -(encoding.shape[1] + self.n_recent - 1) :]
+        recent = wanted.unfold(1, self.n_recent, 1).flip(-1).mT.flatten(2)
+        return torch.cat([encoding, recent], dim=-1)
 
     def _encode_again(self, x: Tensor) -> Tensor:
         """Returns `_encode` of one of many windows, done again in the backward pass.

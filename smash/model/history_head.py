@@ -216,18 +216,21 @@ class HistoryHead(DensityHead):
     ) -> Tensor:
         """Returns what keys are made of beside the mark, (N, R, 6), all of it about 0 to 1."""
         rank = torch.arange(gap.shape[1], device=gap.device).expand_as(gap)
-        latest = place[:, :LATEST]
-        square = (place.unsqueeze(2) - latest.unsqueeze(1)).square().sum(-1)
-        close = near.square() / (near.square() + square) * present[:, None, :LATEST]
+        x, y = place.unbind(-1)
+        square = (x.unsqueeze(2) - x[:, None, :LATEST]).square_()
+        square += (y.unsqueeze(2) - y[:, None, :LATEST]).square_()
+        to_last = square[..., 0].clone()
+        close = square.div_(near.square()).add_(1).reciprocal_()
+        crowd = torch.bmm(close, present[:, :LATEST, None].to(close)).squeeze(-1)
         between = (place[:, 1:] - place[:, :-1]).square().sum(-1)
         to_previous = F.pad(between * present[:, 1:], (0, 1))
         parts = [
             (age + FIRST_OFFSET).log() / 4,
             (gap + FIRST_OFFSET).log() / 4,
             torch.log1p(rank) / 4,
-            torch.log1p(square[..., 0] / near.square()) / 8,
+            torch.log1p(to_last / near.square()) / 8,
             torch.log1p(to_previous / near.square()) / 8,
-            torch.log1p(close.sum(-1)) / 2,
+            torch.log1p(crowd) / 2,
         ]
         return torch.stack(parts, dim=-1)
 

@@ -10,6 +10,7 @@ from smash.data.batching import Batch, ScaledSequences
 from smash.data.events import EventSequences
 from smash.model.encoder import Encoder
 from smash.model.smash import Smash
+from smash.settings import ModelSettings
 
 
 def encode(model: Smash, lengths, indices) -> tuple[Batch, torch.Tensor]:
@@ -160,3 +161,13 @@ def test_context_dropout_is_for_training_alone(small_model):
         encoder = relative_encoder(small_model, n_layers=0, context_dropout=dropout)
         torch.testing.assert_close(encoder.eval()(batch), encoder(batch))
         assert torch.equal(encoder.train()(batch), encoder(batch)) != differs
+
+
+def test_contexts_of_the_last_events_are_told_the_same_as_among_all():
+    settings = ModelSettings(cond_dim=8, n_layers=1, location_law="history", recent_events=5)
+    encoder = Encoder(settings, 2).eval()
+    told, encoding = torch.randn(3, 9, 4), torch.randn(3, 9, 16)
+    whole = encoder.beside_recent(encoding, told)
+    for last in (1, 4):
+        some = encoder.beside_recent(encoding[:, -last:], told)
+        assert torch.equal(some, whole[:, -last:])
