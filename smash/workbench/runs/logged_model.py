@@ -30,7 +30,7 @@ GAPS = ("low_90", "low_50", "median", "high_50", "high_90")
 """What `served_model` gives of the gap; importing it here would make it this process's model."""
 REQUIRED = (
     *("mlflow", "torch", "numpy", "pandas", "scipy", "safetensors", "annotated-types"),
-    *("contourpy", "scoringrules"),
+    "contourpy",
 )
 
 
