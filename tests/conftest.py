@@ -1,3 +1,4 @@
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,9 @@ from smash.settings import ModelSettings, ScalingSettings
 
 if TYPE_CHECKING:
     from tiny_runs import Outcome, Workshop
+
+# Tests leave nothing in the user's cache, and take nothing from there.
+os.environ["SMASH_REUSE"] = "0"
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from smash.files import write_json
 from smash.law.forecaster import Forecaster
 from smash.settings import Folding
 from smash.simulate.simulator import HawkesProcess, Oracle
-from smash.workbench.runs import console
+from smash.workbench.runs import console, kept_fits
 from smash.workbench.runs.stages import Run
 from smash.workbench.specs.experiment_spec import ExperimentSpec
 
@@ -93,23 +93,38 @@ def fit_and_log(name: str, run: Run) -> Forecaster:
 def _fit_mixture(
     spec: ExperimentSpec, dataset: Dataset, data: PreparedData, device: str, on_epoch: OnEpoch
 ) -> Mixture:
-    settings = MixtureSettings()
+    """Returns the mixture, fitted now or by an earlier run that was asked for the very same."""
+    settings, seed = MixtureSettings(), spec.seed + FITTING_SEED
+    told = {"seed": seed, "settings": asdict(settings), "device": device}
+    told |= {"marks": dataset.n_marks, "unit": dataset.time_unit}
+    place = kept_fits.place_of((data.train, data.validation), told)
+    kept = kept_fits.taken(place, device) if kept_fits.reused() else None
+    if kept is not None:
+        console.say("fitted by an earlier run; SMASH_REUSE=0 fits it again")
+        for epoch in kept.epochs:
+            on_epoch(epoch)
+        return kept.mixture
     n_targets = int(data.train.is_target.sum())
+    epochs: list[MixtureEpoch] = []
     with console.training_progress(n_targets, settings.epochs, 0) as bar:
 
         def after_epoch(epoch: MixtureEpoch) -> None:
             words = "epoch {epoch}/{total}: loss {loss:.4f}, validation {validation_loss:.4f}"
             bar.epoch(epoch.epoch, words.format(total=settings.epochs, **asdict(epoch)))
+            epochs.append(epoch)
             on_epoch(epoch)
 
-        return fit_mixture(
+        fitted = fit_mixture(
             data.train,
             data.validation,
             dataset.n_marks,
             dataset.time_unit,
-            torch.Generator().manual_seed(spec.seed + FITTING_SEED),
+            torch.Generator().manual_seed(seed),
             settings,
             device,
             bar.batch,
             after_epoch,
         )
+    if kept_fits.reused():
+        kept_fits.keep(place, kept_fits.Fit(fitted, tuple(epochs)))
+    return fitted

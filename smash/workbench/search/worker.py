@@ -78,7 +78,7 @@ def work(office: Office, call: Call) -> None:
 
 def environment() -> dict[str, str]:
     """Returns the settings of this process that a worker on another machine needs too."""
-    names = ("SMASH_DATA", "OMP_WAIT_POLICY", "OMP_NUM_THREADS")
+    names = ("SMASH_DATA", "SMASH_REUSE", "OMP_WAIT_POLICY", "OMP_NUM_THREADS")
     kept = {n: v for n, v in os.environ.items() if n in names or n.startswith(("MLFLOW_", "AWS_"))}
     if "SMASH_DATA" in kept:
         kept["SMASH_DATA"] = str(Path(kept["SMASH_DATA"]).resolve())
