@@ -64,8 +64,9 @@ class ModelTimes(TimePart):
     def log_intensity(self, gap: Floats) -> Floats:
         """Returns (N, Q) the log rate at gaps (N, Q): in cells of gaps, that of when they came."""
         least = np.maximum(gap, 0.0 if self.scaler.gap_cell else _LEAST_GAP)
-        rate = self.law.intensity_at(self._z(least)).sum(-1)
-        return _numbers(rate.log()) + self.scaler.log_gap_slope(least)
+        z = self._z(least)
+        rate = self.law.log_density(z) + self.law.compensator_at(z)
+        return _numbers(rate) + self.scaler.log_gap_slope(least)
 
     def at_log_survival(self, log_survival: Floats) -> Floats:
         compensator = torch.from_numpy(-np.minimum(log_survival, 0.0)).to(self.law.numbers)
