@@ -22,8 +22,6 @@ Floats = NDArray[np.float64]
 
 SEQUENCES = 16
 """Sequences whose laws are mixed together."""
-ROUNDS, SETTLED = 10_000, 1e-10
-"""Most steps that weights are learnt in, and their change that ends it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,9 @@ class Ensemble(Forecaster):
 
     @property
     def device(self) -> torch.device:
-        return self.members[0].device
+        """That of a member on a GPU, where there is one."""
+        devices = [member.device for member in self.members]
+        return next((one for one in devices if one.type != "cpu"), devices[0])
 
     @property
     def shares(self) -> Floats:
@@ -78,8 +78,8 @@ class Ensemble(Forecaster):
         """
         if n_samples < len(self.members):
             raise SpecError(
-                f"sampling.total_samples: {n_samples} is too few for {len(self.members)} models, "
-                "each of which gives its share; ask for more"
+                f"sampling.total_samples: {n_samples} is too few for {len(self.members)} "
+                "forecasters, each of which gives its share; ask for more"
             )
         counts = shared_out(n_samples, self.shares)
         for rows in slices(len(sequences), SEQUENCES):
@@ -118,28 +118,6 @@ class _States(State):
     def keep(self, rows: NDArray[np.int64]) -> None:
         for state in self.states:
             state.keep(rows)
-
-
-def stacking_weights(log_density: Floats) -> Floats:
-    """Returns the shares (M,) in which M laws have the best mean log density of N events.
-
-    Args:
-        log_density: (N, M) of each event under each law, finite for one of them at least.
-
-    The mean is concave in the shares and found by expectation-maximisation from equal ones
-    (stacking of predictive distributions: Yao, Vehtari, Simpson, Gelman, Bayesian Analysis 13
-    (2018) 917-1007).
-    """
-    weight = np.full(log_density.shape[1], 1 / log_density.shape[1])
-    density = np.exp(log_density - log_density.max(axis=1, keepdims=True))
-    for _ in range(ROUNDS):
-        share = density * weight
-        better = (share / share.sum(axis=1, keepdims=True)).mean(axis=0)
-        settled = np.abs(better - weight).max() < SETTLED
-        weight = better
-        if settled:
-            break
-    return weight / weight.sum()
 
 
 def shared_out(n: int, shares: Floats) -> NDArray[np.int64]:

@@ -85,5 +85,5 @@ def test_unmarked_members_stay_unmarked():
 
 
 def test_fewer_draws_than_members_are_refused():
-    with pytest.raises(SpecError, match=r"sampling\.total_samples: 1 is too few for 2 models"):
+    with pytest.raises(SpecError, match=r"sampling\.total_samples: 1 is too few for 2 forecasters"):
         samples_of(Ensemble((climatology(1), climatology(2))), random_sequences([5]), 1)

@@ -21,6 +21,7 @@ from smash.workbench.tracking.server import download_artifact, find_run
 from smash.workbench.tracking.tracker import Store
 
 PARENT, SEED, ENSEMBLE, BASELINE = "mlflow.parentRunId", "seed", "ensemble", "baseline"
+POOL = "pool"
 """Tags: the run above a run; what a run is below it."""
 
 
@@ -45,7 +46,7 @@ def spec_to_resume(run_id: str) -> ExperimentSpec:
 
 def _refuse_parts(run_id: str, tags: dict[str, str]) -> None:
     parent = tags.get(PARENT, "")
-    for tag, what in ((BASELINE, "a baseline"), (ENSEMBLE, "the ensemble")):
+    for tag, what in ((BASELINE, "a baseline"), (ENSEMBLE, "the ensemble"), (POOL, "the pool")):
         if tag in tags and parent:
             raise SpecError(
                 f"run {run_id} is {what} of run {parent}, which is resumed as a whole: "
@@ -90,7 +91,7 @@ def one_with(runs: Sequence[Run], tag: str, value: str) -> Run | None:
 
     def found(run: Run) -> bool:
         data = run.data
-        parts = (SEED, ENSEMBLE, BASELINE)
+        parts = (SEED, ENSEMBLE, BASELINE, POOL)
         untagged = tag == SEED and not any(part in data.tags for part in parts)
         known = data.params.get(SEED) if untagged else data.tags.get(tag)
         return known == value
@@ -105,9 +106,11 @@ def is_finished(run: Run) -> bool:
 
 
 def outcome_of(store: Store, run: Run, spec: ExperimentSpec) -> Outcome:
-    """Returns what a finished run and the baselines below it gave."""
+    """Returns what a finished run and the baselines and the pool below it gave."""
     children = below(store, run.info.run_id)
+    named: dict[str, Run | None]
     named = {name: one_with(children, BASELINE, name) for name in spec.baselines}
+    named |= {POOL: one_with(children, POOL, ", ".join(spec.pool))} if spec.pool else {}
     own = figures_of(run)
     figures: dict[str, dict[str, float]] = {"model": own} if own else {}
     figures |= {name: figures_of(child) for name, child in named.items() if child}

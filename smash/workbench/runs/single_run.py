@@ -1,10 +1,11 @@
-"""One run of one seed, new or gone on with: its stages, and its baselines as runs below it.
+"""One run of one seed, new or gone on with: its stages, baselines and pool as runs below it.
 
 A stage that a run has finished and sent all of is not done again: what it gave is read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -16,13 +17,15 @@ from smash.forecast.model_forecaster import ModelForecaster
 from smash.law.forecaster import Forecaster
 from smash.model.smash import Smash
 from smash.workbench.runs import console, stages
-from smash.workbench.runs.baseline_fits import fit_and_log
+from smash.workbench.runs.baseline_fits import fit_and_log, fit_baseline
 from smash.workbench.runs.comparison import log_comparison, log_estimators, skills
 from smash.workbench.runs.futures_scores import score_rolled_out
 from smash.workbench.runs.outcomes import Outcome, Request
+from smash.workbench.runs.pool_runs import pool_of
 from smash.workbench.runs.recalibrated_scores import recalibrate
 from smash.workbench.runs.resumption import (
     BASELINE,
+    POOL,
     SEED,
     below,
     is_finished,
@@ -37,6 +40,9 @@ from smash.workbench.runs.validation import validate
 from smash.workbench.specs.experiment_spec import ExperimentSpec
 from smash.workbench.tracking.server import find_run
 from smash.workbench.tracking.tracker import Store, Tracker
+
+MODEL = "model"
+"""What the run's own model is called among the forecasters tested with it."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +85,13 @@ def tested(run: Run, forecaster: Forecaster) -> Tested:
 
 def _run_stages(run: Run, task: Task, resume: bool) -> Outcome:
     stage = task.request.stage
+    earlier = below(task.store, run.tracker.run_id) if resume else []
     if stage == "baselines":
-        baselines = _run_baselines(run, task, resume)
-        log_estimators(run, _tables(baselines))
-        return _outcome(run, figures=_figures(baselines))
+        found = _run_baselines(run, task, earlier)
+        if run.spec.pool and MODEL not in run.spec.pool:
+            found |= {POOL: _run_pool(run, task, found, earlier)}
+        log_estimators(run, _tables(found))
+        return _outcome(run, figures=_figures(found))
     model = task.source.model if task.source else _trained(run, resume)
     forecaster = ModelForecaster(model, run.spec.sampling)
     if stage == "time":
@@ -90,11 +99,14 @@ def _run_stages(run: Run, task: Task, resume: bool) -> Outcome:
     if stage == "train":
         return _outcome(run)
     done = "test" in run.tracker.done
-    found = tested_before(find_run(run.tracker.run_id)) if done else tested(run, forecaster)
-    baselines = _run_baselines(run, task, resume)
-    comparison = log_comparison(run, found.table, _tables(baselines))
-    log_estimators(run, {"model": found.table, **_tables(baselines)})
-    figures = {"model": found.figures | skills(comparison), **_figures(baselines)}
+    own = tested_before(find_run(run.tracker.run_id)) if done else tested(run, forecaster)
+    others = _run_baselines(run, task, earlier)
+    if run.spec.pool:
+        members = {MODEL: replace(own, forecaster=forecaster), **others}
+        others |= {POOL: _run_pool(run, task, members, earlier)}
+    comparison = log_comparison(run, own.table, _tables(others))
+    log_estimators(run, {MODEL: own.table, **_tables(others)})
+    figures = {MODEL: own.figures | skills(comparison), **_figures(others)}
     return _outcome(run, figures=figures, comparison=comparison)
 
 
@@ -116,40 +128,79 @@ def _outcome(run: Run, **found: Any) -> Outcome:
     return Outcome(*about, **({"figures": {}, "times": {}} | found))
 
 
-def _run_baselines(run: Run, task: Task, resume: bool) -> dict[str, Tested]:
-    """Returns the spec's baselines as tested, in its order.
+def _run_baselines(run: Run, task: Task, earlier: Sequence[LoggedRun]) -> dict[str, Tested]:
+    """Returns the spec's baselines as tested, in its order; `earlier` runs are gone on with.
 
     Climatology comes first, so that the others can be held against it.
     """
-    earlier = below(task.store, run.tracker.run_id) if resume else []
     found: dict[str, Tested] = {}
     for name in sorted(run.spec.baselines, key=lambda name: name != "climatology"):
-        before = one_with(earlier, BASELINE, name)
-        if before and is_finished(before):
-            console.say(f"baseline {name}: done")
-            found[name] = tested_before(before)
-        else:
-            found[name] = _run_baseline(run, task, name, _tables(found), before)
+        below_it = _Below(BASELINE, name, f"baseline {name}", partial(fit_and_log, name))
+        found[name] = _run_below(run, task, below_it, _tables(found), earlier)
     return {name: found[name] for name in run.spec.baselines}
 
 
-def _run_baseline(
-    run: Run, task: Task, name: str, others: Mapping[str, pd.DataFrame], before: LoggedRun | None
+def _run_pool(
+    run: Run, task: Task, found: Mapping[str, Tested], earlier: Sequence[LoggedRun]
 ) -> Tested:
-    """Returns a baseline as tested in a run of its own; `before` is the run of an earlier try."""
-    console.say(f"baseline {name}")
+    """Returns the pool as tested, held against all that was tested before it."""
+
+    def made(own: Run) -> Forecaster:
+        return pool_of(own, {name: _forecaster(run, name, found[name]) for name in run.spec.pool})
+
+    members = ", ".join(run.spec.pool)
+    below_it = _Below(POOL, members, f"pool of {members}", made)
+    return _run_below(run, task, below_it, _tables(found), earlier)
+
+
+def _forecaster(run: Run, name: str, found: Tested) -> Forecaster:
+    """Returns what was tested, fitted anew, and equal, where an earlier process tested it."""
+    if found.forecaster is not None:
+        return found.forecaster
+    console.say(f"baseline {name}: fitted again for the pool")
+    return fit_baseline(name, run.spec, run.dataset, run.data, run.device)
+
+
+@dataclass(frozen=True)
+class _Below:
+    """A forecaster tested in a run below another: its tag and value, its name, how it is made."""
+
+    tag: str
+    value: str
+    name: str
+    made: Callable[[Run], Forecaster]
+
+
+def _run_below(
+    run: Run,
+    task: Task,
+    what: _Below,
+    others: Mapping[str, pd.DataFrame],
+    earlier: Sequence[LoggedRun],
+) -> Tested:
+    """Returns a forecaster as tested in a run of its own, unless an `earlier` one has done so."""
+    before = one_with(earlier, what.tag, what.value)
+    if before and is_finished(before):
+        console.say(f"{what.name}: done")
+        return tested_before(before)
+    console.say(what.name)
     tags = tags_of(run.spec, task.request.stage, task.request.profile) | {
-        BASELINE: name,
+        what.tag: what.value,
         "compared_with": run.tracker.run_id,
     }
-    earlier = before.info.run_id if before else None
-    opening = Opening(f"{run.spec.name} {name}", tags, run.tracker.run_id, earlier)
+    label = what.value if what.tag == BASELINE else what.tag
+    opening = Opening(
+        f"{run.spec.name} {label}",
+        tags,
+        run.tracker.run_id,
+        before.info.run_id if before else None,
+    )
     with opened(task.store, run.spec, run.dataset, opening) as tracker:
         own = replace(run, tracker=tracker)
         if "test" in tracker.done:
             found = tested_before(find_run(tracker.run_id))
         else:
-            found = tested(own, fit_and_log(name, own))
+            found = tested(own, what.made(own))
         comparison = log_comparison(own, found.table, others)
         return replace(found, figures=found.figures | skills(comparison))
 

@@ -67,10 +67,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Tested:
-    """What a test gave: its figures, and the table of scored events they were made of."""
+    """What a test gave: its figures, and the table of scored events they were made of.
+
+    `forecaster` is what was tested, None where the test was of an earlier process.
+    """
 
     figures: dict[str, float]
     table: pd.DataFrame
+    forecaster: Forecaster | None = None
 
 
 def new_model(run: Run) -> Smash:
@@ -224,7 +228,7 @@ def test(run: Run, forecaster: Forecaster, recalibration: Recalibration | None) 
     if recalibration:
         _log_recalibrated(run, recalibration, evaluation.table, pd.concat(changed))
     run.tracker.log_figure(shown.draw(run.dataset), "figures/forecasts.png")
-    return Tested(figures, evaluation.table)
+    return Tested(figures, evaluation.table, forecaster)
 
 
 def _log_recalibrated(

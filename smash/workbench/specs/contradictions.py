@@ -204,12 +204,29 @@ def _ensemble(spec: "Spec") -> Iterator[str]:
         return
     if len(spec.seeds) < 2:
         yield "ensemble: expected seeds, two or more, whose models are mixed; set both"
+    yield from _too_few_draws(spec, len(spec.seeds), "models")
+
+
+def _pool(spec: "Spec") -> Iterator[str]:
+    if not spec.pool:
+        return
+    if len(set(spec.pool)) < max(len(spec.pool), 2):
+        yield f"pool: expected two forecasters or more, each once, given {given(list(spec.pool))}"
+    if missing := [name for name in spec.pool if name not in ("model", *spec.baselines)]:
+        yield (
+            f"pool: {', '.join(missing)} not among baselines, which are fitted and tested first; "
+            "add it there"
+        )
+    yield from _too_few_draws(spec, len(spec.pool), "forecasters of the pool")
+
+
+def _too_few_draws(spec: "Spec", members: int, what: str) -> Iterator[str]:
     for setting in ("sampling.total_samples", "scores.recalibration_samples"):
         samples = value_of(spec, setting)
-        if 0 < samples < len(spec.seeds):
+        if 0 < samples < members:
             yield (
-                f"{setting}: {samples} is too few for {len(spec.seeds)} models, each of which "
-                "gives its share; ask for more"
+                f"{setting}: {samples} is too few for {members} {what}, each of which gives its "
+                "share; ask for more"
             )
 
 
@@ -256,6 +273,7 @@ RULES = (
     Rule("scores.validation_samples", "0, or 2", _two_or_none("scores.validation_samples")),
     Rule("scores.recalibration_samples", "0, or 2", _two_or_none("scores.recalibration_samples")),
     Rule("baselines", "each once; `oracle`: simulated data with their marks", _baselines),
+    Rule("pool", "two or more, each once, of `model` and `baselines`, and as many draws", _pool),
     Rule("seeds", "each once", _seeds),
     Rule("ensemble", "two `seeds` or more, and as many draws", _ensemble),
 )

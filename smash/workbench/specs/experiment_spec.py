@@ -36,6 +36,7 @@ Device = Annotated[
     str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$"), "(auto, cpu, cuda or cuda:N)"
 ]
 Baseline = Literal["oracle", "climatology", "markov", "walk", "hawkes", "mixture", "folded_mixture"]
+Member = Literal["model"] | Baseline
 QUICK_STEPS, QUICK_SAMPLES, QUICK_SEQUENCES = 500, 10, 8
 
 
@@ -66,6 +67,10 @@ class ExperimentSpec(BaseModel):
     """Which figures a test computes."""
     baselines: tuple[Baseline, ...] = ()
     """Forecasters fitted and tested beside the model."""
+    pool: tuple[Member, ...] = ()
+    """Forecasters whose laws are mixed and tested as one: `model` and those of `baselines`."""
+    pool_weights: Literal["stacking", "equal"] = "stacking"
+    """stacking: the pool's shares with the best log score on validation data; equal: as many."""
     seed: Seed = 0
     """Of weights, order, noise and draws."""
     seeds: Annotated[tuple[Seed, ...], MaxLen(1000)] = ()
@@ -206,8 +211,8 @@ def quick_profile(spec: ExperimentSpec) -> ExperimentSpec:
     """
     full = spec.sampling
     steps = min(QUICK_STEPS, full.sampling_steps)
-    # Every member of an ensemble gives its share.
-    total = min(max(QUICK_SAMPLES, len(spec.seeds)), full.total_samples)
+    # Every member of an ensemble or a pool gives its share.
+    total = min(max(QUICK_SAMPLES, len(spec.seeds), len(spec.pool)), full.total_samples)
     quick = replace(
         full,
         sampling_steps=steps,

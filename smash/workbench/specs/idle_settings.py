@@ -166,6 +166,7 @@ PARTS = (
         "with `scores.futures_horizon`",
         lambda s: s.scores.futures_horizon > 0,
     ),
+    Part(("pool_weights",), "with `pool`", lambda s: bool(s.pool)),
     Part(("seed",), "without `seeds`", lambda s: not s.seeds),
     Part(("deterministic",), "on a GPU", lambda s: s.device != "cpu"),
 )

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[3]
 SPECS = sorted((ROOT / "experiments").glob("*.yaml"))
 PUBLISHED = sorted((ROOT / "experiments" / "published").glob("*.yaml"))
 LIKELIHOOD = "objective.kind=likelihood"
+TWO_DRAWS, FEW_FITTED = ("total_samples=2", "n_samples=2"), "recalibration_samples=2"
 
 BROKEN: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "data.path": (("path=a", "train=b"), ("train=b",), ("dataset=foo",)),
@@ -52,11 +53,18 @@ BROKEN: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("baselines=[oracle]", "dataset=crime"),
         ("baselines=[oracle]", "marked=false"),
     ),
+    "pool": (
+        ("pool=[model]",),
+        ("pool=[model, model]",),
+        ("pool=[model, markov]",),
+        ("pool=[climatology, markov, model]", "baselines=[climatology, markov]", *TWO_DRAWS),
+        ("pool=[climatology, markov, model]", "baselines=[climatology, markov]", FEW_FITTED),
+    ),
     "seeds": (("seeds=[1, 1]",),),
     "ensemble": (
         ("ensemble=true",),
-        ("ensemble=true", "seeds=[1, 2, 3]", "total_samples=2", "n_samples=2"),
-        ("ensemble=true", "seeds=[1, 2, 3]", "recalibration_samples=2"),
+        ("ensemble=true", "seeds=[1, 2, 3]", *TWO_DRAWS),
+        ("ensemble=true", "seeds=[1, 2, 3]", FEW_FITTED),
     ),
 }
 """Settings that break each rule, a tuple of overrides a case."""
@@ -116,6 +124,7 @@ IDLE: Mapping[str, tuple[str, ...]] = {
     "scores.validation_sequences": ("validation_sequences=3",),
     "scores.recalibration_samples": ("recalibration_samples=50", "protocol=original"),
     "scores.futures_paths": ("futures_paths=50",),
+    "pool_weights": ("pool_weights=equal",),
     "seed": ("seed=3", "seeds=[1, 2]"),
     "deterministic": ("deterministic=true", "device=cpu"),
 }

@@ -1,0 +1,58 @@
+"""A spec's pool: its members' laws mixed, in equal shares or those that validation data ask for."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from smash.data.events import EventSequences, spread_subset
+from smash.law.ensemble import Ensemble
+from smash.law.forecaster import Forecaster
+from smash.law.stacking import Stacking, stacked
+from smash.workbench.runs import console
+from smash.workbench.runs.stages import Run
+
+ARTIFACT = "pool/pool.json"
+TEST_CHOOSES = "protocol original keeps no validation data apart from the test set"
+
+
+def pool_of(run: Run, members: Mapping[str, Forecaster]) -> Ensemble:
+    """Returns the members mixed in the shares that the spec asks for, after logging these.
+
+    Shares are learnt on validation data that chose nothing, where the protocol has such; they are
+    few numbers, so recalibration is fitted to the same events.
+    """
+    sequences, split = _events_to_learn_by(run)
+    learnt = run.spec.pool_weights == "stacking"
+    if learnt and sequences is not None:
+        stacking = stacked(members, spread_subset(sequences, run.spec.sampling.max_sequences))
+        if stacking.lacking:
+            console.warn(f"pool: {stacking.lacking}")
+    else:
+        stacking, split = Stacking((1 / len(members),) * len(members), 0), "none"
+    if learnt and not stacking.learnt_by:
+        console.warn(
+            "pool_weights: equal ones are taken, as "
+            + ("a member lacks a density" if sequences is not None else TEST_CHOOSES)
+        )
+    _log(run, tuple(members), stacking, split)
+    return Ensemble(tuple(members.values()), stacking.weight)
+
+
+def _events_to_learn_by(run: Run) -> tuple[EventSequences | None, str]:
+    """Returns validation events that chose nothing, else those that chose; None if test events."""
+    if run.data.recalibration is not None:
+        return run.data.recalibration, "recalibration"
+    if run.spec.protocol == "original":
+        return None, "none"
+    return run.data.validation, "validation"
+
+
+def _log(run: Run, names: tuple[str, ...], stacking: Stacking, split: str) -> None:
+    shares = dict(zip(names, stacking.weight, strict=True))
+    run.tracker.log_metrics({f"pool/{name}": weight for name, weight in shares.items()})
+    about = {**asdict(stacking), "weight": shares, "split": split}
+    run.tracker.log_text(json.dumps(about, indent=2) + "\n", ARTIFACT)
+    said = ", ".join(f"{name} {weight:.3f}" for name, weight in shares.items())
+    by = f"by the log score of {stacking.learnt_by}, " if stacking.learnt_by else ""
+    basis = f"{by}{stacking.n_events} events of validation data" if by else "equal"
+    console.say(f"pool: {said} ({basis})")
