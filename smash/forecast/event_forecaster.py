@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from smash.argument_checks import MOST_SAMPLES, MOST_SEED, check_level, check_whole
-from smash.data.events import EventSequences
+from smash.data.events import EventSequences, Targets
 from smash.data.geography import wrapped
 from smash.data.tables import Table
 from smash.errors import DataError, ForecastError
@@ -23,6 +23,7 @@ from smash.forecast.next_event import Levels, NextEvent, next_event
 from smash.forecast.reach import check_reach, numbers
 from smash.law.forecaster import Forecaster
 from smash.law.log_density import LogDensity
+from smash.law.next_event_law import NextEventLaw
 from smash.law.paths import MOST_EVENTS, MOST_IN_ALL
 from smash.law.roll_out import OnProgress
 from smash.law.samples import Forecast
@@ -206,6 +207,14 @@ class EventForecaster:
         """
         known = self._with_its_marks(sequences)
         yield from self.forecaster.forecast(known, n_samples, generator)
+
+    def laws(self, sequences: EventSequences) -> Iterator[tuple[Targets, NextEventLaw]]:
+        """Yields all targets of `sequences` in order, some at a time, with their laws.
+
+        Raises:
+            DataError: as `forecast`.
+        """
+        yield from self.forecaster.laws(self._with_its_marks(sequences))
 
     def log_densities(self, sequences: EventSequences) -> LogDensity:
         """Returns log densities of all targets, by parts, and what is lacking.

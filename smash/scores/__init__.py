@@ -8,7 +8,14 @@ from smash.scores.calibration import (
     randomised_pit,
     region_level,
 )
-from smash.scores.event_scores import COLUMNS, Column, score_events, with_densities, with_groups
+from smash.scores.event_scores import (
+    COLUMNS,
+    Column,
+    score_events,
+    with_densities,
+    with_groups,
+    with_law_times,
+)
 from smash.scores.marks import Reliability, brier_score, log_loss, reliability
 from smash.scores.points import geometric_median
 from smash.scores.proper import fair_crps, fair_energy_score
@@ -35,4 +42,5 @@ __all__ = [
     "summarise",
     "with_densities",
     "with_groups",
+    "with_law_times",
 ]

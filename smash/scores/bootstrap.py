@@ -21,7 +21,14 @@ from scipy.stats import t as student
 
 from smash.errors import DataError
 from smash.scores.marks import BINS, confidence_bin
-from smash.scores.summary import MEANS, RANKS, count_distinct, percent
+from smash.scores.summary import (
+    MEANS,
+    RANKS,
+    ROOT_MEAN_SQUARES,
+    count_distinct,
+    percent,
+    quality_of,
+)
 
 Floats = NDArray[np.float64]
 
@@ -32,13 +39,18 @@ SKILLS = {"time": "crps_time", "location": "energy_location", "mark": "mark_log_
 """The proper scores that skill is said of, one each of time, location and mark."""
 LOSSES = (
     "time_log_loss",
+    "mark_given_time_log_loss",
     "place_log_loss",
     "time_mark_log_loss",
     "event_log_loss",
     "unmarked_log_loss",
 )
 """Of densities, where a forecaster has them."""
-PROPER = (*SKILLS.values(), "energy_joint", "mark_brier", *LOSSES)
+GAINS = {"": "event_log_loss", "unmarked_": "unmarked_log_loss"}
+"""The log losses that information gain is said of, by what stands in its figure's name."""
+REFERENCES = ("poisson", "climatology", "etas")
+"""Forecasters that information gain is over, where they were tested: those without memory first."""
+PROPER = (*SKILLS.values(), "crps_time_law", "energy_joint", "mark_brier", *LOSSES)
 """Scores of single events whose expectation the true law makes least, where a table has them."""
 
 
@@ -132,6 +144,10 @@ def figure_intervals(
         for name, column in MEANS.items()
         if column in table
     }
+    for name, column in ROOT_MEAN_SQUARES.items():
+        if column in table:
+            squares = table[column].to_numpy(np.float64) ** 2
+            replicates[name] = np.sqrt(resampling.means(squares))
     for name, column in RANKS.items():
         if column in table:
             replicates |= _calibration(name, table[column].to_numpy(), levels, resampling)
@@ -157,6 +173,31 @@ def skill_intervals(
             with np.errstate(invalid="ignore"):
                 skills[name] = _interval(1 - own / theirs, resampling)
     return skills
+
+
+def information_gains(
+    table: pd.DataFrame, others: Mapping[str, pd.DataFrame], resampling: Resampling
+) -> dict[str, Interval]:
+    """Returns the information gain an event, in nats, over each of `REFERENCES` in `others`.
+
+    Mean log density minus the reference's on the same events, with its interval: of the whole event
+    (`information_gain_climatology`), and with the mark summed out
+    (`information_gain_unmarked_climatology`).
+
+    Raises:
+        DataError: when the tables are not of the same events.
+    """
+    found = {}
+    for reference in (name for name in REFERENCES if name in others):
+        other = others[reference]
+        _check_paired(table, other)
+        for what, column in GAINS.items():
+            if column in table and column in other:
+                gained = (other[column] - table[column]).to_numpy()
+                if np.isfinite(gained).all():
+                    replicates = resampling.means(gained)
+                    found[f"information_gain_{what}{reference}"] = _interval(replicates, resampling)
+    return found
 
 
 def differences(
@@ -185,20 +226,26 @@ def compare_tables(
 ) -> dict:
     """Returns, ready for JSON, a table's figures with intervals and its tests against others.
 
-    `n`, `n_distinct`, `n_groups`; `figures`: value, low and high by name; `skill` of time,
-    location and mark against `climatology` where that is among the others; `against`: for each of
-    the others difference, low, high and p_value by score. What is not a number is None.
+    `n`, `n_distinct`, `n_groups`; `figures`: value, low, high and quality (`quality_of`) by name;
+    `skill` of time, location and mark against `climatology` where that is among the others;
+    `information_gain` by its figure's name; `against`: for each of the others difference, low, high
+    and p_value by score. What is not a number is None.
     """
     resampling = Resampling.of(table)
     figures = figure_intervals(table, levels, resampling)
     climatology = others.get("climatology")
     skill = {} if climatology is None else skill_intervals(table, climatology, resampling)
+    gains = information_gains(table, others, resampling)
     return {
         "n": len(table),
         "n_distinct": count_distinct(table),
         "n_groups": resampling.n_groups,
-        "figures": {name: _plain(interval) for name, interval in figures.items()},
+        "figures": {
+            name: {**_plain(interval), "quality": quality_of(name)}
+            for name, interval in figures.items()
+        },
         "skill": {name: _plain(interval) for name, interval in skill.items()},
+        "information_gain": {name: _plain(interval) for name, interval in gains.items()},
         "against": {
             name: {k: _plain(d) for k, d in differences(table, other, resampling).items()}
             for name, other in others.items()

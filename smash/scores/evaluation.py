@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -13,13 +14,15 @@ from smash.argument_checks import MOST_SAMPLES, MOST_SEED, check_whole, checked_
 from smash.data.events import EventSequences
 from smash.errors import DataError
 from smash.law.forecaster import Forecaster
+from smash.law.log_density import LogDensity
 from smash.law.samples import Forecast
-from smash.scores import score_events, summarise, with_densities, with_groups
+from smash.scores import score_events, summarise, with_densities, with_groups, with_law_times
 from smash.settings import ScoreSettings
 
 TIE_SEED = 7_919
 """Seeds the generator that breaks ties of ranks, so that scoring repeats."""
 LEVELS = ScoreSettings().levels
+DRAWS_ALONE = "it draws alone and gives no law"
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Evaluation:
 
     `table` has a row an event (`smash.scores.event_scores`); `blocks` the same after each number of
     sampling steps short of the last; `timings` a row a batch and block. `levels` are those whose
-    coverage is asked for.
+    coverage is asked for; `lacking` says why densities, or some of them, are missing.
     """
 
     table: pd.DataFrame
@@ -36,6 +39,7 @@ class Evaluation:
     timings: pd.DataFrame
     scoring_seconds: float
     levels: tuple[float, ...]
+    lacking: str = ""
 
     @cached_property
     def figures(self) -> dict[str, float]:
@@ -84,6 +88,7 @@ def score_forecasts(
     generator: torch.Generator,
     scales: tuple[float, float, float] | None = None,
     keep: Callable[[Forecast], None] | None = None,
+    law_times: bool = False,
 ) -> Evaluation:
     """Returns the scores of a forecaster on all targets of `sequences`.
 
@@ -97,6 +102,7 @@ def score_forecasts(
         generator: the forecaster's source of randomness, on its device.
         scales: training standard deviations of gap and both coordinates (`scales_of`).
         keep: called with each finished forecast, to write its samples away.
+        law_times: scores gaps by the law's own cdf too, where it has one.
     """
     # Finished forecasts have their own, so that their scores do not depend on the blocks scored.
     ties = {final: torch.Generator().manual_seed(TIE_SEED) for final in (True, False)}
@@ -113,9 +119,15 @@ def score_forecasts(
         scoring += time.perf_counter() - started
     blocks = {step: _whole(parts, sequences) for step, parts in tables.items()}
     table = _whole(final, sequences)
+    density = LogDensity(lacking=DRAWS_ALONE)
     if hasattr(forecaster, "log_densities"):  # else it is something of the user's that draws alone
-        table = with_densities(table, forecaster.log_densities(sequences))
-    return Evaluation(table, blocks, pd.DataFrame(clock.rows), scoring, settings.levels)
+        density = forecaster.log_densities(sequences)
+    table = with_densities(table, density)
+    if law_times and density.time is not None:
+        ties_of_law = torch.Generator().manual_seed(TIE_SEED)
+        table = with_law_times(table, forecaster.laws(sequences), ties_of_law)
+    timings = pd.DataFrame(clock.rows)
+    return Evaluation(table, blocks, timings, scoring, settings.levels, density.lacking)
 
 
 def evaluate(
@@ -156,7 +168,7 @@ def evaluate(
     settings = ScoreSettings(levels=checked_levels(levels), original=False)
     _check_sequences(sequences)
     generator = torch.Generator(getattr(forecaster, "device", "cpu")).manual_seed(int(seed))
-    return score_forecasts(forecaster, sequences, n_samples, settings, generator)
+    return score_forecasts(forecaster, sequences, n_samples, settings, generator, law_times=True)
 
 
 def _check_sequences(sequences: object) -> None:
@@ -173,6 +185,18 @@ def _check_sequences(sequences: object) -> None:
 
 def _whole(parts: list[pd.DataFrame], sequences: EventSequences) -> pd.DataFrame:
     return with_groups(pd.concat(parts, ignore_index=True), sequences)
+
+
+def log_scales(scales: tuple[float, float, float]) -> dict[str, float]:
+    """Returns what nats of time and of place are lower by in units of these scales (`scales_of`).
+
+    A density of t / s is s times that of t, so that raw log losses minus these are the ones of data
+    standardised by their training standard deviations. Nothing where a scale is 0.
+    """
+    if min(scales) <= 0:
+        return {}
+    time, x, y = np.log(scales).tolist()
+    return {"time": time, "place": x + y}
 
 
 def scales_of(train: EventSequences) -> tuple[float, float, float]:

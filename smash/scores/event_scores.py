@@ -5,6 +5,7 @@ the rows of all batches together are what reports, bootstraps and paired tests r
 turns them into figures with stable names. `COLUMNS` says what each column holds.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,10 @@ from smash.data.events import EventSequences, Targets
 from smash.data.groups import lay_out
 from smash.errors import DataError
 from smash.law.log_density import LogDensity
+from smash.law.next_event_law import NextEventLaw
 from smash.law.samples import Samples
 from smash.scores import calibration, marks, original_estimators, points, proper
+from smash.scores.law_times import law_crps, law_pit
 from smash.settings import ScoreSettings
 
 
@@ -45,6 +48,10 @@ COLUMNS: dict[str, Column] = {
     "y": Column("true second coordinate", LENGTH),
     "mark": Column("true mark; absent from unmarked data", MARK),
     "pit_time": Column("randomised PIT of the gap; [0, q-quantile] holds it when <= q", LEVEL),
+    "pit_time_law": Column(
+        "PIT of the gap by the law's own cdf, randomised where a gap has a probability of its own",
+        LEVEL,
+    ),
     "region_level": Column(
         "level of the smallest density region that holds the location, ties randomised", LEVEL
     ),
@@ -55,6 +62,7 @@ COLUMNS: dict[str, Column] = {
         "distance of the location from its samples' geometric median", LENGTH
     ),
     "crps_time": Column("fair CRPS of the gap; NaN for one sample", TIME),
+    "crps_time_law": Column("CRPS of the gap by quadrature of the law's own cdf", TIME),
     "energy_location": Column("fair energy score of the location; NaN for one sample", LENGTH),
     "energy_joint": Column(
         "fair energy score of (gap, x, y), each divided by its training standard deviation; "
@@ -62,6 +70,7 @@ COLUMNS: dict[str, Column] = {
         "1",
     ),
     "time_log_loss": Column("-log density of the gap, where the forecaster has one", "nats"),
+    "mark_given_time_log_loss": Column("the same of the mark given the gap", "nats"),
     "place_log_loss": Column("the same of the location given gap and mark", "nats"),
     "time_mark_log_loss": Column("the same of gap and mark", "nats"),
     "event_log_loss": Column("the same of gap, mark and location together", "nats"),
@@ -85,7 +94,8 @@ COLUMNS: dict[str, Column] = {
 }
 """The columns in the table's order; units are the data's own.
 
-`with_groups` adds `group` and `repeat`, `with_densities` the losses of densities. Columns on marks
+`with_groups` adds `group` and `repeat`, `with_densities` the losses of densities, `with_law_times`
+what laws say without draws. Columns on marks
 are absent from unmarked forecasts, those of the original estimators when `ScoreSettings.original`
 is false.
 """
@@ -135,6 +145,7 @@ def with_densities(table: pd.DataFrame, found: LogDensity) -> pd.DataFrame:
     """Returns the table of all targets, in their order, with the log losses of densities if any."""
     densities = {
         "time_log_loss": found.time,
+        "mark_given_time_log_loss": found.mark,
         "place_log_loss": found.place,
         "time_mark_log_loss": found.time_mark,
         "event_log_loss": found.event,
@@ -142,6 +153,24 @@ def with_densities(table: pd.DataFrame, found: LogDensity) -> pd.DataFrame:
     }
     known = {name: -density for name, density in densities.items() if density is not None}
     return _ordered(table.assign(**known))
+
+
+def with_law_times(
+    table: pd.DataFrame,
+    laws: Iterable[tuple[Targets, NextEventLaw]],
+    generator: torch.Generator,
+) -> pd.DataFrame:
+    """Returns the table of all targets, in their order, with the PIT and the CRPS of their laws.
+
+    The laws are those of `Forecaster.laws` and have a cdf; the generator spreads gaps over their
+    atoms.
+    """
+    found = [
+        (law_pit(law.time, targets.gap, generator), law_crps(law.time, targets.gap))
+        for targets, law in laws
+    ]
+    pit, crps = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return _ordered(table.assign(pit_time_law=pit, crps_time_law=crps))
 
 
 def with_groups(table: pd.DataFrame, sequences: EventSequences) -> pd.DataFrame:

@@ -1,6 +1,8 @@
 """Figures of merit: the table of scored events summed up under names that stay."""
 
+import re
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,11 +17,13 @@ MEANS = {
     "mae_location": "error_location",
     "mae_location_median": "error_location_median",
     "crps_time": "crps_time",
+    "crps_time_law": "crps_time_law",
     "energy_location": "energy_location",
     "energy_joint": "energy_joint",
     "mark_log_loss": "mark_log_loss",
     "mark_brier": "mark_brier",
     "time_log_loss": "time_log_loss",
+    "mark_given_time_log_loss": "mark_given_time_log_loss",
     "place_log_loss": "place_log_loss",
     "time_mark_log_loss": "time_mark_log_loss",
     "event_log_loss": "event_log_loss",
@@ -27,13 +31,33 @@ MEANS = {
 }
 """Figures that are the mean of a column."""
 
+ROOT_MEAN_SQUARES = {"rmse_time": "error_time"}
+"""Figures that are the root of the mean of a column's squares."""
+
 RANKS = {
     "time": "pit_time",
+    "time_law": "pit_time_law",
     "location": "region_level",
     "time_original": "level_time_original",
     "location_original": "level_location_original",
 }
 """Columns whose share at or below a level is the coverage at that level."""
+
+
+Quality = Literal["exact", "quadrature", "estimate"]
+EXACT = re.compile(r"n_.*|.*_time_(\d.*_)?law|(?!mark_log_loss).*_log_loss|information_gain_.*")
+"""Figures of counts, densities and cdfs; but the mark's log loss is of a mean over draws."""
+
+
+def quality_of(figure: str) -> Quality:
+    """Returns how a figure of the tested events is known.
+
+    `exact`: from the law's densities or its cdf; `quadrature`: by numerical integration of the cdf;
+    `estimate`: from the draws, with their noise.
+    """
+    if figure == "crps_time_law":
+        return "quadrature"
+    return "exact" if EXACT.fullmatch(figure) else "estimate"
 
 
 def percent(level: float) -> str:
@@ -53,10 +77,12 @@ def summarise(table: pd.DataFrame, levels: Sequence[float]) -> dict[str, float]:
     """Returns the figures of a table of scored events (see `smash.scores.event_scores`).
 
     Always: `n_events`, `n_distinct`, `n_samples` (the least), `cs_floor` (expected of a perfect
-    forecaster on the distinct events), `cs_*`, `coverage_*_50` ... , `mae_*`, `crps_time`,
-    `energy_location`. Where the table has the columns: `*_original`, `degenerate_original` (a
-    count), `energy_joint`, `accuracy`, `accuracy_original`, `ece`, `mark_log_loss`, `mark_brier`,
-    `time_log_loss`, `place_log_loss`, `time_mark_log_loss`, `event_log_loss`, `unmarked_log_loss`.
+    forecaster on the distinct events), `cs_*`, `coverage_*_50` ... , `mae_*`, `rmse_time`,
+    `crps_time`, `energy_location`. Where the table has the columns: `*_original`,
+    `degenerate_original` (a count), `energy_joint`, `accuracy`, `accuracy_original`, `ece`,
+    `mark_log_loss`, `mark_brier`, `time_log_loss`, `mark_given_time_log_loss`, `place_log_loss`,
+    `time_mark_log_loss`, `event_log_loss`, `unmarked_log_loss`, `crps_time_law`, `cs_time_law`,
+    `coverage_time_50_law` ... .
     Calibration, accuracy and ECE are fractions; the rest is in the unit of its column.
 
     Raises:
@@ -72,6 +98,9 @@ def summarise(table: pd.DataFrame, levels: Sequence[float]) -> dict[str, float]:
         "cs_floor": cs_floor(n_distinct, levels),
     }
     figures |= {name: float(table[c].mean()) for name, c in MEANS.items() if c in table}
+    for name, column in ROOT_MEAN_SQUARES.items():
+        if column in table:
+            figures[name] = float(np.sqrt((table[column] ** 2).mean()))
     for name, column in RANKS.items():
         if column in table:
             figures |= _calibration_figures(name, table[column].to_numpy(), levels)

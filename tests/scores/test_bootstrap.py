@@ -64,6 +64,29 @@ def test_replicates_are_figures_of_tables_with_groups_drawn():
             assert intervals[name].value == pytest.approx(summarise(drawn, LEVELS)[name])
 
 
+def with_losses(table: pd.DataFrame, shift: float, seed: int) -> pd.DataFrame:
+    noise = np.random.default_rng(seed).normal(size=len(table))
+    return table.assign(event_log_loss=noise + shift, unmarked_log_loss=noise + 2 * shift)
+
+
+def test_information_gain_is_over_what_has_no_memory_and_over_etas():
+    table = with_losses(scored(), 0.0, seed=1)
+    others = {name: with_losses(scored(), 1.0, seed=1) for name in ("climatology", "etas", "walk")}
+    others["poisson"] = with_losses(scored(), 0.5, seed=2)
+    compared = compare_tables(table, others, LEVELS)
+    gains = compared["information_gain"]
+    names = ("climatology", "etas", "poisson")
+    whole, unmarked = ("information_gain_", "information_gain_unmarked_")
+    assert set(gains) == {what + name for what in (whole, unmarked) for name in names}
+    assert gains[whole + "etas"]["value"] == pytest.approx(1.0)
+    assert gains[unmarked + "etas"]["value"] == pytest.approx(2.0)
+    against = compared["against"]["poisson"]["event_log_loss"]
+    found = gains[whole + "poisson"]
+    assert found["value"] == pytest.approx(-against["difference"])
+    assert found["low"] < 0.5 < found["high"]
+    assert compare_tables(scored(), others, LEVELS)["information_gain"] == {}
+
+
 @pytest.mark.parametrize("n_groups", [8, 40])
 @pytest.mark.parametrize("correlated", [False, True])
 def test_an_interval_holds_the_true_mean_as_often_as_it_says(correlated, n_groups):

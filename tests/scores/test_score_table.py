@@ -13,11 +13,16 @@ from hypothesis import strategies as st
 from smash.data.events import Targets
 from smash.errors import DataError
 from smash.law.log_density import LogDensity
+from smash.law.next_event_law import NextEventLaw
 from smash.law.samples import Samples
-from smash.scores import COLUMNS, score_events, summarise, with_densities
+from smash.scores import COLUMNS, score_events, summarise, with_densities, with_law_times
+from smash.scores.summary import quality_of
 from smash.settings import ScoreSettings
+from smash.simulate.self_exciting_law import SelfExcitingTimes
 
 SETTINGS = ScoreSettings()
+EXPONENTIAL = NextEventLaw(SelfExcitingTimes(np.ones(1), np.zeros((12, 1)), 1.0), None)
+"""The law of gaps with rate 1 of twelve events."""
 RANDOMISED = ["pit_time", "region_level"]
 HEADLINES = {
     "n_events", "n_distinct", "n_samples", "cs_floor", "cs_time", "cs_location",
@@ -63,11 +68,13 @@ def scored(n, s, scales=None, original=True, **how) -> pd.DataFrame:
 def test_every_column_is_documented_in_the_tables_order():
     table = scored(12, 8, scales=(1.0, 1.0, 1.0))
     losses = ["time_log_loss", "place_log_loss", "time_mark_log_loss", "event_log_loss"]
-    added = ["group", "repeat", *losses, "unmarked_log_loss"]
+    losses += ["mark_given_time_log_loss", "unmarked_log_loss"]
+    added = ["group", "repeat", "pit_time_law", "crps_time_law", *losses]
     assert list(table.columns) == [name for name in COLUMNS if name not in added]
     zeros, ones = np.zeros(12), np.ones(12)
     found = LogDensity(zeros, zeros, ones, ones)
     table = with_densities(table.assign(group=0, repeat=False), found)
+    table = with_law_times(table, [(forecast(12, 8)[1], EXPONENTIAL)], torch.Generator())
     assert list(table.columns) == list(COLUMNS)
     assert table["event_log_loss"].tolist() == [-1.0] * 12
     assert all(column.meaning and column.unit for column in COLUMNS.values())
@@ -78,6 +85,37 @@ def test_figures_have_stable_names():
     assert figures.keys() >= HEADLINES | ORIGINAL | MARKS
     assert all(type(value) is float for value in figures.values())
     assert "coverage_time_97.5" in summarise(scored(5, 8), [0.975])
+
+
+def test_what_is_known_from_the_law_adds_to_the_drawn_figures_and_changes_none():
+    drawn = scored(12, 8)
+    laws = [(forecast(12, 8)[1], EXPONENTIAL)]
+    table = with_law_times(drawn, laws, torch.Generator().manual_seed(1))
+    pd.testing.assert_frame_equal(table[list(drawn)], drawn)
+    before, after = (summarise(one, SETTINGS.levels) for one in (drawn, table))
+    assert {name: after[name] for name in before} == before
+    levels = {f"coverage_time_{level:.0%}_law".replace("%", "") for level in SETTINGS.levels}
+    assert after.keys() - before.keys() == {"crps_time_law", "cs_time_law", *levels}
+
+
+def test_the_root_mean_square_is_of_the_mean_forecasts_errors():
+    samples, targets = forecast(12, 8)
+    error = samples.gap.mean(axis=1) - targets.gap
+    rmse = summarise(scored(12, 8), SETTINGS.levels)["rmse_time"]
+    assert rmse == pytest.approx(np.sqrt(np.mean(error**2)))
+
+
+@pytest.mark.parametrize(
+    ("quality", "figures"),
+    [
+        ("exact", "n_events event_log_loss mark_given_time_log_loss cs_time_law"),
+        ("exact", "coverage_time_97.5_law information_gain_climatology"),
+        ("quadrature", "crps_time_law"),
+        ("estimate", "crps_time cs_time mark_log_loss rmse_time coverage_time_50 energy_joint"),
+    ],
+)
+def test_each_figure_says_how_it_is_known(quality, figures):
+    assert {quality_of(figure) for figure in figures.split()} == {quality}
 
 
 def test_unmarked_forecasts_have_no_mark_figures_and_the_original_can_be_left_out():

@@ -20,7 +20,15 @@ from smash.workbench.specs.renamed_keys import params_under_present_names
 
 FORMAT = 1
 LEFT_OUT = ("env/host", "mlflow.user", "mlflow.source.name")
-KEPT_METRICS = ("test/", "test_recalibrated/", "validation/", "best/", "futures/")
+KEPT_METRICS = (
+    "test/",
+    "test_recalibrated/",
+    "validation/",
+    "best/",
+    "futures/",
+    "pool/",
+    "log_scale/",
+)
 
 
 @dataclass(frozen=True)

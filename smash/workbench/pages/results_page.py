@@ -52,7 +52,7 @@ def sections(data: DataSet, recorded: "Recorded") -> Iterator[tuple[str, list[Ta
     from smash.workbench.pages.epochs import along_the_chain, epochs, without_epochs
     from smash.workbench.pages.goals import goals
     from smash.workbench.pages.reproduction import reproduction
-    from smash.workbench.report import score_tables
+    from smash.workbench.report import density_tables, score_tables
 
     units = data.tagged_units or _published_units(data.name)
     whole, data, comparisons = data, without_epochs(data), recorded.comparisons
@@ -64,6 +64,7 @@ def sections(data: DataSet, recorded: "Recorded") -> Iterator[tuple[str, list[Ta
             *scores(strict, comparisons, units),
             score_tables.recalibrated(strict, units),
             score_tables.futures(strict),
+            density_tables.pools(strict),
         ],
     )
     yield (
@@ -84,7 +85,7 @@ def scores(
     data: DataSet, comparisons: Mapping[str, Comparison], units: Units
 ) -> list[Table | None]:
     """Returns the tables of the default estimators and proper scores, none without a model."""
-    from smash.workbench.report import score_tables
+    from smash.workbench.report import density_tables, score_tables
 
     if not data.groups:
         return []
@@ -92,7 +93,8 @@ def scores(
         score_tables.skills(data, comparisons),
         score_tables.proper_scores(data, units),
         score_tables.calibration(data, units),
-        score_tables.log_losses(data, units),
+        density_tables.log_losses(data, units),
+        density_tables.information_gains(data, comparisons),
         score_tables.point_errors(data, units),
         score_tables.against(data, comparisons, units),
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 
-from smash.workbench.report import data_tables, provenance, score_tables
+from smash.workbench.report import data_tables, density_tables, provenance, score_tables
 from smash.workbench.report.document import Block, Report, Section, Verdict
 from smash.workbench.report.labels import Units
 from smash.workbench.report.logged_comparison import Comparison, read_comparison
@@ -103,9 +103,11 @@ def _scores(
     yield score_tables.skills(data, comparisons)
     yield skill_picture(data, drawn(data), comparisons)
     yield score_tables.against(data, comparisons, units)
-    yield score_tables.log_losses(data, units)
+    yield density_tables.log_losses(data, units)
+    yield density_tables.information_gains(data, comparisons)
     yield score_tables.point_errors(data, units)
     yield score_tables.futures(data)
+    yield density_tables.pools(data)
     yield score_tables.beside_published(data, units)
     yield score_tables.configurations(data)
 
@@ -113,7 +115,9 @@ def _scores(
 def _course(store: Store, data: DataSet, units: Units, notes: list[str]) -> Iterator[Block | None]:
     yield step_picture(store, data, units)
     if data.models:
-        run = data.models[0].first
+        # An ensemble or a pool is not trained.
+        trained = (g.first for g in data.models if "train/loss" in g.first.metrics)
+        run = next(trained, data.models[0].first)
         training = training_picture(store, data, run)
         if training is None:
             notes.append(f"The run {run.run_id} logged no training, so no curve of it is drawn.")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from smash.scores.bootstrap import REFERENCES
 from smash.scores.bootstrap import SKILLS as SKILLS
 from smash.workbench.report.display_tables import Column
 
@@ -29,22 +30,26 @@ class Units:
 
 FIGURES = {
     "crps_time": Words("CRPS time", "time"),
+    "crps_time_law": Words("CRPS time by cdf", "time"),
     "energy_location": Words("energy score location", "location"),
     "energy_joint": Words("energy score joint", "number"),
     "mark_log_loss": Words("mark log loss", "nats"),
     "mark_brier": Words("mark Brier", "number"),
     "time_log_loss": Words("log loss of time", "nats"),
+    "mark_given_time_log_loss": Words("log loss of mark given time", "nats"),
     "place_log_loss": Words("log loss of place", "nats"),
     "time_mark_log_loss": Words("log loss of time and mark", "nats"),
     "event_log_loss": Words("log loss of the whole event", "nats"),
     "unmarked_log_loss": Words("log loss of time and place", "nats"),
     "mae_time": Words("MAE time, mean", "time"),
+    "rmse_time": Words("RMSE time, mean", "time"),
     "mae_time_median": Words("MAE time, median", "time"),
     "mae_location": Words("MAE location, mean", "location"),
     "mae_location_median": Words("MAE location, median", "location"),
     "accuracy": Words("accuracy", "percent", "high"),
     "accuracy_original": Words("accuracy", "percent", "high"),
     "cs_time": Words("CS time", "percent"),
+    "cs_time_law": Words("CS time by cdf", "percent"),
     "cs_location": Words("CS location", "percent"),
     "cs_floor": Words("CS floor", "percent", None),
     "cs_bound": Words("CS bound", "percent", None),
@@ -54,6 +59,11 @@ FIGURES = {
     "n_events": Words("events", "number", None),
     "n_distinct": Words("distinct", "number", None),
     "n_samples": Words("samples", "number", None),
+    **{
+        f"information_gain_{what}{reference}": Words(f"over {reference}{words}", "nats", "high")
+        for reference in REFERENCES
+        for what, words in {"": "", "unmarked_": ", mark summed out"}.items()
+    },
 }
 PROPER = ("crps_time", "energy_location", "energy_joint", "mark_log_loss", "mark_brier")
 

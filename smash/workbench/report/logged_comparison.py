@@ -1,6 +1,6 @@
 """What a run logged of its tests against baselines (`scores/comparison.json`), checked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from smash.workbench.report.logged_run import Run
@@ -21,12 +21,13 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Intervals of a run's figures and skill, and its paired differences by baseline and score."""
+    """Intervals of a run's figures, skill and gain; paired differences by baseline and score."""
 
     n_groups: int
     figures: dict[str, Estimate]
     skill: dict[str, Estimate]
     against: dict[str, dict[str, Estimate]]
+    information_gain: dict[str, Estimate] = field(default_factory=dict)
 
 
 def read_comparison(store: Store, run: Run) -> Comparison | None:
@@ -42,6 +43,7 @@ def comparison_of(found: Any) -> Comparison | None:
             _estimates(found.get("figures", {})),
             _estimates(found.get("skill", {})),
             {name: _estimates(scores) for name, scores in found.get("against", {}).items()},
+            _estimates(found.get("information_gain", {})),
         )
     except (TypeError, KeyError, ValueError, AttributeError):
         return None

@@ -1,11 +1,10 @@
 """The tables of scores of one data set, each a row a forecaster."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from smash.scores.bootstrap import LOSSES
+from smash.scores.summary import quality_of
 from smash.workbench.report.display_tables import Column, Raw, Row, Table, Value, filled
-from smash.workbench.report.labels import PROPER, SKILLS, Units, column
+from smash.workbench.report.labels import FIGURES, PROPER, SKILLS, Units, column
 from smash.workbench.report.logged_comparison import Comparison, Estimate
 from smash.workbench.report.published_rows import (
     ESTIMATED_ALIKE,
@@ -24,7 +23,14 @@ ABOUT = (
     Column("n_events", "events", decimals=0),
     Column("n_samples", "samples", decimals=0),
 )
-ERRORS = ("mae_time", "mae_time_median", "mae_location", "mae_location_median", "accuracy")
+ERRORS = (
+    "rmse_time",
+    "mae_time",
+    "mae_time_median",
+    "mae_location",
+    "mae_location_median",
+    "accuracy",
+)
 CALIBRATION = ("cs_time", "cs_location", "cs_floor", "cs_bound", "ece")
 MOST_MODELS = 12
 """Models that a table shows; CSV has them all."""
@@ -33,7 +39,7 @@ WITHIN = "Mean ± standard deviation over seeds. Best in bold, among rows of as 
 
 def proper_scores(data: DataSet, units: Units) -> Table:
     """Returns the proper scores and what each row was made from."""
-    return _table(
+    return table_of(
         data,
         "scores",
         f"Proper scores on the test set of {data.name}; lower is better.",
@@ -42,27 +48,23 @@ def proper_scores(data: DataSet, units: Units) -> Table:
     )
 
 
-def log_losses(data: DataSet, units: Units) -> Table | None:
-    """Returns the mean −log density of events, None where no forecaster has a density."""
-    known = [v.mean for group in data.groups for f in LOSSES if (v := group.value(f)) is not None]
-    if not known:
-        return None
-    endless = [
-        "∞: the forecaster held an event that came for impossible, such as a gap longer than all "
-        "it was trained on; the CRPS is a score of such forecasts too."
-    ]
-    return _table(
-        data,
-        "log-loss",
-        f"Mean −log density of the events of {data.name}, of forecasters that have one.",
-        [NAME, *(column(figure, units) for figure in LOSSES)],
-        [WITHIN, *(endless if any(map(math.isinf, known)) else [])],
-    )
+def quality_note(figures: Iterable[str]) -> str:
+    """Returns how the figures of a table are known: exactly, by quadrature, from the draws."""
+    of: dict[str, list[str]] = {}
+    for figure in figures:
+        if figure in FIGURES and FIGURES[figure].best is not None:
+            of.setdefault(quality_of(figure), []).append(FIGURES[figure].words)
+    words = {
+        "exact": "Exact, by the law's density or cdf",
+        "quadrature": "By quadrature of the law's cdf",
+        "estimate": "Estimated from the draws",
+    }
+    return " ".join(f"{words[q]}: {', '.join(of[q])}." for q in words if q in of)
 
 
 def point_errors(data: DataSet, units: Units) -> Table:
     """Returns mean absolute errors and the accuracy of the mark."""
-    return _table(
+    return table_of(
         data,
         "errors",
         f"Errors of point forecasts on {data.name}: of the mean of the draws, and of their median, "
@@ -75,7 +77,7 @@ def point_errors(data: DataSet, units: Units) -> Table:
 def calibration(data: DataSet, units: Units) -> Table:
     """Returns the calibration scores beside what chance alone gives."""
     columns = [NAME, column("n_distinct", units), *(column(f, units) for f in CALIBRATION)]
-    return _table(
+    return table_of(
         data,
         "calibration",
         f"Calibration on {data.name}.",
@@ -142,7 +144,7 @@ def beside_published(data: DataSet, units: Units) -> Table | None:
     theirs = published_rows(data.name, contest)
     if not theirs or not any(group.value("cs_time_original") for group in data.groups):
         return None
-    shown, hidden = ([_beside(group) for group in groups] for groups in _by_rank(data))
+    shown, hidden = ([_beside(group) for group in groups] for groups in by_rank(data))
     return Table(
         f"{data.key}-published",
         f"Figures on {data.name} under the published estimators, beside the published ones.",
@@ -167,14 +169,14 @@ def _beside(group: Group) -> Row:
     return Row({**about, **figures}, None if group.quick else group.contest)
 
 
-def _by_rank(data: DataSet) -> tuple[list[Group], list[Group]]:
+def by_rank(data: DataSet) -> tuple[list[Group], list[Group]]:
     """Returns the best models with the baselines, and the models that tables leave to CSV."""
     return [*data.models[:MOST_MODELS], *data.baselines], [*data.models[MOST_MODELS:]]
 
 
 def skills(data: DataSet, comparisons: Mapping[str, Comparison]) -> Table | None:
     """Returns skill against climatology, with intervals where one run was compared."""
-    shown, hidden = _by_rank(data)
+    shown, hidden = by_rank(data)
     rows, most = [], 0
     for group in (*shown, *hidden):
         if group.baseline == "climatology" or data.rival("climatology", group) is None:
@@ -299,12 +301,16 @@ def configurations(data: DataSet) -> Table | None:
     return Table(f"{data.key}-settings", caption, columns, rows, most=MOST_MODELS)
 
 
-def _table(
+def table_of(
     data: DataSet, key: str, caption: str, columns: Sequence[Column], notes: Iterable[str]
 ) -> Table:
-    shown, hidden = _by_rank(data)
-    rows = [_row(group, [c.key for c in columns]) for group in (*shown, *hidden)]
-    return filled(Table(f"{data.key}-{key}", caption, columns, rows, tuple(notes), len(shown)))
+    """Returns a table of a data set's forecasters, with how its figures are known below it."""
+    shown, hidden = by_rank(data)
+    keys = [c.key for c in columns]
+    rows = [_row(group, keys) for group in (*shown, *hidden)]
+    known = [key for key in keys if any(row.values.get(key) is not None for row in rows)]
+    notes = (*notes, *filter(None, [quality_note(known)]))
+    return filled(Table(f"{data.key}-{key}", caption, columns, rows, notes, len(shown)))
 
 
 def _row(group: Group, keys: Sequence[str]) -> Row:

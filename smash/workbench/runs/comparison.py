@@ -20,7 +20,8 @@ def log_comparison(
 ) -> dict[str, Any]:
     """Returns figures with intervals, skill and paired tests (`compare_tables`), which it logs.
 
-    Skill against climatology also becomes the metrics `test/skill_time` and its like.
+    Skill and information gain also become metrics: `test/skill_time`,
+    `test/information_gain_climatology` and their like.
     """
     comparison = compare_tables(table, baselines, run.spec.scores.levels)
     run.tracker.log_text(json.dumps(comparison, indent=2) + "\n", ARTIFACT)
@@ -29,8 +30,10 @@ def log_comparison(
 
 
 def skills(comparison: Mapping[str, Any]) -> dict[str, float]:
-    """Returns the skills of a comparison by the names of their figures."""
-    return {f"skill_{name}": skill["value"] for name, skill in comparison["skill"].items()}
+    """Returns the skills and information gains of a comparison by the names of their figures."""
+    skill = {f"skill_{name}": skill["value"] for name, skill in comparison["skill"].items()}
+    gains = {name: gain["value"] for name, gain in comparison["information_gain"].items()}
+    return skill | gains
 
 
 def log_estimators(run: Run, tables: Mapping[str, pd.DataFrame]) -> None:

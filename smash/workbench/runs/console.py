@@ -20,6 +20,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from smash.scores.bootstrap import REFERENCES
+from smash.scores.summary import quality_of
+
 SAY_EVERY = 60.0
 """Seconds between the plain lines of long sampling."""
 console = Console(stderr=True, highlight=False)
@@ -32,25 +35,38 @@ SHOWN = {
     "cs_time": ("CS time (%)", 100.0, "{:.2f}"),
     "cs_location": ("CS location (%)", 100.0, "{:.2f}"),
     "cs_floor": ("CS of a perfect forecast (%)", 100.0, "{:.2f}"),
+    "cs_time_law": ("CS time, by the law's cdf (%)", 100.0, "{:.2f}"),
     "cs_time_original": ("CS time, published estimator (%)", 100.0, "{:.2f}"),
     "cs_location_original": ("CS location, published estimator (%)", 100.0, "{:.2f}"),
     "mae_time": ("MAE time, mean", 1.0, "{:.4g}"),
     "mae_time_median": ("MAE time, median", 1.0, "{:.4g}"),
+    "rmse_time": ("RMSE time, mean", 1.0, "{:.4g}"),
     "mae_location": ("MAE location, mean", 1.0, "{:.4g}"),
     "mae_location_median": ("MAE location, median", 1.0, "{:.4g}"),
     "skill_time": ("skill of time, by CRPS (%)", 100.0, "{:.1f}"),
     "skill_location": ("skill of location, by energy score (%)", 100.0, "{:.1f}"),
     "skill_mark": ("skill of mark, by log loss (%)", 100.0, "{:.1f}"),
     "crps_time": ("CRPS time", 1.0, "{:.4g}"),
+    "crps_time_law": ("CRPS time, by the law's cdf", 1.0, "{:.4g}"),
     "energy_location": ("energy score location", 1.0, "{:.4g}"),
     "accuracy": ("accuracy (%)", 100.0, "{:.2f}"),
     "accuracy_original": ("accuracy, published estimator (%)", 100.0, "{:.2f}"),
     "ece": ("ECE (%)", 100.0, "{:.2f}"),
     "mark_log_loss": ("mark log loss", 1.0, "{:.4f}"),
     "time_log_loss": ("log loss of time (nats)", 1.0, "{:.4f}"),
+    "mark_given_time_log_loss": ("log loss of mark given time (nats)", 1.0, "{:.4f}"),
     "place_log_loss": ("log loss of place (nats)", 1.0, "{:.4f}"),
     "unmarked_log_loss": ("log loss of time and place (nats)", 1.0, "{:.4f}"),
     "event_log_loss": ("log loss of the whole event (nats)", 1.0, "{:.4f}"),
+    **{
+        f"information_gain_{what}{reference}": (
+            f"information gain over {reference}{words} (nats)",
+            1.0,
+            "{:.4f}",
+        )
+        for reference in REFERENCES
+        for what, words in {"": "", "unmarked_": ", mark summed out"}.items()
+    },
 }
 """Figures shown on the terminal: their words, factor and format."""
 
@@ -146,23 +162,31 @@ def sampling_progress(what: str, total: int) -> Iterator[SamplingBar]:
         yield SamplingBar(progress, progress.add_task(what, total=total))
 
 
-def figures_table(title: str, columns: Mapping[str, Mapping[str, float]]) -> Table:
-    """Returns a table of the figures in `SHOWN`, a column for each named set of figures."""
-    table = Table(title=title, title_justify="left")
+def figures_table(
+    title: str, columns: Mapping[str, Mapping[str, float]], caption: str = ""
+) -> Table:
+    """Returns a table of the figures in `SHOWN`, a column for each named set of figures.
+
+    The last column says how they are known (`smash.scores.summary.quality_of`).
+    """
+    table = Table(
+        title=title, title_justify="left", caption=caption or None, caption_justify="left"
+    )
     table.add_column("figure")
     for name in columns:
         table.add_column(name, justify="right")
+    table.add_column("quality")
     for figure, (words, factor, form) in SHOWN.items():
         values = [figures.get(figure) for figures in columns.values()]
         if any(value is not None for value in values):
             cells = ["-" if value is None else form.format(factor * value) for value in values]
-            table.add_row(words, *cells)
+            table.add_row(words, *cells, quality_of(figure))
     return table
 
 
-def show_figures(title: str, columns: Mapping[str, Mapping[str, float]]) -> None:
+def show_figures(title: str, columns: Mapping[str, Mapping[str, float]], caption: str = "") -> None:
     """Prints the table of figures to standard output."""
-    Console(highlight=False).print(figures_table(title, columns))
+    Console(highlight=False).print(figures_table(title, columns, caption))
 
 
 def comparison_table(title: str, comparison: Mapping[str, Any]) -> Table:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from smash.data import Dataset
+from smash.scores.summary import quality_of
 from smash.workbench.runs import console
 from smash.workbench.runs.environment import environment_tags
 from smash.workbench.specs.experiment_spec import ExperimentSpec, spec_digest
@@ -33,7 +34,8 @@ class Request:
 class Outcome:
     """What a run gave: its id and the test figures by forecaster; the model's under `model`.
 
-    `comparison` holds the model against the baselines (`smash.scores.bootstrap.compare_tables`).
+    `comparison` holds the model against the baselines (`smash.scores.bootstrap.compare_tables`);
+    `log_scales` what nats of time and place are lower by in standardised units.
     """
 
     run_id: str
@@ -42,6 +44,7 @@ class Outcome:
     figures: Mapping[str, Mapping[str, float]]
     times: Mapping[str, float]
     comparison: Mapping[str, Any] = field(default_factory=dict)
+    log_scales: Mapping[str, float] = field(default_factory=dict)
 
 
 def summary(
@@ -49,6 +52,7 @@ def summary(
 ) -> dict:
     """Returns test figures with all that is needed to tell where they came from, for JSON."""
     tags = environment_tags(spec.device)
+    figures = {name: values["mean"] for name, values in statistics_of(outcomes).items()}
     return {
         "name": spec.name,
         "dataset": dataset.name,
@@ -64,7 +68,9 @@ def summary(
             {"run_id": o.run_id, "seed": o.seed, "figures": o.figures, "times": o.times}
             for o in outcomes
         ],
-        "figures": {name: values["mean"] for name, values in statistics_of(outcomes).items()},
+        "figures": figures,
+        "quality": {name: quality_of(name) for name in figures},
+        "log_scales": outcomes[0].log_scales,
     }
 
 
@@ -76,6 +82,16 @@ def statistics_of(outcomes: list[Outcome], of: str = "model") -> dict[str, dict[
         name: {"mean": float(np.mean(v)), "sd": float(np.std(v, ddof=1)) if len(v) > 1 else 0.0}
         for name, v in values.items()
     }
+
+
+def _about_units(log_scales: Mapping[str, float]) -> str:
+    """Returns how nats are made those of standardised units; nothing where that is not known."""
+    if not log_scales:
+        return ""
+    return (
+        "Nats are an event's, in the data's units. In units of the training standard deviations "
+        f"they are lower by {log_scales['time']:.4f} (time) and {log_scales['place']:.4f} (place)."
+    )
 
 
 def report_outcomes(spec: ExperimentSpec, outcomes: list[Outcome]) -> None:
@@ -95,6 +111,6 @@ def report_outcomes(spec: ExperimentSpec, outcomes: list[Outcome]) -> None:
             for name in columns
         }
     title = f"{spec.name}: test figures, protocol {outcomes[0].protocol}"
-    console.show_figures(title, columns)
+    console.show_figures(title, columns, _about_units(outcomes[0].log_scales))
     if len(outcomes) == 1 and outcomes[0].comparison.get("against"):
         console.show_comparison(f"{spec.name}: the model against baselines", outcomes[0].comparison)

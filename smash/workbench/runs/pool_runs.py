@@ -28,22 +28,22 @@ def pool_of(run: Run, members: Mapping[str, Forecaster]) -> Ensemble:
         if stacking.lacking:
             console.warn(f"pool: {stacking.lacking}")
     else:
-        stacking, split = Stacking((1 / len(members),) * len(members), 0), "none"
+        stacking = Stacking((1 / len(members),) * len(members), 0)
     if learnt and not stacking.learnt_by:
         console.warn(
             "pool_weights: equal ones are taken, as "
             + ("a member lacks a density" if sequences is not None else TEST_CHOOSES)
         )
-    _log(run, tuple(members), stacking, split)
+    _log(run, tuple(members), stacking, split if stacking.learnt_by else "none")
     return Ensemble(tuple(members.values()), stacking.weight)
 
 
 def _events_to_learn_by(run: Run) -> tuple[EventSequences | None, str]:
-    """Returns validation events that chose nothing, else those that chose; None if test events."""
+    """Returns validation events that chose nothing, else those that chose; None for test events."""
     if run.data.recalibration is not None:
         return run.data.recalibration, "recalibration"
     if run.spec.protocol == "original":
-        return None, "none"
+        return None, "test"
     return run.data.validation, "validation"
 
 

@@ -22,6 +22,7 @@ from smash.workbench.tracking.tracker import Store
 
 PARENT, SEED, ENSEMBLE, BASELINE = "mlflow.parentRunId", "seed", "ensemble", "baseline"
 POOL = "pool"
+PARTS = ("time", "place")
 """Tags: the run above a run; what a run is below it."""
 
 
@@ -111,7 +112,7 @@ def outcome_of(store: Store, run: Run, spec: ExperimentSpec) -> Outcome:
     named: dict[str, Run | None]
     named = {name: one_with(children, BASELINE, name) for name in spec.baselines}
     named |= {POOL: one_with(children, POOL, ", ".join(spec.pool))} if spec.pool else {}
-    own = figures_of(run)
+    own, metrics = figures_of(run), run.data.metrics
     figures: dict[str, dict[str, float]] = {"model": own} if own else {}
     figures |= {name: figures_of(child) for name, child in named.items() if child}
     return Outcome(
@@ -119,8 +120,9 @@ def outcome_of(store: Store, run: Run, spec: ExperimentSpec) -> Outcome:
         spec.seed,
         spec.protocol,
         figures,
-        {k.removeprefix("time/"): v for k, v in run.data.metrics.items() if k.startswith("time/")},
+        {k.removeprefix("time/"): v for k, v in metrics.items() if k.startswith("time/")},
         _read(run, COMPARISON, lambda path: json.loads(path.read_text())) if own else {},
+        {what: metrics[f"log_scale/{what}"] for what in PARTS if f"log_scale/{what}" in metrics},
     )
 
 

@@ -125,7 +125,8 @@ def _trained(run: Run, resume: bool) -> Smash:
 
 def _outcome(run: Run, **found: Any) -> Outcome:
     about = (run.tracker.run_id, run.spec.seed, run.spec.protocol)
-    return Outcome(*about, **({"figures": {}, "times": {}} | found))
+    scales = stages.log_scales_of(run) if found.get("figures") else {}
+    return Outcome(*about, **({"figures": {}, "times": {}, "log_scales": scales} | found))
 
 
 def _run_baselines(run: Run, task: Task, earlier: Sequence[LoggedRun]) -> dict[str, Tested]:

@@ -21,7 +21,7 @@ from smash.model.smash import About, Smash
 from smash.model.training import EpochRecord, Hooks, Trainer, TrainingResult
 from smash.plots import diagnostics
 from smash.scores import summarise
-from smash.scores.evaluation import Evaluation, scales_of, score_forecasts
+from smash.scores.evaluation import Evaluation, log_scales, scales_of, score_forecasts
 from smash.scores.recalibration import (
     Recalibration,
     conformal_coverage,
@@ -220,7 +220,7 @@ def test(run: Run, forecaster: Forecaster, recalibration: Recalibration | None) 
                     recalibrated_scores(recalibration, forecast.samples, forecast.targets)
                 )
 
-        evaluation = _evaluate(run, forecaster, sequences, keep)
+        evaluation = _evaluate(run, forecaster, sequences, keep, law_times=True)
     figures = evaluation.figures
     run.tracker.log_artifact(path, "samples")
     path.unlink()
@@ -241,7 +241,11 @@ def _log_recalibrated(
 
 
 def _evaluate(
-    run: Run, forecaster: Forecaster, sequences: EventSequences, keep: Keep
+    run: Run,
+    forecaster: Forecaster,
+    sequences: EventSequences,
+    keep: Keep,
+    law_times: bool = False,
 ) -> Evaluation:
     sampling = run.spec.sampling
     n_draws = int(sequences.is_target.sum()) * sampling.total_samples
@@ -254,6 +258,7 @@ def _evaluate(
             run.generator(),
             scales_of(run.data.train),
             keep,
+            law_times,
         )
 
 
@@ -268,11 +273,19 @@ def _log_evaluation(run: Run, evaluation: Evaluation, figures: Mapping[str, floa
             "test/scoring_seconds": evaluation.scoring_seconds,
         }
     )
+    if evaluation.lacking:
+        tracker.set_tags({"lacking": evaluation.lacking})
+    tracker.log_metrics({f"log_scale/{k}": v for k, v in log_scales_of(run).items()})
     tracker.log_table(evaluation.table, SCORED_EVENTS)
     tracker.log_figure(diagnostics.coverage_curve(evaluation.table), "figures/coverage.png")
     tracker.log_figure(
         diagnostics.coverage_error(evaluation.table, levels), "figures/coverage_error.png"
     )
+
+
+def log_scales_of(run: Run) -> dict[str, float]:
+    """Returns what the run's nats are lower by in standardised units, of time and of place."""
+    return log_scales(scales_of(run.data.train))
 
 
 def measure_time(run: Run, forecaster: ModelForecaster) -> dict[str, float]:

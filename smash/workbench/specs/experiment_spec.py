@@ -36,7 +36,7 @@ Device = Annotated[
     str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$"), "(auto, cpu, cuda or cuda:N)"
 ]
 Baseline = Literal["oracle", "climatology", "markov", "walk", "hawkes", "mixture", "folded_mixture"]
-Member = Literal["model"] | Baseline
+Member = Literal["model", Baseline]
 QUICK_STEPS, QUICK_SAMPLES, QUICK_SEQUENCES = 500, 10, 8
 
 

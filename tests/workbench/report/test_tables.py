@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from made_up import run
 
+from smash.workbench.report.density_tables import log_losses
 from smash.workbench.report.display_tables import (
     Column,
     Row,
@@ -20,7 +21,6 @@ from smash.workbench.report.display_tables import (
 )
 from smash.workbench.report.labels import Units
 from smash.workbench.report.run_groups import arrange, by_setting
-from smash.workbench.report.score_tables import log_losses
 
 NAME = Column("name", "forecaster")
 LOW = Column("score", "score (s)", best="low")
