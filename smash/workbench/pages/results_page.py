@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from smash.catalogue.downloads import PUBLISHED
 from smash.workbench.report.display_tables import Column, Row, Table, to_markdown
+from smash.workbench.report.forecaster_names import model_name
 from smash.workbench.report.labels import Units
 from smash.workbench.report.logged_comparison import Comparison
 from smash.workbench.report.published_rows import published_datasets
-from smash.workbench.report.run_groups import DataSet, Group, arrange
+from smash.workbench.report.run_groups import DataSet, Group, arrange, settings_of
 
 if TYPE_CHECKING:
     from smash.workbench.pages.records import Recorded
@@ -101,13 +102,12 @@ def scores(
 
 
 def by_experiment(data: DataSet) -> DataSet:
-    """Returns the data set with its models called by the names of their experiments."""
+    """Returns the data set with its models called by their experiments and what they are."""
     return replace(data, models=tuple(replace(g, label=_label(g)) for g in data.models))
 
 
 def _label(group: Group) -> str:
-    mixed = "ensemble" in group.first.tags
-    return group.first.experiment + (", ensemble of its seeds" if mixed else "")
+    return f"{group.first.experiment} ({model_name(settings_of(group.first))})"
 
 
 def _published_units(name: str) -> Units:

@@ -25,6 +25,8 @@ from smash.workbench.report.verdict import levels_of
 
 DRAWN_EVENTS, EARLIER = 3, 20
 """Events drawn, and the earlier ones shown beside each."""
+NAME_LENGTH = 72
+"""Of a forecaster's name in a figure: names that differ are not to be cut to the same."""
 MARK_LENGTH = 16
 """Most letters of a mark's name in the heading of a panel."""
 PITCH = "pitch units"
@@ -43,7 +45,7 @@ def skill_picture(
         values = {part: skill(data, group, part, comparisons) for part in SKILLS}
         known = {part: (v.mean, v.low, v.high) for part, v in values.items() if v is not None}
         if known and group.baseline != "climatology":
-            skills[plain_label(group.label)] = known
+            skills[plain_label(group.label, NAME_LENGTH)] = known
     if not skills:
         return None
     caption = (
@@ -57,7 +59,7 @@ def calibration_pictures(data: DataSet, tables: Mapping[Group, pd.DataFrame]) ->
     """Yields coverage, its error, histograms of ranks, and the reliability of marks."""
     if not tables:
         return
-    named = {plain_label(group.label): table for group, table in tables.items()}
+    named = {plain_label(group.label, NAME_LENGTH): table for group, table in tables.items()}
     lead = next(iter(tables))
     key = data.key
     band = "The grey band holds 95 % of perfect forecasters."

@@ -11,6 +11,7 @@ from typing import get_args
 import numpy as np
 
 from smash.workbench.report.display_tables import Value, slug
+from smash.workbench.report.forecaster_names import NAMED_BY, model_name
 from smash.workbench.report.labels import SKILLS, Units
 from smash.workbench.report.logged_run import Run
 from smash.workbench.specs.experiment_spec import Baseline, ExperimentSpec, flatten
@@ -24,6 +25,8 @@ NOT_SETTINGS = {
     "deterministic",
     "description",
     "baselines",
+    "pool",
+    "pool_weights",
     "training.block_sequences",
     "training.block_events",
     "sampling.n_samples",
@@ -47,7 +50,7 @@ class Group:
 
     runs: tuple[Run, ...]
     baseline: str | None
-    label: str = "SMASH"
+    label: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -165,10 +168,10 @@ def by_setting(runs: Iterable[Run]) -> list[Group]:
 def latest(groups: Iterable[Group], experiment: str) -> Group | None:
     """Returns an experiment's model: of several settings the last run, as no score may choose.
 
-    Ensembles and quick runs are left out.
+    Ensembles, pools and quick runs are left out.
     """
     own = [group for group in groups if group.first.experiment == experiment and not group.quick]
-    single = [group for group in own if "ensemble" not in group.first.tags]
+    single = [group for group in own if not {"ensemble", "pool"} & group.first.tags.keys()]
     return max(single, key=lambda group: max(run.started for run in group.runs), default=None)
 
 
@@ -222,7 +225,9 @@ def settings_of(run: Run) -> dict[str, str]:
     settings = {k: v for k, v in {**_defaults(), **run.params}.items() if k not in NOT_SETTINGS}
     settings["profile"] = run.tags.get("profile", "full")
     if "ensemble" in run.tags:
-        settings["ensemble"] = f"{len(run.tags['ensemble'].split(','))} models"
+        settings["ensemble"] = f"{len(run.tags['ensemble'].split(','))} seeds"
+    if "pool" in run.tags:
+        settings["pool"] = run.tags["pool"]
     return settings
 
 
@@ -251,17 +256,20 @@ def _one_a_seed(runs: Sequence[Run]) -> tuple[Run, ...]:
 
 def _labelled(groups: list[Group]) -> tuple[Group, ...]:
     """Returns the groups with labels that tell them apart, and the settings that differ."""
-    if len(groups) < 2:
-        return tuple(replace(group, settings={}) for group in groups)
     settings = [settings_of(group.first) for group in groups]
+    names = [model_name(one) for one in settings]
+    if len(groups) < 2:
+        return tuple(replace(g, label=n, settings={}) for g, n in zip(groups, names, strict=True))
     known = set().union(*settings)
     keys = {key for key in known if len({one.get(key) for one in settings}) > 1}
+    unsaid = sorted(keys - NAMED_BY)
     named = []
     for i, (group, one) in enumerate(zip(groups, settings, strict=True)):
         own = {key: one.get(key, "–") for key in sorted(keys)}
-        words = [f"{key.rpartition('.')[2]}={_short(one[key])}" for key in own if key in one]
-        label = ", ".join(words) if 0 < len(own) <= LABELLED else _letters(i)
-        named.append(replace(group, label=f"SMASH {label}".rstrip(), settings=own))
+        words = [f"{key.rpartition('.')[2]}={_short(one[key])}" for key in unsaid if key in one]
+        label = ", ".join(words) if len(unsaid) <= LABELLED else _letters(i)
+        label = f"{names[i]} ({label})" if label else names[i]
+        named.append(replace(group, label=label, settings=own))
     return tuple(named)
 
 

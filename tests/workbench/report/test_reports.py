@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from smash.workbench.cli.app import app
 from smash.workbench.report.attachment import NOTE
+from smash.workbench.report.forecaster_names import SCORE_MATCHING as MODEL
 
 
 def rows(made, name):
@@ -33,7 +34,7 @@ def runs(workshop, compared):
     experiment = compared.logged.info.experiment_id
     found = workshop.client.search_runs([experiment])
     of = {
-        r.data.tags.get("baseline", "SMASH"): r
+        r.data.tags.get("baseline", MODEL): r
         for r in found
         if r.info.run_id in family(found, compared)
     }
@@ -49,7 +50,7 @@ def family(found, compared):
 @pytest.mark.parametrize("table", ["scores", "errors", "calibration"])
 def test_the_figures_are_those_in_mlflow(made, runs, table):
     shown = rows(made, table)
-    assert {row["forecaster"] for row in shown} == {"SMASH", "climatology", "oracle"}
+    assert {row["forecaster"] for row in shown} == {MODEL, "climatology", "oracle"}
     compared = 0
     for row in shown:
         metrics = runs[row["forecaster"]].data.metrics
@@ -63,7 +64,7 @@ def test_the_figures_are_those_in_mlflow(made, runs, table):
 def test_the_skill_is_one_minus_the_ratio_to_climatology(made, runs):
     crps = {name: run.data.metrics["test/crps_time"] for name, run in runs.items()}
     shown = {row["forecaster"]: float(row["time"]) for row in rows(made, "skill")}
-    for name in ("SMASH", "oracle"):
+    for name in (MODEL, "oracle"):
         assert shown[name] == pytest.approx(1 - crps[name] / crps["climatology"])
 
 

@@ -109,15 +109,47 @@ def test_models_are_told_apart_by_what_differs_and_the_best_comes_first():
     better = run(params={"sampling.denoise": "posterior"}, crps_time=1.0)
     (data,) = arrange([worse, better])
     assert [group.label for group in data.models] == [
-        "SMASH denoise=posterior",
-        "SMASH denoise=none",
+        "SMASH, score matching (denoise=posterior)",
+        "SMASH, score matching (denoise=none)",
     ]
 
 
 def test_what_a_model_has_no_setting_of_is_left_out_of_its_name():
     together = run(tags={"ensemble": "a, b"}, crps_time=1.0)
     (data,) = arrange([run(crps_time=2.0), together])
-    assert [group.label for group in data.models] == ["SMASH ensemble=2 models", "SMASH"]
+    assert [group.label for group in data.models] == [
+        "SMASH, score matching, ensemble of 2 seeds",
+        "SMASH, score matching",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("objective", "law", "name"),
+    [
+        ("score_matching", "score", "SMASH, score matching"),
+        ("likelihood", "score", "SMASH networks, likelihood, score-matched places"),
+        ("likelihood", "mixture", "SMASH networks, likelihood, mixture places"),
+        ("likelihood", "history", "SMASH networks, likelihood, history places"),
+    ],
+)
+def test_a_model_is_called_by_how_it_was_trained(objective, law, name):
+    params = {"objective.kind": objective, "model.location_law": law}
+    (data,) = arrange([run(params=params)])
+    assert data.models[0].label == name
+    mixed = run(params=params, tags={"pool": "model, mixture"}, crps_time=2.0)
+    (data,) = arrange([run(params=params), mixed])
+    assert [group.label for group in data.models] == [name, f"pool of {name}, mixture"]
+
+
+def test_what_a_name_says_is_not_said_twice():
+    law = "model.location_law"
+    runs = [run(params={"objective.kind": "likelihood", law: one}) for one in ("mixture", "score")]
+    (data,) = arrange(runs)
+    assert data.differing == [law]
+    assert {group.label for group in data.models} == {
+        "SMASH networks, likelihood, mixture places",
+        "SMASH networks, likelihood, score-matched places",
+    }
 
 
 def test_perfect_forecasters_stay_below_the_critical_score_as_often_as_said():

@@ -1,0 +1,32 @@
+"""What a model is called in reports: by how it was trained, not by the name of the method alone."""
+
+from collections.abc import Mapping
+
+SCORE_MATCHING = "SMASH, score matching"
+"""The published method; the same networks trained otherwise are not it."""
+LIKELIHOOD = "SMASH networks, likelihood"
+PLACES = {"score": "score-matched", "mixture": "mixture", "history": "history"}
+"""Words for `model.location_law`."""
+NAMED_BY = frozenset({"objective.kind", "model.location_law", "ensemble", "pool"})
+"""Keys of settings that a model's name says already."""
+
+
+def model_name(settings: Mapping[str, str]) -> str:
+    """Returns what a run's model is, from its settings (`run_groups.settings_of`).
+
+    Such as "SMASH, score matching"; "SMASH networks, likelihood, history places" where times and
+    marks, and places with this law, were trained by likelihood; "score-matched places" where these
+    alone were matched. An ensemble of seeds and a pool of unlike members say so.
+    """
+    law = settings.get("model.location_law", "score")
+    places = f"{PLACES.get(law, law)} places"
+    if settings.get("objective.kind", "score_matching") == "score_matching":
+        name = SCORE_MATCHING if law == "score" else f"{SCORE_MATCHING} of times, {places}"
+    else:
+        name = f"{LIKELIHOOD}, {places}"
+    if "ensemble" in settings:
+        return f"{name}, ensemble of {settings['ensemble']}"
+    if "pool" in settings:
+        members = settings["pool"].split(", ")
+        return f"pool of {', '.join(name if one == 'model' else one for one in members)}"
+    return name
