@@ -42,6 +42,28 @@ def record_command(
         typer.echo(path)
 
 
+@app.command("nats")
+def nats_command(
+    records: Annotated[Path, typer.Option(metavar="DIR")] = RECORDS,
+) -> None:
+    """Show all recorded forecasters on all data sets, nats an event by part."""
+    from smash.errors import SmashError, in_a_line
+    from smash.workbench.pages.records import read_recorded
+    from smash.workbench.pages.results_page import nats_of
+    from smash.workbench.report.display_tables import to_markdown
+    from smash.workbench.report.run_groups import arrange
+
+    try:
+        table = nats_of(arrange(read_recorded(records).runs))
+    except (SmashError, OSError) as error:
+        typer.echo(f"error: {in_a_line(error)}", err=True)
+        sys.exit(2)
+    if table is None:
+        typer.echo(f"{records}: no run is recorded; record some: smash results record NAME")
+    else:
+        typer.echo(to_markdown(table))
+
+
 @app.command("write")
 def write_command(
     records: Annotated[Path, typer.Option(metavar="DIR")] = RECORDS,

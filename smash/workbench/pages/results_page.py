@@ -1,6 +1,6 @@
 """docs/results.md: recorded results as tables, none of whose figures is typed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,12 +39,23 @@ def page(records: Path) -> str:
         DataSet(name, "", (), (), key=name) for name in published_datasets() if name not in recorded
     ]
     parts = [HEAD]
+    if (every := nats_of(datasets)) is not None:
+        parts += ["## All forecasters\n", to_markdown(every)]
     for data in sorted(datasets, key=lambda data: data.name):
         parts.append(f"## {data.name}\n")
         for heading, tables in sections(by_experiment(data), found):
             present = [to_markdown(table) for table in tables if table is not None]
             parts += [f"### {heading}\n", *present] if present else []
     return "\n".join(parts)
+
+
+def nats_of(datasets: Sequence[DataSet]) -> Table | None:
+    """Returns the table of all forecasters on all data sets, by data set; None without a run."""
+    from smash.workbench.pages.epochs import without_epochs
+    from smash.workbench.pages.nats_table import nats_table
+
+    by_name = sorted((data for data in datasets if data.groups), key=lambda data: data.name)
+    return nats_table(by_experiment(without_epochs(data)) for data in by_name)
 
 
 def sections(data: DataSet, recorded: "Recorded") -> Iterator[tuple[str, list[Table | None]]]:
