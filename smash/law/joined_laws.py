@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from smash.law.next_event_law import MarkPart, NextEventLaw, PlacePart, TimePart
+from smash.law.next_event_law import MarkPart, NextEventLaw, PlacePart, TimePart, shared_cell
 from smash.law.samples import Samples, concatenated
 
 Floats = NDArray[np.float64]
@@ -65,6 +65,10 @@ class _JoinedTimes(TimePart):
     @property
     def lacking(self) -> str:  # type: ignore[override]
         return next((part.lacking for part in self.parts if part.lacking), "")
+
+    @property
+    def cell(self) -> float:  # type: ignore[override]
+        return shared_cell(self.parts)
 
     def log_density(self, gap: Floats) -> Floats:
         return self._each(lambda part, rows: part.log_density(gap[rows]))

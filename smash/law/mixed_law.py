@@ -19,6 +19,7 @@ from smash.law.next_event_law import (
     TimePart,
     chosen_places,
     numpy_generator,
+    shared_cell,
 )
 from smash.law.samples import Samples
 
@@ -114,6 +115,10 @@ class _MixedTimes(TimePart):
     @property
     def lacking(self) -> str:  # type: ignore[override]
         return next((time.lacking for time in self.prior.times if time.lacking), "")
+
+    @property
+    def cell(self) -> float:  # type: ignore[override]
+        return shared_cell(self.prior.times)
 
     def log_density(self, gap: Floats) -> Floats:
         return self._mean([time.log_density(gap) for time in self.prior.times])

@@ -10,7 +10,7 @@ differenced and summed.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,10 +35,12 @@ class TimePart(ABC):
 
     A gap of exactly 0 may have a probability of its own; its density is then that probability.
     Laws may be defective: with what is left at infinity no event ever comes. `lacking` says why
-    there is no density; it is empty where there is one.
+    there is no density; it is empty where there is one. Where gaps are whole multiples of a cell,
+    as a clock rounds them, `cell` is its length; 0 where they may be any number.
     """
 
     lacking: str = ""
+    cell: float = 0.0
 
     @abstractmethod
     def __len__(self) -> int:
@@ -247,6 +249,10 @@ class LateTimes(TimePart):
     def __len__(self) -> int:
         return len(self.law)
 
+    @property
+    def cell(self) -> float:  # type: ignore[override]
+        return self.law.cell
+
     def log_density(self, gap: Floats) -> Floats:
         waited = self.elapsed[:, None]
         density = self.law.log_density(gap) - self.log_survived()
@@ -271,6 +277,12 @@ class LateTimes(TimePart):
         """Returns (N, 1) the log probability of what is known."""
         waited = self.elapsed[:, None]
         return np.where(waited > 0, self.law.log_survival(waited), 0.0)
+
+
+def shared_cell(times: Sequence[TimePart]) -> float:
+    """Returns the cell that laws of gaps have in common, 0 where they have none."""
+    cells = {time.cell for time in times}
+    return cells.pop() if len(cells) == 1 else 0.0
 
 
 def bisected(log_survival: Callable[[Floats], Floats], wanted: Floats) -> Floats:

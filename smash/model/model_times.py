@@ -35,6 +35,10 @@ class ModelTimes(TimePart):
     def __len__(self) -> int:
         return self.n_events
 
+    @property
+    def cell(self) -> float:  # type: ignore[override]
+        return self.scaler.gap_cell if self.scaler.gap_lattice else 0.0
+
     @cached_property
     def law(self) -> TimeLaw:
         return self.give()

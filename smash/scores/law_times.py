@@ -28,6 +28,8 @@ SHORTEST = 1e-8
 """Share of the integral's end below which a law is taken for constant, where the gap is 0."""
 EARLIEST = 1e-4
 """The same as a share of the gap that came."""
+CELLS = 256
+"""Cells that are summed over; beyond these they are narrow."""
 JUST_BEFORE = 1 - 1e-7
 """Share of a gap that lies before it, and in the cell before it where gaps are cells."""
 
@@ -43,12 +45,13 @@ def law_pit(time: TimePart, gap: Floats, generator: torch.Generator) -> Floats:
 def law_crps(time: TimePart, gap: Floats) -> Floats:
     """Returns (N,) the CRPS of gaps (N,) in their unit, by quadrature; lower is better.
 
-    Infinite where the law leaves more than `NEGLIGIBLE` to events that never come.
+    Infinite where the law leaves more than `NEGLIGIBLE` to events that never come. Where gaps are
+    cells the first `CELLS` of these are summed over.
     """
     scale = np.where(gap > 0, gap, np.median(gap[gap > 0]) if (gap > 0).any() else 1.0)
     end = _end(time, scale)
     last = np.where(np.isfinite(end), end, scale)
-    first = EARLIEST * scale
+    start, short = EARLIEST * scale, np.where(gap > 0, gap, SHORTEST * last)
 
     def missed(t: Floats) -> Floats:
         return np.exp(2 * time.log_survival(t))
@@ -57,9 +60,19 @@ def law_crps(time: TimePart, gap: Floats) -> Floats:
         squared: Floats = time.cdf(t) ** 2
         return squared
 
-    above = _integral(missed, np.where(gap > 0, gap, SHORTEST * last), last)
-    below = _integral(foreseen, first, scale) + first * foreseen(first[:, None])[:, 0]
-    return np.where(np.isfinite(end), above + np.where(gap > 0, below, 0.0), np.inf)
+    head = CELLS * time.cell
+    above = _integral(missed, np.maximum(short, head), np.maximum(last, head))
+    below = _integral(foreseen, np.maximum(start, head), np.maximum(scale, head))
+    first = _first_cells(time, gap) if head else start * foreseen(start[:, None])[:, 0] * (gap > 0)
+    return np.where(np.isfinite(end), first + above + np.where(gap > 0, below, 0.0), np.inf)
+
+
+def _first_cells(time: TimePart, gap: Floats) -> Floats:
+    """Returns (N,) the integrals over the first cells, within which a cdf stays as it is."""
+    t = np.broadcast_to(np.arange(CELLS) * time.cell, (len(gap), CELLS))
+    came = t >= gap[:, None] - time.cell / 2
+    total: Floats = time.cell * ((time.cdf(t) - came) ** 2).sum(axis=1)
+    return total
 
 
 def _integral(integrand: Callable[[Floats], Floats], start: Floats, stop: Floats) -> Floats:
