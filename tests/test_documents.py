@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from fnmatch import fnmatch
 from itertools import pairwise
 
 import pytest
@@ -13,9 +14,16 @@ from tiny_runs import ROOT, SCRIPT, environment
 
 import smash
 from smash.scores.bootstrap import LOSSES
+from smash.workbench.report.forecaster_names import model_name
+from smash.workbench.report.run_groups import NOT_SETTINGS
 from smash.workbench.search.study_spec import StudySpec, load_search
 from smash.workbench.specs import keys
-from smash.workbench.specs.experiment_spec import ExperimentSpec, load_spec, spec_from_mapping
+from smash.workbench.specs.experiment_spec import (
+    ExperimentSpec,
+    flatten,
+    load_spec,
+    spec_from_mapping,
+)
 from smash.workbench.specs.schema import validate
 
 README = (ROOT / "README.md").read_text()
@@ -180,7 +188,8 @@ def test_the_figures_explained_are_those_that_are_logged(finished):
     table = rows(section("What the figures mean"))
     explained = {word for row in table for word in words(row.split("|")[1])}
     # The tiny run is trained by score matching, which knows no density.
-    assert explained - set(LOSSES) <= set(finished.figures)
+    of_laws = {*LOSSES, *(name for name in explained if name.endswith("_law"))}
+    assert explained - of_laws <= set(finished.figures)
     assert set(LOSSES) <= explained
     families = {re.sub(r"_(\d+)", "", name).removesuffix("_original") for name in explained}
     for name in finished.figures:
@@ -202,6 +211,21 @@ def test_python_of_the_readme_runs(workshop, finished):
     assert "of the gaps lie in" in done.stdout
     assert "gap_median" in done.stdout
     assert (workshop.folder / "forecasts.png").stat().st_size > 0
+
+
+SPECS = [*(ROOT / "experiments").glob("*.yaml"), *(ROOT / "experiments/published").glob("*.yaml")]
+
+
+@pytest.mark.parametrize("path", sorted(SPECS), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_readme_says_what_trains_each_shipped_spec(path):
+    rows = re.findall(r"^\| (`experiments/.*) \| .* \| (SMASH.*) \|$", README, re.MULTILINE)
+    found = [
+        name
+        for files, name in rows
+        if any(fnmatch(str(path.relative_to(ROOT)), file) for file in re.findall(r"`(.*?)`", files))
+    ]
+    settings = {k: v for k, v in flatten(load_spec(path)).items() if k not in NOT_SETTINGS}
+    assert found == [model_name(settings)]
 
 
 def test_licence_and_citation_agree_with_the_package():
