@@ -26,7 +26,9 @@ def test_an_evaluation_is_that_of_a_run_with_the_same_seed(forecasters, small_da
     found = smash.evaluate(forecasters["markov"], small_dataset.test, n_samples=20, seed=3)
     generator = torch.Generator().manual_seed(3)
     settings = ScoreSettings(original=False)
-    same = score_forecasts(forecasters["markov"], small_dataset.test, 20, settings, generator)
+    same = score_forecasts(
+        forecasters["markov"], small_dataset.test, 20, settings, generator, law_times=True
+    )
     pd.testing.assert_frame_equal(found.table, same.table)
     assert found.figures == same.figures
     again = smash.evaluate(forecasters["markov"], small_dataset.test, n_samples=20, seed=4)
@@ -44,7 +46,8 @@ def test_a_comparison_says_what_a_run_logs(forecasters, small_dataset):
     )
     for figure, interval in logged["figures"].items():
         row = table.loc[("markov", figure)]
-        assert row[["value", "low", "high"]].to_dict() == pytest.approx(interval)
+        ends = {name: interval[name] for name in ("value", "low", "high")}
+        assert row[list(ends)].to_dict() == pytest.approx(ends)
     for score, held in logged["against"]["climatology"].items():
         row = table.loc[("markov", score)]
         names = ("difference", "difference_low", "difference_high", "p_value")
@@ -66,7 +69,8 @@ def test_a_forecaster_against_itself_differs_by_nothing(forecasters, small_datas
 def test_levels_are_those_asked_for(forecasters, small_dataset):
     table = smash.compare(forecasters, small_dataset.test, n_samples=20, levels=(0.25, 0.5))
     shares = {name for _, name in table.index if name.startswith("coverage_time")}
-    assert shares == {"coverage_time_25", "coverage_time_50"}
+    drawn = {"coverage_time_25", "coverage_time_50"}
+    assert shares == drawn | {f"{name}_law" for name in drawn}
 
 
 @pytest.mark.parametrize(
