@@ -93,8 +93,8 @@ def _page(intensity: IntensityMap) -> str:
         for i in range(n)
     ]
     choices = [
-        f'<input type="radio" name="frame" id="frame{i}"><label for="frame{i}">{escape(name)}'
-        "</label>"
+        f'<input type="radio" name="frame" id="frame{i}">&#8288;'
+        f'<label for="frame{i}">{escape(name)}</label>'
         for i, name in enumerate(names)
     ]
     images = [
