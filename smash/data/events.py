@@ -24,8 +24,11 @@ class EventSequences:
 
     `time` (E,) never decreases within a sequence; `location` is (E, 2); `mark` (E,) counts from 0
     and is None for unmarked data. Sequence i holds the rows `offsets[i]:offsets[i + 1]`, observed
-    over `window[i]` = (start, end). `name` stands in error messages. `dropped` sequences with
-    `dropped_events` in all were too short to be kept; `notes` say what was done to read the events.
+    over `window[i]` = (start, end). `magnitude` (E,) is a number that each event carries beside its
+    mark, as an earthquake does; None where events have none. The first `history[i]` events of a
+    sequence are history alone and no targets; None: the first one. `name` stands in error messages.
+    `dropped` sequences with `dropped_events` in all were too short to be kept; `notes` say what was
+    done to read the events.
     """
 
     time: NDArray[np.float64]
@@ -34,6 +37,8 @@ class EventSequences:
     offsets: NDArray[np.int64]
     window: NDArray[np.float64]
     name: str = "events"
+    magnitude: NDArray[np.float64] | None = None
+    history: NDArray[np.int64] | None = None
     dropped: int = field(default=0, compare=False)
     dropped_events: int = field(default=0, compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
@@ -70,10 +75,20 @@ class EventSequences:
 
     @cached_property
     def is_target(self) -> NDArray[np.bool_]:
-        """(E,) True for all but the first event of each sequence."""
-        is_target = np.ones(self.n_events, dtype=bool)
-        is_target[self._first] = False
-        return is_target
+        """(E,) True for all events that are not history alone, as the first of a sequence is."""
+        return self.event >= self.n_history[self.sequence]
+
+    @property
+    def n_history(self) -> NDArray[np.int64]:
+        """(M,) the events at the start of each sequence that are no targets, at least one."""
+        if self.history is None:
+            return np.ones(len(self), dtype=np.int64)
+        return np.maximum(self.history, 1)
+
+    @cached_property
+    def event(self) -> NDArray[np.int64]:
+        """(E,) the place of each event in its sequence, from 0."""
+        return np.arange(self.n_events) - self.offsets[self.sequence]
 
     @property
     def _first(self) -> NDArray[np.int64]:
@@ -90,6 +105,8 @@ class EventSequences:
             time=self.time[rows],
             location=self.location[rows],
             mark=None if self.mark is None else self.mark[rows],
+            magnitude=None if self.magnitude is None else self.magnitude[rows],
+            history=None if self.history is None else self.history[indices],
             offsets=np.concatenate([[0], np.cumsum(self.lengths[indices])]).astype(np.int64),
             window=self.window[indices],
         )
@@ -99,15 +116,16 @@ class EventSequences:
         return replace(self, mark=None)
 
     def targets(self) -> "Targets":
-        """Returns what is forecast: every event but the first of each sequence."""
+        """Returns what is forecast: every event that is not history alone."""
         rows = np.flatnonzero(self.is_target)
         return Targets(
             sequence=self.sequence[rows],
-            event=rows - self.offsets[self.sequence[rows]],
+            event=self.event[rows],
             time=self.time[rows],
             gap=self.gap[rows],
             location=self.location[rows],
             mark=None if self.mark is None else self.mark[rows],
+            magnitude=None if self.magnitude is None else self.magnitude[rows],
         )
 
 
@@ -121,6 +139,7 @@ class Targets:
     gap: NDArray[np.float64]
     location: NDArray[np.float64]
     mark: NDArray[np.int64] | None
+    magnitude: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.gap)
@@ -133,6 +152,7 @@ class Targets:
             self.gap[rows],
             self.location[rows],
             None if self.mark is None else self.mark[rows],
+            None if self.magnitude is None else self.magnitude[rows],
         )
 
 
@@ -146,6 +166,8 @@ def build_sequences(
     labels: Sequence[object] | None = None,
     fewest: int = 2,
     place: "Place | None" = None,
+    magnitude: NDArray | None = None,
+    history: NDArray | list[int] | None = None,
 ) -> EventSequences:
     """Returns checked sequences; those with fewer than `fewest` events are dropped and counted.
 
@@ -159,6 +181,9 @@ def build_sequences(
         labels: (M,) what the file calls its sequences, for error messages; by default 0, 1, …
         fewest: two events make a target; a history to forecast from may have fewer.
         place: says where an event is where `name` and `labels` do not tell enough.
+        magnitude: (E,) a number that each event carries, or None.
+        history: (M,) events at the start of each sequence that are no targets; by default the
+            first.
 
     Raises:
         DataError: naming file, sequence and event (both from 0), or the row of a table, and what
@@ -181,9 +206,12 @@ def build_sequences(
         last = np.where(lengths > 0, time[np.maximum(offsets[1:] - 1, 0)] if len(time) else 0.0, 0)
         window = np.stack([np.zeros(len(lengths)), last], axis=1)
     window = np.asarray(window, dtype=np.float64).reshape(-1, 2)
-    sequences = EventSequences(time, location, mark, offsets, window, name)
+    if magnitude is not None:
+        magnitude = _checked_magnitudes(np.asarray(magnitude, dtype=np.float64), place)
+    ahead = None if history is None else np.asarray(history, dtype=np.int64)
+    sequences = EventSequences(time, location, mark, offsets, window, name, magnitude, ahead)
     _check_order(sequences, place)
-    keep = np.flatnonzero(lengths >= fewest)
+    keep = np.flatnonzero(lengths >= np.maximum(sequences.n_history + fewest - 1, fewest))
     if len(keep) == 0:
         raise DataError(
             f"{name}: no sequence has two events or more, so there is nothing to forecast; "
@@ -274,6 +302,16 @@ def _check_finite(time: NDArray, location: NDArray, place: Place) -> None:
         f"{place(row)}: {what} is {value:g}; no clock or map gives numbers beyond {LARGEST:g}, so "
         "take another unit or drop the event"
     )
+
+
+def _checked_magnitudes(magnitude: NDArray, place: Place) -> NDArray[np.float64]:
+    wrong = ~(np.abs(magnitude) <= LARGEST)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(
+            f"{place(row)}: magnitude is {magnitude[row]}; give a finite number or drop the event"
+        )
+    return magnitude
 
 
 def _checked_marks(mark: NDArray, place: Place) -> NDArray[np.int64]:

@@ -143,6 +143,7 @@ class ModelState(State):
         gap: NDArray[np.float64],
         location: NDArray[np.float64],
         mark: NDArray[np.int64] | None,
+        magnitude: NDArray[np.float64] | None = None,
     ) -> None:
         scaler, device = self.model.scaler, self.model.device
         self.time = self.time + gap

@@ -111,9 +111,15 @@ class _States(State):
     def law(self) -> NextEventLaw:
         return MixedLaw.of([state.law() for state in self.states], self.shares)
 
-    def append(self, gap: Floats, location: Floats, mark: NDArray[np.int64] | None) -> None:
+    def append(
+        self,
+        gap: Floats,
+        location: Floats,
+        mark: NDArray[np.int64] | None,
+        magnitude: Floats | None = None,
+    ) -> None:
         for state in self.states:
-            state.append(gap, location, mark)
+            state.append(gap, location, mark, magnitude)
 
     def keep(self, rows: NDArray[np.int64]) -> None:
         for state in self.states:

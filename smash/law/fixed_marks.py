@@ -17,6 +17,11 @@ class FixedMarks(MarkPart):
 
     probability: Floats
 
+    @classmethod
+    def of(cls, shares: Floats | None, n_events: int) -> "FixedMarks | None":
+        """Returns the law of `shares` (K,) for each of `n_events` events; None for no shares."""
+        return None if shares is None else cls(np.tile(shares, (n_events, 1)))
+
     def log_probability(self, gap: Floats) -> Floats:
         shape = (*gap.shape, self.probability.shape[1])
         return np.broadcast_to(np.log(self.probability)[:, None], shape)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from smash.blocks import event_blocks
 from smash.law.log_density import log_sum_exp
 from smash.law.next_event_law import PlacePart, numpy_generator
+from smash.law.place_densities import PlaceDensity
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -66,12 +67,12 @@ class KernelDensity:
 
 @dataclass(frozen=True)
 class KernelPlaces(PlacePart):
-    """Places of N events around `origin` (N, 2): a kernel density of offsets from there.
+    """Places of N events around `origin` (N, 2): a density of offsets from there.
 
     With `group` (N,) each event has the density of that number among `densities`.
     """
 
-    densities: tuple[KernelDensity, ...]
+    densities: tuple[PlaceDensity, ...]
     origin: Floats
     group: Integers | None = None
     by_mark = False
@@ -89,6 +90,6 @@ class KernelPlaces(PlacePart):
             place[rows] = self.origin[rows, None] + density.draw(shape, numbers)
         return place
 
-    def _groups(self) -> list[tuple[NDArray[np.bool_], KernelDensity]]:
+    def _groups(self) -> list[tuple[NDArray[np.bool_], PlaceDensity]]:
         group = np.zeros(len(self.origin), np.int64) if self.group is None else self.group
         return [(group == i, density) for i, density in enumerate(self.densities)]

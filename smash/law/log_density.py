@@ -16,7 +16,8 @@ class LogDensity:
 
     `time` (N,): of the gap. `mark` (N,): log p(mark | gap), None for unmarked laws too. `place`
     (N,): given gap and mark. `unmarked` (N,): of gap and place, the mark summed out, so that
-    marked and unmarked laws meet on one scale. Where gaps are cells or have an atom, a gap counts
+    marked and unmarked laws meet on one scale. `magnitude` (N,): of a number that
+    events carry, in no sum, as few laws know it. Where gaps are cells or have an atom, a gap counts
     with the logarithm of its cell's mean density, a gap of zero with that of its probability.
     """
 
@@ -25,6 +26,7 @@ class LogDensity:
     place: Floats | None = None
     unmarked: Floats | None = None
     lacking: str = ""
+    magnitude: Floats | None = None
 
     @property
     def time_mark(self) -> Floats | None:
@@ -47,7 +49,7 @@ def joined(parts: Sequence[LogDensity]) -> LogDensity:
 
     lacking = next((part.lacking for part in parts if part.lacking), "")
     time, mark, place, unmarked = map(together, ("time", "mark", "place", "unmarked"))
-    return LogDensity(time, mark, place, unmarked, lacking)
+    return LogDensity(time, mark, place, unmarked, lacking, together("magnitude"))
 
 
 def mixed(parts: Sequence[LogDensity], shares: Floats) -> LogDensity:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from smash.data.events import Targets
 from smash.law.log_density import LogDensity, log_sum_exp
+from smash.law.magnitudes import MagnitudePart
 from smash.law.samples import Samples
 
 Floats = NDArray[np.float64]
@@ -113,17 +114,27 @@ class PlacePart(ABC):
 
 @dataclass(frozen=True)
 class NextEventLaw:
-    """The laws of N next events: `time`, `place`, and `mark` unless they are unmarked."""
+    """The laws of N next events: `time`, `place`, and `mark` unless they are unmarked.
+
+    Of events that carry a magnitude also its law, which depends on none of the others.
+    """
 
     time: TimePart
     place: PlacePart
     mark: MarkPart | None = None
+    magnitude: MagnitudePart | None = None
 
     def __len__(self) -> int:
         return len(self.time)
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Samples:
         """Returns S draws of each event."""
+        drawn = self._drawn(n_samples, generator)
+        if self.magnitude is None:
+            return drawn
+        return replace(drawn, magnitude=self.magnitude.draw(drawn.gap.shape, generator))
+
+    def _drawn(self, n_samples: int, generator: torch.Generator) -> Samples:
         gap = self.time.draw(n_samples, generator)
         if self.mark is None:
             return Samples(gap, self.place.draw(gap, None, generator))
@@ -147,6 +158,13 @@ class NextEventLaw:
         """
         if len(events) != len(self):
             raise ValueError(f"{len(events)} events for {len(self)} laws; give one of each")
+        found = self._log_prob(events)
+        if self.magnitude is None or events.magnitude is None:
+            return found
+        size = self.magnitude.log_density(events.magnitude[:, None])[:, 0]
+        return replace(found, magnitude=size)
+
+    def _log_prob(self, events: Targets) -> LogDensity:
         if self.time.lacking:
             return LogDensity(lacking=self.time.lacking)
         gap, place = events.gap[:, None], events.location[:, None]

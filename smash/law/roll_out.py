@@ -22,13 +22,17 @@ OnProgress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class _Events:
-    """One event of each of P paths: `path`, `time`, `gap` (P,), `location` (P, 2), `mark` (P,)."""
+    """One event of each of P paths: `path`, `time`, `gap` (P,), `location` (P, 2), `mark` (P,).
+
+    And `magnitude` (P,), where events have one.
+    """
 
     path: NDArray[np.int64]
     time: NDArray[np.float64]
     gap: NDArray[np.float64]
     location: NDArray[np.float64]
     mark: NDArray[np.int64] | None
+    magnitude: NDArray[np.float64] | None
 
     def __getitem__(self, rows: NDArray) -> "_Events":
         return _Events(
@@ -37,6 +41,7 @@ class _Events:
             self.gap[rows],
             self.location[rows],
             None if self.mark is None else self.mark[rows],
+            None if self.magnitude is None else self.magnitude[rows],
         )
 
 
@@ -123,7 +128,7 @@ def _block(
             state.keep(np.flatnonzero(going))
             newest = newest[going]
         paths, time = newest.path, newest.time
-        state.append(newest.gap, newest.location, newest.mark)
+        state.append(newest.gap, newest.location, newest.mark, newest.magnitude)
         law = state.law()
 
 
@@ -136,4 +141,5 @@ def _events(samples: Samples, paths: NDArray[np.int64], last: NDArray[np.float64
             "training data, or the model was trained too little"
         )
     mark = None if samples.mark is None else samples.mark[:, 0]
-    return _Events(paths, last + gap, gap, location, mark)
+    magnitude = None if samples.magnitude is None else samples.magnitude[:, 0]
+    return _Events(paths, last + gap, gap, location, mark, magnitude)

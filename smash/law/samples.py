@@ -16,7 +16,8 @@ class Samples:
 
     `gap` (N, S): time since the previous event. `location` (N, S, 2). `mark` (N, S): the drawn
     marks, `mark_mode` (N, S): arg max of p(k | t) at each draw, `mark_probability` (N, K): mean
-    of p(k | t) over the draws; all three None for unmarked forecasts.
+    of p(k | t) over the draws; all three None for unmarked forecasts. `magnitude` (N, S); None
+    where the forecaster knows none.
     """
 
     gap: NDArray[np.float64]
@@ -24,6 +25,7 @@ class Samples:
     mark: NDArray[np.int64] | None = None
     mark_mode: NDArray[np.int64] | None = None
     mark_probability: NDArray[np.float64] | None = None
+    magnitude: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.gap)
@@ -35,6 +37,7 @@ class Samples:
             None if self.mark is None else self.mark[rows],
             None if self.mark_mode is None else self.mark_mode[rows],
             None if self.mark_probability is None else self.mark_probability[rows],
+            None if self.magnitude is None else self.magnitude[rows],
         )
 
 

@@ -22,8 +22,17 @@ class State(ABC):
         """Returns the laws of the next event of each path."""
 
     @abstractmethod
-    def append(self, gap: Floats, location: Floats, mark: Integers | None) -> None:
-        """Adds one event to each path: gaps (P,) since the last, places (P, 2), marks (P,)."""
+    def append(
+        self,
+        gap: Floats,
+        location: Floats,
+        mark: Integers | None,
+        magnitude: Floats | None = None,
+    ) -> None:
+        """Adds one event to each path: gaps (P,) since the last, places (P, 2), marks (P,).
+
+        And magnitudes (P,), where events have them.
+        """
 
     @abstractmethod
     def keep(self, rows: Integers) -> None:
@@ -40,7 +49,13 @@ class KnownEvents(State):
     def law(self) -> NextEventLaw:
         return self.law_after(self.paths)
 
-    def append(self, gap: Floats, location: Floats, mark: Integers | None) -> None:
+    def append(
+        self,
+        gap: Floats,
+        location: Floats,
+        mark: Integers | None,
+        magnitude: Floats | None = None,
+    ) -> None:
         paths, end = self.paths, self.paths.offsets[1:]
         time, some = paths.window[:, 0] + gap, paths.lengths > 0
         time[some] = paths.time[end[some] - 1] + gap[some]
@@ -49,6 +64,9 @@ class KnownEvents(State):
             time=np.insert(paths.time, end, time),
             location=np.insert(paths.location, end, location, axis=0),
             mark=None if paths.mark is None or mark is None else np.insert(paths.mark, end, mark),
+            magnitude=None
+            if paths.magnitude is None or magnitude is None
+            else np.insert(paths.magnitude, end, magnitude),
             offsets=paths.offsets + np.arange(len(paths) + 1),
             window=np.stack([paths.window[:, 0], np.maximum(paths.window[:, 1], time)], axis=1),
         )
