@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from smash.baselines.past_events import target_groups
 from smash.data.events import EventSequences, Targets
-from smash.law.fixed_marks import FixedMarks, frequencies
+from smash.law.fixed_marks import FixedMarks, training_shares
 from smash.law.forecaster import Forecaster
 from smash.law.kernel_places import KernelDensity, KernelPlaces
 from smash.law.log_normal_times import LogNormalTimes, kernel_times
@@ -48,9 +48,7 @@ class Climatology(Forecaster):
     ) -> "Climatology":
         """Returns the marginals of the targets of `train`, in raw units."""
         targets = train.targets()
-        probability = None
-        if targets.mark is not None:
-            probability = frequencies(targets.mark, n_marks, settings.mark_smoothing)
+        probability = training_shares(train, n_marks, settings.mark_smoothing)
         return cls(kernel_times(targets.gap), KernelDensity.of(targets.location), probability)
 
     def laws(self, sequences: EventSequences) -> Iterator[tuple[Targets, NextEventLaw]]:
@@ -63,10 +61,5 @@ class Climatology(Forecaster):
     def law(self, n_events: int) -> NextEventLaw:
         """Returns the law of the next event for each of `n_events` histories."""
         place = KernelPlaces((self.location,), np.zeros((n_events, 2)))
-        return NextEventLaw(replace(self.time, n_events=n_events), place, self.marks(n_events))
-
-    def marks(self, n_events: int) -> FixedMarks | None:
-        """Returns the law of the marks of `n_events` events; None if unmarked."""
-        if self.mark_probability is None:
-            return None
-        return FixedMarks(np.tile(self.mark_probability, (n_events, 1)))
+        marks = FixedMarks.of(self.mark_probability, n_events)
+        return NextEventLaw(replace(self.time, n_events=n_events), place, marks)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from smash.data.events import EventSequences
 from smash.law.next_event_law import MarkPart
 
 Floats = NDArray[np.float64]
@@ -31,3 +32,9 @@ def frequencies(mark: Integers, n_marks: int, smoothing: float) -> Floats:
     """Returns (K,) shares of the marks, each counted `smoothing` events more than it occurred."""
     counts = np.bincount(mark, minlength=n_marks) + smoothing
     return counts / counts.sum()
+
+
+def training_shares(train: EventSequences, n_marks: int, smoothing: float = 0.5) -> Floats | None:
+    """Returns (K,) the shares of the marks of the targets of `train`; None if unmarked."""
+    mark = train.targets().mark
+    return None if mark is None else frequencies(mark, n_marks, smoothing)

@@ -25,7 +25,8 @@ def joined_laws(laws: Sequence[NextEventLaw]) -> NextEventLaw:
             tuple(law.place for law in laws), tuple(slices_of([len(law) for law in laws]))
         ),
         _joined_marks(laws),
-        tuple(laws),
+        laws[0].magnitude,  # of one forecaster
+        laws=tuple(laws),
     )
 
 

@@ -29,7 +29,10 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class MixedLaw(NextEventLaw):
-    """The mixture of `members`, M laws of the same N events, in the shares `weight` (N, M)."""
+    """The mixture of `members`, M laws of the same N events, in the shares `weight` (N, M).
+
+    Magnitudes, which depend on nothing else, are those of the first member that knows them.
+    """
 
     members: tuple[NextEventLaw, ...] = field(kw_only=True)
     weight: Floats = field(kw_only=True)
@@ -44,7 +47,8 @@ class MixedLaw(NextEventLaw):
         marks = tuple(law.mark for law in members if law.mark is not None)
         mark = _MixedMarks(prior, marks) if len(marks) == len(members) else None
         place = _MixedPlaces(prior, marks, tuple(law.place for law in members))
-        return cls(_MixedTimes(prior), place, mark, members=members, weight=weight)
+        size = next((law.magnitude for law in members if law.magnitude is not None), None)
+        return cls(_MixedTimes(prior), place, mark, size, members=members, weight=weight)
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Samples:
         """Returns S draws of each event: of each draw of all members that of one by lot."""
@@ -56,7 +60,9 @@ class MixedLaw(NextEventLaw):
             return np.choose(chosen if values[0].ndim == 2 else chosen[..., None], values)
 
         samples = Samples(
-            of_chosen([one.gap for one in drawn]), of_chosen([one.location for one in drawn])
+            of_chosen([one.gap for one in drawn]),
+            of_chosen([one.location for one in drawn]),
+            magnitude=next((one.magnitude for one in drawn if one.magnitude is not None), None),
         )
         marks = [one.mark for one in drawn if one.mark is not None]
         modes = [one.mark_mode for one in drawn if one.mark_mode is not None]

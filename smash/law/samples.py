@@ -51,8 +51,9 @@ def concatenated(parts: Sequence[Samples], axis: int = 0) -> Samples:
         values = [getattr(part, name) for part in parts]
         return None if any(value is None for value in values) else np.concatenate(values, axis)
 
-    names = ("gap", "location", "mark", "mark_mode", "mark_probability")
-    return Samples(*(together(name) for name in names[: 5 - axis]))
+    probability = None if axis else together("mark_probability")
+    mark, mode, magnitude = map(together, ("mark", "mark_mode", "magnitude"))
+    return Samples(together("gap"), together("location"), mark, mode, probability, magnitude)
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from smash.law.next_event_law import (
     MarkPart,
     NextEventLaw,
     PlacePart,
-    TimePart,
     chosen_places,
     numpy_generator,
 )
+from smash.simulate.fading_times import FadingTimes
 from smash.simulate.process import HawkesProcess
 
 Floats = NDArray[np.float64]
@@ -101,7 +101,7 @@ def _law(process: HawkesProcess, parents: Parents, marked: bool) -> NextEventLaw
 
 
 @dataclass(frozen=True)
-class SelfExcitingTimes(TimePart):
+class SelfExcitingTimes(FadingTimes):
     """Gaps with compensator μ τ + R (1 − exp(−β τ)); `background` (K,), `excited` R (N, K)."""
 
     background: Floats
@@ -133,40 +133,9 @@ class SelfExcitingTimes(TimePart):
         share = np.where(comes, budget, 0.0) / np.where(excited > 0, excited, 1.0)
         return np.minimum(background, np.where(comes, -np.log1p(-share) / self.decay, np.inf))
 
-    def after(self, elapsed: Floats) -> TimePart:
-        faded = self.excited * np.exp(-self.decay * elapsed)[:, None]
-        return _Later(SelfExcitingTimes(self.background, faded, self.decay), elapsed)
-
-
-@dataclass(frozen=True)
-class _Later(TimePart):
-    """Gaps of `law`, which count from `elapsed` (N,) on: the process has no other memory."""
-
-    law: SelfExcitingTimes
-    elapsed: Floats
-
-    def __len__(self) -> int:
-        return len(self.law)
-
-    def log_density(self, gap: Floats) -> Floats:
-        further = gap - self.elapsed[:, None]
-        density = self.law.log_density(np.maximum(further, 0.0))
-        return np.where(further >= 0, density, -np.inf)
-
-    def log_survival(self, gap: Floats) -> Floats:
-        return self.law.log_survival(np.maximum(gap - self.elapsed[:, None], 0.0))
-
-    def at_log_survival(self, log_survival: Floats) -> Floats:
-        return self.elapsed[:, None] + self.law.at_log_survival(log_survival)
-
-    def draw(self, n_samples: int, generator: torch.Generator) -> Floats:
-        return self.elapsed[:, None] + self.law.draw(n_samples, generator)
-
-    def after(self, elapsed: Floats) -> TimePart:
-        later = np.maximum(elapsed, self.elapsed)
-        further = self.law.after(later - self.elapsed)
-        assert isinstance(further, _Later)
-        return _Later(further.law, later)
+    def faded(self, elapsed: Floats) -> "SelfExcitingTimes":
+        left = self.excited * np.exp(-self.decay * elapsed)[:, None]
+        return SelfExcitingTimes(self.background, left, self.decay)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ from smash.baselines import (
     Climatology,
     Markov,
     MixtureSettings,
+    Poisson,
     Walk,
+    fit_etas,
     fit_hawkes,
     fit_mixture,
 )
@@ -40,14 +42,31 @@ from smash.simulate.process import HawkesProcess
 from smash.simulate.simulator import Oracle, simulate_dataset
 
 SETTINGS = SimulatorSettings(sequences=(40, 10, 20), events=(15, 30))
-DATA = simulate_dataset(SETTINGS)
-BASELINES = ("climatology", "markov", "walk", "hawkes", "mixture", "oracle")
+PLAIN = simulate_dataset(SETTINGS)
+BASELINES = (
+    "climatology",
+    "markov",
+    "walk",
+    "hawkes",
+    "mixture",
+    "poisson",
+    "etas",
+    "oracle",
+)
 MODELS = {
     "model, mixture": {"location_law": "mixture"},
     "model, history": {"location_law": "history"},
     "model, mixture times": {"location_law": "mixture", "time_law": "mixture"},
 }
 KINDS = (*BASELINES, *MODELS, "pool")
+
+
+def with_magnitudes(sequences: EventSequences) -> EventSequences:
+    numbers = np.random.default_rng(sequences.n_events)
+    return replace(sequences, magnitude=1 + numbers.exponential(0.4, sequences.n_events))
+
+
+DATA = replace(PLAIN, **{name: with_magnitudes(split) for name, split in PLAIN.splits()})
 N = 7
 """Events whose laws are looked at one by one."""
 
@@ -64,6 +83,10 @@ def fitted(kind: str, marked: bool) -> Forecaster:
             return Walk.fit(train, n_marks)
         case "hawkes":
             return fit_hawkes(train, n_marks)
+        case "poisson":
+            return Poisson.fit(train, n_marks)
+        case "etas":
+            return fit_etas(train, n_marks)
         case "mixture":
             generator = torch.Generator().manual_seed(0)
             settings = MixtureSettings(units=16, components=4, epochs=3)
@@ -126,6 +149,7 @@ def first_events(sequences: EventSequences, counts) -> EventSequences:
         None if sequences.mark is None else sequences.mark[rows],
         np.concatenate([[0], np.cumsum(counts)]),
         sequences.window,
+        magnitude=None if sequences.magnitude is None else sequences.magnitude[rows],
     )
 
 
@@ -292,7 +316,8 @@ def test_events_appended_are_events_known_from_the_start(case):
     state = forecaster.start(first_events(test.select([0]), [4]), 3)
     for event in (4, 5):
         mark = None if test.mark is None else np.full(3, test.mark[event])
-        state.append(np.full(3, test.gap[event]), np.tile(test.location[event], (3, 1)), mark)
+        size = np.full(3, test.magnitude[event])
+        state.append(np.full(3, test.gap[event]), np.tile(test.location[event], (3, 1)), mark, size)
     gap, known = np.tile([0.1, 1.0], (3, 1)), forecaster.law_after(whole)
     found, points = state.law(), grid(2.0, 5)[0]
     np.testing.assert_allclose(found.log_survival(gap), known.log_survival(gap), rtol=1e-4)
@@ -318,7 +343,8 @@ def test_first_events_have_a_law(case):
     np.testing.assert_allclose(density.sum(axis=1) * area, 1, atol=0.02)
     state = forecaster.start(first_events(test.select([0]), [0]), 2)
     mark = None if test.mark is None else test.mark[[0, 0]]
-    state.append(np.full(2, test.gap[0]), test.location[[0, 0]], mark)
+    size = test.magnitude[[0, 0]]
+    state.append(np.full(2, test.gap[0]), test.location[[0, 0]], mark, size)
     later = state.law().sample(5, torch.Generator().manual_seed(8))
     assert later.gap.shape == (2, 5)
 

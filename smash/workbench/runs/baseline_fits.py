@@ -7,12 +7,15 @@ import torch
 
 from smash.baselines import (
     Climatology,
+    Etas,
     Hawkes,
     Markov,
     Mixture,
     MixtureEpoch,
     MixtureSettings,
+    Poisson,
     Walk,
+    fit_etas,
     fit_hawkes,
     fit_mixture,
 )
@@ -61,6 +64,8 @@ def fit_baseline(
         "climatology": lambda: Climatology.fit(data.train, dataset.n_marks),
         "markov": lambda: Markov.fit(data.train, dataset.n_marks),
         "walk": lambda: Walk.fit(data.train, dataset.n_marks),
+        "poisson": lambda: Poisson.fit(data.train, dataset.n_marks),
+        "etas": lambda: fit_etas(data.train, dataset.n_marks),
         "hawkes": lambda: fit_hawkes(data.train, dataset.n_marks),
     }
     return fits[name]()
@@ -69,8 +74,8 @@ def fit_baseline(
 def fit_and_log(name: str, run: Run) -> Forecaster:
     """Returns the baseline `name` of a run of its own, after logging what was fitted.
 
-    The mixture is logged as it can be loaded, with its losses by epoch; the Hawkes process as its
-    parameters.
+    The mixture is logged as it can be loaded, with its losses by epoch; the Hawkes process and ETAS
+    as their parameters.
 
     Raises:
         TrainingError: when a likelihood is not finite.
@@ -84,9 +89,9 @@ def fit_and_log(name: str, run: Run) -> Forecaster:
     if isinstance(fitted, Mixture):
         fitted.save(run.folder / "mixture")
         run.tracker.log_artifact(run.folder / "mixture", "baseline")
-    elif isinstance(fitted, Hawkes):
-        write_json(run.folder / "hawkes.json", fitted.description())
-        run.tracker.log_artifact(run.folder / "hawkes.json", "baseline")
+    elif isinstance(fitted, Hawkes | Etas):
+        write_json(run.folder / f"{name}.json", fitted.description())
+        run.tracker.log_artifact(run.folder / f"{name}.json", "baseline")
     return fitted
 
 

@@ -35,7 +35,17 @@ Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
 Device = Annotated[
     str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$"), "(auto, cpu, cuda or cuda:N)"
 ]
-Baseline = Literal["oracle", "climatology", "markov", "walk", "hawkes", "mixture", "folded_mixture"]
+Baseline = Literal[
+    "oracle",
+    "climatology",
+    "poisson",
+    "markov",
+    "walk",
+    "hawkes",
+    "etas",
+    "mixture",
+    "folded_mixture",
+]
 Member = Literal["model", Baseline]
 QUICK_STEPS, QUICK_SAMPLES, QUICK_SEQUENCES = 500, 10, 8
 
