@@ -25,6 +25,7 @@ Level = Annotated[float, Gt(0.0), Lt(1.0)]
 Count = Annotated[int, Ge(1)]
 Longitude = Annotated[float, Ge(-180.0), Le(180.0)]
 Latitude = Annotated[float, Ge(-90.0), Le(90.0)]
+Place = tuple[float, float]
 Span = Annotated[float, Ge(1e-9), Le(1e15), doc("in the data's unit; choose one that fits")]
 Resolution = Span | Literal["auto", "none"]
 Width = Annotated[int, Ge(1), Le(4096), doc("memory grows with its square")]
@@ -57,6 +58,10 @@ class Columns:
     """Second coordinate: north, or the latitude."""
     mark: str | None = None
     """Kind of an event; null for unmarked data."""
+    magnitude: str | None = None
+    """Number that an event carries, such as an earthquake's magnitude; null where there is none."""
+    history: str | None = None
+    """true or 1 for events that are history alone and no targets; null where there are none."""
     sequence: str | None = None
     """Sequence that an event belongs to; null where all are one."""
     split: str | None = None
@@ -136,6 +141,12 @@ class DataSettings:
     """Column of marks in that table."""
     sequence_column: str | None = None
     """Column of sequences in that table."""
+    magnitude_column: str | None = None
+    """Column of magnitudes in that table."""
+    completeness: Annotated[float, Ge(-20.0), Le(20.0)] | None = None
+    """Magnitude from which on events are complete, as ETAS counts them; null: the least."""
+    region: Annotated[tuple[Place, ...], MaxLen(10_000)] = ()
+    """Corners of the polygon that events were looked for in, as places are written; empty: none."""
     simulator: SimulatorSettings = SimulatorSettings()
     """The process behind `simulated`."""
 

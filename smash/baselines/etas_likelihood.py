@@ -216,8 +216,9 @@ class EtasLikelihood:
         age = (self._time[own][:, None] - self._time[past]).clamp_min_(0.0)
         place, other = self._place[own], self._place[past]
         square = (place[:, None, 0] - other[:, 0]) ** 2 + (place[:, None, 1] - other[:, 1]) ** 2
-        rate = log_rate(theta, age, square, self._excess[past]).exp_()
-        return rate.mul_(before)
+        # Differences are exact; to weigh pairs the rest needs no more digits, and half the time.
+        single = (part.float() for part in (theta, age, square, self._excess[past]))
+        return log_rate(*single).exp_().double().mul_(before)
 
     def _pairs(self, parts: list[tuple[Tensor, Tensor]], log_weights: list[Tensor]) -> Pairs:
         child = torch.cat([child for child, _ in parts])

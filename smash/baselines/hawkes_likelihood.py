@@ -1,6 +1,7 @@
 r"""The likelihood of the simulator's family of self-exciting processes (`smash.simulate.process`).
 
-A sequence is taken from its first event on, which is given, to the end of its window:
+A sequence is taken from the last event of its history on, its first one where it has no more, which
+is given, to the end of its window:
 
     log L = Σ_{i > 1} log λ_{k_i}(t_i, x_i) − μ (T − t_1) − Σ_i R_i (1 − exp(−β (T − t_i))),
 
@@ -87,7 +88,9 @@ class Likelihood:
         self.n_targets = int(sequences.is_target.sum())
         self._sequences, self._marks, self._history = sequences, mark, history
         end = sequences.window[:, 1]
-        self._duration = float((end - sequences.time[sequences.offsets[:-1]]).sum())
+        begin = sequences.time[sequences.offsets[:-1] + sequences.n_history - 1]
+        self._duration = float((end - begin).sum())
+        self._gone = torch.from_numpy(np.maximum(begin[sequences.sequence] - sequences.time, 0.0))
         self._mark = torch.from_numpy(mark)
         self._left = torch.from_numpy(end[sequences.sequence] - sequences.time)
         self._blocks = list(self._cut())
@@ -135,7 +138,8 @@ class Likelihood:
     def _compensator(self, theta: Tensor) -> Tensor:
         p = Parameters.unpack(theta, self.n_marks)
         offspring = p.excitation.sum(1)[self._mark]
-        excited = -(offspring * torch.expm1(-p.decay * self._left)).sum()
+        faded = (-p.decay * self._gone).exp() - (-p.decay * self._left).exp()
+        excited = (offspring * faded).sum()
         return p.background.sum() * self._duration + excited
 
     def _cut(self) -> Iterator[_Block]:

@@ -27,7 +27,7 @@ class Group:
 def target_groups(sequences: EventSequences, size: int = GROUP) -> Iterator[Group]:
     """Yields all targets in order, whole sequences of about `size` targets together."""
     targets, last = sequences.targets(), rows_before_targets(sequences)
-    ends = np.cumsum(sequences.lengths - 1)
+    ends = np.cumsum(np.maximum(sequences.lengths - sequences.n_history, 0))
     # A sequence belongs to the group in whose stretch of `size` targets it ends.
     closing = np.flatnonzero(np.diff((ends - 1) // size, append=-1))
     starts = np.concatenate([[0], ends[closing[:-1]]])

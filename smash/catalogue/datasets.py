@@ -13,6 +13,7 @@ from smash.data.events import EventSequences, Place
 from smash.data.geography import LENGTHS, Geography, check_degrees
 from smash.data.places import DEGREES, KILOMETRES, unit_of, without_seam
 from smash.data.readers import own_splits, read_splits
+from smash.data.region import Region
 from smash.data.tables import Table
 from smash.data.tally import Tally, read_tally
 from smash.errors import DataError
@@ -146,8 +147,18 @@ def _dataset(
         mark_edges=settings.mark_edges,
         columns=_table_columns(settings),
         source=str(source),
+        completeness=settings.completeness,
+        region=_region(settings, geography),
         tally=tally if tally and _agrees(tally, events) else None,
     )
+
+
+def _region(settings: DataSettings, geography: Geography) -> Region | None:
+    """Returns the region of `settings` on the plane of places; None where there is none."""
+    if not settings.region:
+        return None
+    corners = np.array(settings.region)
+    return Region(geography.read(corners, lambda row: f"data.region, corner {row}"))
 
 
 def _agrees(tally: Tally, splits: Mapping[str, EventSequences]) -> bool:
@@ -199,13 +210,16 @@ def _table_columns(settings: DataSettings) -> Columns:
     columns = settings.columns
     if settings.time_column:
         # Windows cut from a table number them as sequences of their own.
-        columns = replace(columns, time=settings.time_column, sequence=None, mark=None)
+        columns = replace(
+            columns, time=settings.time_column, sequence=None, mark=None, magnitude=None
+        )
     return Columns(
         columns.time,
         settings.x_column or columns.x,
         settings.y_column or columns.y,
         settings.mark_column or columns.mark,
-        settings.sequence_column or columns.sequence,
+        magnitude=settings.magnitude_column or columns.magnitude,
+        sequence=settings.sequence_column or columns.sequence,
     )
 
 

@@ -14,6 +14,7 @@ from rich.console import Group
 from rich.table import Table
 
 from smash.data.clock import SECONDS
+from smash.data.completeness import completeness
 from smash.data.dataset import Dataset
 from smash.data.drift import drift
 from smash.data.events import EventSequences
@@ -39,16 +40,28 @@ SIZES = {
     "dropped_events": "events in these",
 }
 """The sizes of a split, and their words."""
+MAGNITUDES = {
+    "least": "least",
+    "median": "median",
+    "greatest": "greatest",
+    "complete_from_curvature": "complete from: maximum curvature + 0.2",
+    "complete_from_fit": "complete from: goodness of fit, 95 %",
+    "share_below": "share below the greater of both",
+    "b": "b of magnitudes above it",
+    "b_error": "its standard error",
+}
+"""What is said of magnitudes, and its words."""
 
 
 def audit(dataset: Dataset) -> dict[str, Any]:
     """Returns what is known of a data set in sections, ready for JSON; raw units.
 
     `about`: names, units, digest. By split: `sizes`, with groups of overlapping windows, distinct
-    targets and exact duplicates; `gaps`; `marks`, the share of each; `places`. `rows`: what became
-    of those that were read. `shared`: targets that two splits both hold. `drift`: distances of
-    validation and test from training. `resolution`: cells that values look rounded to. `warnings`:
-    what reading the data said, and that splits share events.
+    targets and exact duplicates; `gaps`; `marks`, the share of each; `magnitudes`, with where they
+    look complete; `places`. `rows`: what became of those that were read. `shared`: targets that two
+    splits both hold. `drift`: distances of validation and test from training. `resolution`: cells
+    that values look rounded to. `warnings`: what reading the data said, and that splits share
+    events.
     """
     layouts = {split: lay_out(sequences) for split, sequences in dataset.splits()}
     splits, unit = dict(dataset.splits()), dataset.time_unit
@@ -67,6 +80,7 @@ def audit(dataset: Dataset) -> dict[str, Any]:
         "sizes": {split: _sizes(part, layouts[split], unit) for split, part in splits.items()},
         "gaps": {split: _gaps(part.targets().gap) for split, part in splits.items()},
         "marks": {split: _marks(part, dataset.mark_names) for split, part in splits.items()},
+        "magnitudes": {split: _magnitudes(part) for split, part in splits.items()},
         "places": {split: _places(part, dataset.location_names) for split, part in splits.items()},
         "shared": [
             {
@@ -130,6 +144,26 @@ def _marks(sequences: EventSequences, names: tuple[str, ...]) -> dict[str, float
     return {name: float(share) for name, share in zip(names, shares, strict=True)}
 
 
+def _magnitudes(sequences: EventSequences) -> dict[str, float]:
+    """Returns what is known of the targets' magnitudes; nothing where there are none."""
+    magnitude = sequences.targets().magnitude
+    if magnitude is None:
+        return {}
+    ends = np.quantile(magnitude, (0, 0.5, 1)).tolist()
+    found = dict(zip(("least", "median", "greatest"), ends, strict=True))
+    known = completeness(magnitude)
+    if known is None:
+        return found
+    fit = {} if known.fit is None else {"complete_from_fit": known.fit}
+    return found | {
+        "complete_from_curvature": known.curvature,
+        **fit,
+        "share_below": known.below,
+        "b": known.b,
+        "b_error": known.error,
+    }
+
+
 def _places(sequences: EventSequences, names: tuple[str, str]) -> dict[str, float]:
     low, high = sequences.location.min(axis=0), sequences.location.max(axis=0)
     ends = {"least": low, "greatest": high}
@@ -154,7 +188,17 @@ def _resolution(train: EventSequences, names: tuple[str, str]) -> dict[str, Any]
 def render(found: Mapping[str, Any]) -> Group:
     """Returns an audit as tables for the terminal, a column a split."""
     marks = [_marks_table(found)] if found["marks"]["train"] else []
+    if found["magnitudes"]["train"]:
+        marks.append(_magnitudes_table(found))
     return Group(_rows_table(found["rows"]), _sizes_table(found), *marks, _notes_table(found))
+
+
+def _magnitudes_table(found: Mapping[str, Any]) -> Table:
+    table = _table("magnitudes of targets", found)
+    for key, words in MAGNITUDES.items():
+        cells = [part.get(key) for part in found["magnitudes"].values()]
+        table.add_row(words, *("unknown" if cell is None else f"{cell:.3g}" for cell in cells))
+    return table
 
 
 def _sizes_table(found: Mapping[str, Any]) -> Table:

@@ -26,7 +26,8 @@ class Batch:
     location. `mark` (B, L): from 0, or None. `length` (B,): events a sequence. `target` (B, L, 3):
     u where the values are spread over their cells, `u` itself unless given. `left` (B,): scaled
     time from the last event to the window's end, NaN where that is not later. `start` (B,): raw
-    time of the window's start, float64; 0 unless given.
+    time of the window's start, float64; 0 unless given. `history` (B,): events at the start of each
+    sequence that are no targets; 1 unless given.
     """
 
     time: Tensor
@@ -36,6 +37,7 @@ class Batch:
     target: Tensor | None = None
     left: Tensor | None = None
     start: Tensor | None = None
+    history: Tensor | None = None
 
     @cached_property
     def mask(self) -> Tensor:
@@ -45,11 +47,14 @@ class Batch:
     @cached_property
     def is_target(self) -> Tensor:
         """(B, L - 1) True where event l + 1 is forecast from the context after event l."""
-        return self.mask[:, 1:]
+        if self.history is None:
+            return self.mask[:, 1:]
+        event = torch.arange(1, self.time.shape[1], device=self.time.device)
+        return self.mask[:, 1:] & (event >= self.history[:, None])
 
     @property
     def n_targets(self) -> int:
-        return int((self.length - 1).sum())
+        return int(self.is_target.sum())
 
     def parts(self, size: int) -> Iterator["Batch"]:
         """Yields `size` sequences at a time, padded to the longest of them."""
@@ -64,6 +69,7 @@ class Batch:
                 None if self.target is None else self.target[rows, events],
                 None if self.left is None else self.left[rows],
                 None if self.start is None else self.start[rows],
+                None if self.history is None else self.history[rows],
             )
 
     def targets(self) -> tuple[Tensor, Tensor | None]:
@@ -105,6 +111,9 @@ class ScaledSequences:
         left = sequences.window[:, 1] - sequences.time[sequences.offsets[1:] - 1]
         left = np.where(left > 0, scaler.scale_gap(np.maximum(left, 0), position=0.0), np.nan)
         self._left = torch.from_numpy(left.astype(np.float32)).to(device)
+        self._history = None
+        if sequences.history is not None:
+            self._history = torch.from_numpy(sequences.n_history).to(device)
         self._start = torch.from_numpy(sequences.window[:, 0].copy()).to(device)
         self.lengths = sequences.lengths
         self._offsets = sequences.offsets
@@ -162,6 +171,7 @@ class ScaledSequences:
             else pad([self._target[r] for r in rows], batch_first=True),
             left=self._left[indices],
             start=self._start[indices],
+            history=None if self._history is None else self._history[indices],
         )
 
     def batches(self, batch_size: int) -> Iterator[Batch]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from smash.data.events import EventSequences, check_variation
 from smash.data.geography import LENGTHS, Geography
+from smash.data.region import Region
 from smash.data.sharing import Shared, shared_targets
 from smash.data.tally import LeftOut, Tally
 from smash.errors import DataError
@@ -30,7 +31,9 @@ class Dataset:
     plane of `geography`, which says how people write them; `location_names` are those of the plane,
     `written_names` people's own. `warnings` are what reading the data said (`notices`: all that is
     to be said); `published` is True when every file has its published checksum. `columns` are those
-    of the user's own table. `tally` says what became of the table that windows were cut from.
+    of the user's own table. `completeness` is the magnitude from which on events are complete,
+    where it is known; `region` the polygon of the plane in which they were looked for, None for
+    everywhere. `tally` says what became of the table that windows were cut from.
     """
 
     name: str
@@ -51,6 +54,8 @@ class Dataset:
     published: bool = False
     warnings: tuple[str, ...] = ()
     tally: Tally | None = None
+    completeness: float | None = None
+    region: Region | None = None
 
     @property
     def marked(self) -> bool:
@@ -98,8 +103,9 @@ class Dataset:
         digest = hashlib.sha256()
         for split, sequences in self.splits():
             digest.update(split.encode())
-            marks = [] if sequences.mark is None else [sequences.mark]
-            for array in (sequences.time, sequences.location, sequences.offsets, *marks):
+            columns = (sequences.mark, sequences.magnitude, sequences.history)
+            more = [column for column in columns if column is not None]
+            for array in (sequences.time, sequences.location, sequences.offsets, *more):
                 digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 

@@ -101,14 +101,27 @@ class EventSequences:
         ranges = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in indices]
         rows = np.concatenate(ranges) if ranges else np.empty(0, dtype=np.int64)
         return replace(
+            self.with_rows(rows, self.lengths[indices]),
+            history=None if self.history is None else self.history[indices],
+            window=self.window[indices],
+        )
+
+    def with_rows(
+        self, rows: NDArray[np.integer], lengths: NDArray[np.integer]
+    ) -> "EventSequences":
+        """Returns sequences of `lengths` (M,) with the events `rows`, over the same windows."""
+        history = None
+        if self.history is not None:
+            first = self.sequence[rows[~self.is_target[rows]]]
+            history = np.bincount(first, minlength=len(self))
+        return replace(
             self,
             time=self.time[rows],
             location=self.location[rows],
             mark=None if self.mark is None else self.mark[rows],
             magnitude=None if self.magnitude is None else self.magnitude[rows],
-            history=None if self.history is None else self.history[indices],
-            offsets=np.concatenate([[0], np.cumsum(self.lengths[indices])]).astype(np.int64),
-            window=self.window[indices],
+            history=history,
+            offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         )
 
     def without_marks(self) -> "EventSequences":

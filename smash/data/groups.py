@@ -85,11 +85,14 @@ def joined(parts: Sequence[EventSequences]) -> EventSequences:
     ends = np.cumsum([0, *(part.n_events for part in parts)])
     offsets = [part.offsets[1:] + end for part, end in zip(parts, ends, strict=False)]
     marks = [part.mark for part in parts if part.mark is not None]
+    magnitudes = [part.magnitude for part in parts if part.magnitude is not None]
     return replace(
         parts[0],
         time=np.concatenate([part.time for part in parts]),
         location=np.concatenate([part.location for part in parts]),
         mark=np.concatenate(marks) if len(marks) == len(parts) else None,
+        magnitude=np.concatenate(magnitudes) if len(magnitudes) == len(parts) else None,
+        history=np.concatenate([part.n_history for part in parts]),
         offsets=np.concatenate([[0], *offsets]),
         window=np.concatenate([part.window for part in parts]),
     )

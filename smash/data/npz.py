@@ -17,7 +17,7 @@ from smash.data.raw import RawEvents, observed_window, reading
 from smash.errors import DataError
 from smash.untrusted_files import regular_size
 
-_NAMES = ("time", "location", "lengths", "offsets", "mark", "window")
+_NAMES = ("time", "location", "lengths", "offsets", "mark", "window", "magnitude", "history")
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 _KINDS = "iufU"
 _UNFOLDED = 64
@@ -45,7 +45,12 @@ def npz_events(path: Path) -> RawEvents:
     if mark is not None and mark.dtype.kind == "U":
         with reading(path, "an NPZ file (array 'mark')"):
             mark = as_text(pd.Series(mark.tolist(), dtype=object))
-    return RawEvents(str(path), time, location, mark, lengths, window)
+    size = before = None
+    if "magnitude" in arrays:
+        size = _array(arrays, "magnitude", "iuf", (len(time),), path)
+    if "history" in arrays:
+        before = _array(arrays, "history", "iu", (len(lengths),), path)
+    return RawEvents(str(path), time, location, mark, lengths, window, size, before)
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:

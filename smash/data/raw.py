@@ -22,7 +22,8 @@ MOST_KINDS = 50
 class RawEvents:
     """One split as its file has it, unchecked: E events in M sequences.
 
-    `time` (E,), `location` (E, 2) and `lengths` (M,) are numbers; `mark` (E,) holds numbers, or
+    `time` (E,), `location` (E, 2), `lengths` (M,), `magnitude` (E,) and `history` (M,), both None
+    where there are none, are numbers; `mark` (E,) holds numbers, or
     names as text (None where missing), or is None for unmarked data. `window` (M, 2) is None where
     observation starts at 0. `labels` (M,) are the file's own names of its sequences.
 
@@ -36,6 +37,8 @@ class RawEvents:
     mark: NDArray[Any] | None
     lengths: NDArray[np.int64]
     window: NDArray[np.float64] | None = None
+    magnitude: NDArray[np.float64] | None = None
+    history: NDArray[np.int64] | None = None
     labels: Sequence[object] | None = None
     where: Callable[[int], str] | None = None
     clock: Clock | None = None
@@ -55,6 +58,8 @@ class RawEvents:
             self.name,
             window=self.window,
             place=self.place,
+            magnitude=self.magnitude,
+            history=self.history,
         )
         return replace(events, notes=self.notes)
 

@@ -10,7 +10,8 @@ What a file may be, by its suffix:
   marks are names, and so are sequences (`smash.data.names`).
 - `.npz`: arrays `time` (E,) and `location` (E, 2), sequence after sequence; either `lengths` (M,)
   or `offsets` (M + 1,), or neither for one sequence; optionally `mark` (E,), whole numbers from 0
-  or text, and `window` (M, 2), start and end of observation.
+  or text, `window` (M, 2), start and end of observation, `magnitude` (E,), a number of each event,
+  and `history` (M,), how many events at the start of a sequence are history alone.
 
 Where a table or an NPZ file gives no window, observation starts at a sequence's first event; where
 nothing gives its end, it ends with the last.

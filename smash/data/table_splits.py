@@ -25,6 +25,8 @@ _SPLIT_WORDS = {
     "test": "test",
 }
 
+_TRUTHS = {"true": 1, "1": 1, "1.0": 1, "yes": 1, "false": 0, "0": 0, "0.0": 0, "no": 0}
+
 
 def split_rows(table: Table, columns: Columns) -> dict[str, Rows]:
     """Returns the rows of each split of a table whose `columns.split` says which they are in.
@@ -108,12 +110,38 @@ def raw_events(rows: Rows, settings: DataSettings, clock: Clock, name: str) -> R
         None,
         lengths,
         window,
-        rows.labels,
-        table.where,
-        clock,
-        rows.notes,
+        labels=rows.labels,
+        where=table.where,
+        clock=clock,
+        notes=rows.notes,
     )
-    return replace(events, mark=_marks(table, settings))
+    size = None if columns.magnitude is None else table.numbers(columns.magnitude)
+    before = None if columns.history is None else _history(table, columns.history, offsets)
+    return replace(events, mark=_marks(table, settings), magnitude=size, history=before)
+
+
+def _history(table: Table, column: str, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns (M,) how many events at the start of each sequence are history alone.
+
+    Raises:
+        DataError: naming the row that says neither, or that is history after a target.
+    """
+    text = table.text(column)
+    said = np.array([_TRUTHS.get(str(word).strip().lower(), -1) for word in text], dtype=np.int64)
+    if (unknown := said < 0).any():
+        row = int(np.argmax(unknown))
+        raise DataError(
+            f"{table.where(row)}: column {column!r} says {str(text[row] or '')!r}; give true for "
+            "an event that is history alone, false for one to be forecast"
+        )
+    late = np.flatnonzero(np.diff(said) > 0) + 1
+    late = late[~np.isin(late, offsets)]
+    if len(late):
+        raise DataError(
+            f"{table.where(int(late[0]))}: column {column!r} says true after a false of the same "
+            "sequence; what is history alone comes before what is forecast"
+        )
+    return np.add.reduceat(said, offsets[:-1]) if len(said) else np.zeros(0, dtype=np.int64)
 
 
 def _marks(table: Table, settings: DataSettings) -> NDArray | None:

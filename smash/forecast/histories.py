@@ -110,11 +110,20 @@ def read_history(
     if end is None:
         end = float(time[-1]) if len(time) else begin
     window, offsets = np.array([[begin, end]]), np.array([0, len(time)])
-    events = EventSequences(time, location, mark, offsets, window, table.name)
+    magnitude = None if columns.magnitude is None else table.numbers(columns.magnitude)
+    events = EventSequences(time, location, mark, offsets, window, table.name, magnitude)
     if len(time):
         place = Place(table.name, offsets, None, table.where, about.clock)
         events = build_sequences(
-            time, location, mark, [len(time)], table.name, window, fewest=1, place=place
+            time,
+            location,
+            mark,
+            [len(time)],
+            table.name,
+            window,
+            fewest=1,
+            place=place,
+            magnitude=magnitude,
         )
     history = History(events, end, rows.notes)
     return history if start is not None else _recent(history, about, horizon)
@@ -135,7 +144,8 @@ def usual_columns(table: Table, about: About) -> Columns:
         found(known.x, COLUMNS.x),
         found(known.y, COLUMNS.y),
         found(known.mark, "mark"),
-        known.sequence if known.sequence in there else None,
+        magnitude=known.magnitude if known.magnitude in there else None,
+        sequence=known.sequence if known.sequence in there else None,
     )
 
 
@@ -229,12 +239,7 @@ def _recent(history: History, about: About, horizon: float) -> History:
         return history
     events = history.events
     kept = slice(int(np.searchsorted(events.time, start)), None)
-    cut_off = replace(
-        events,
-        time=events.time[kept],
-        location=events.location[kept],
-        mark=None if events.mark is None else events.mark[kept],
-        offsets=np.array([0, len(events.time[kept])]),
-        window=np.array([[start, history.now]]),
-    )
+    rows = np.arange(events.n_events)[kept]
+    window = np.array([[start, history.now]])
+    cut_off = replace(events.with_rows(rows, np.array([len(rows)])), window=window)
     return replace(history, events=cut_off) if cut_off.n_events else history

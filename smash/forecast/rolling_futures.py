@@ -129,14 +129,8 @@ def summarise_futures(table: pd.DataFrame, levels: Sequence[float] = LEVELS) -> 
 
 
 def _history(one: EventSequences, known: int, start: float) -> History:
-    events = replace(
-        one,
-        time=one.time[:known],
-        location=one.location[:known],
-        mark=None if one.mark is None else one.mark[:known],
-        offsets=np.array([0, known]),
-        window=np.array([[one.window[0, 0], start]]),
-    )
+    window = np.array([[one.window[0, 0], start]])
+    events = replace(one.with_rows(np.arange(known), np.array([known])), window=window)
     return History(events, start)
 
 

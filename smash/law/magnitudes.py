@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from smash.data.completeness import LN10, b_value
 
-LN10 = float(np.log(10.0))
+Floats = NDArray[np.float64]
 
 
 class MagnitudePart(ABC):
@@ -40,14 +40,10 @@ class GutenbergRichter(MagnitudePart):
     def fit(cls, magnitude: Floats, completeness: float, width: float = 0.0) -> "GutenbergRichter":
         """Returns the law of magnitudes from the `completeness` on, rounded to cells of `width`.
 
-        b = log10 e / (mean − least), the cell's lower end being the least (K. Aki 1965; T. Utsu
-        1966), and its error (Y. Shi, B. A. Bolt, BSSA 72 (1982) 1677-1687).
+        `smash.data.completeness.b_value` says how b is found.
         """
-        least = completeness - width / 2
-        above = magnitude[magnitude >= least]
-        b = 1 / (LN10 * (above.mean() - least))
-        error = LN10 * b**2 * above.std() / np.sqrt(max(len(above) - 1, 1))
-        return cls(float(b), float(least), float(error))
+        b, error = b_value(magnitude, completeness, width)
+        return cls(b, completeness - width / 2, error)
 
     def log_density(self, magnitude: Floats) -> Floats:
         above = magnitude - self.least

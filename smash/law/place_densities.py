@@ -55,7 +55,8 @@ class NormalPlaces:
     @classmethod
     def of(cls, places: Floats) -> "NormalPlaces":
         """Returns that of places (P, 2), which do not lie on a line."""
-        return cls(places.mean(axis=0), np.linalg.cholesky(np.cov(places.T)))
+        root = np.linalg.cholesky(np.cov(places.T))
+        return cls(places.mean(axis=0), root.astype(np.float64))
 
     def log_density(self, place: Floats) -> Floats:
         z = (place - self.mean) @ np.linalg.inv(self.root).T

@@ -6,7 +6,7 @@ survival, density and draws of the gap need no more of the history. A place is t
 around a parent, which is drawn by the exponential that brought the event.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -71,7 +71,7 @@ class EtasTimes(FadingTimes):
     def faded(self, elapsed: Floats) -> "EtasTimes":
         return replace(self, amplitude=self.amplitude * np.exp(-elapsed[:, None] * self.rate))
 
-    def _by_rows(self, value, gap: Floats) -> Floats:  # type: ignore[no-untyped-def]
+    def _by_rows(self, value: Callable[["EtasTimes", Floats], Floats], gap: Floats) -> Floats:
         found = np.empty(gap.shape)
         for rows in event_blocks(len(self), gap.shape[1] * len(self.rate)):
             found[rows] = value(replace(self, amplitude=self.amplitude[rows]), gap[rows])

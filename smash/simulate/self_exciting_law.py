@@ -60,13 +60,15 @@ def laws_of_targets(
     """
     for i in range(len(sequences)):
         one = sequences.select([i])
-        targets = replace(one.targets(), sequence=np.full(one.n_events - 1, i))
-        for rows in event_blocks(one.n_events - 1, one.n_events * process.n_marks):
-            yield targets[rows], _law(process, _parents_of(process, one, rows), marked)
+        targets = one.targets()
+        targets, first = replace(targets, sequence=np.full(len(targets), i)), one.n_history[0] - 1
+        for rows in event_blocks(len(targets), one.n_events * process.n_marks):
+            last = slice(first + rows.start, first + rows.stop)
+            yield targets[rows], _law(process, _parents_of(process, one, last), marked)
 
 
 def _parents_of(process: HawkesProcess, one: EventSequences, rows: slice) -> Parents:
-    """Returns the parents of the targets `rows` of a single sequence."""
+    """Returns the parents of the targets after the events `rows` of a single sequence."""
     assert one.mark is not None
     now, past = one.time[rows], one.time[: rows.stop]
     before = np.arange(rows.stop) <= np.arange(rows.start, rows.stop)[:, None]

@@ -43,12 +43,7 @@ def _shown(sequences: EventSequences, tossed: NDArray[np.bool_], day: float) -> 
     shown = midnight + (sequences.time - midnight - hour) % half + hour
     time = np.where(tossed[sequences.sequence], shown, sequences.time)
     rows = np.lexsort((time, sequences.sequence))
-    return replace(
-        sequences,
-        time=time[rows],
-        location=sequences.location[rows],
-        mark=None if sequences.mark is None else sequences.mark[rows],
-    )
+    return replace(sequences.with_rows(rows, sequences.lengths), time=time[rows])
 
 
 def looks_folded(sequences: EventSequences, day: float) -> NDArray[np.bool_]:

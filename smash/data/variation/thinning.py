@@ -6,8 +6,6 @@ the quiet hours of a sequence from the events before, as it must where test data
 training data.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -47,10 +45,4 @@ def thinned(
     left = np.bincount(sequences.sequence[kept], minlength=len(sequences))
     rows = np.flatnonzero(kept | (left < 2)[sequences.sequence])
     lengths = np.where(left < 2, sequences.lengths, left)
-    return replace(
-        sequences,
-        time=sequences.time[rows],
-        location=sequences.location[rows],
-        mark=None if sequences.mark is None else sequences.mark[rows],
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-    )
+    return sequences.with_rows(rows, lengths)
