@@ -12,10 +12,12 @@ from smash.data.geography import LENGTHS, Geography
 from smash.data.names import codes
 from smash.data.places import read_places
 from smash.data.raw import distinct_names
-from smash.data.rows import edge_names, read_edges, read_marks, read_rows
+from smash.data.region import Region
+from smash.data.rows import Rows, edge_names, read_edges, read_marks, read_rows
 from smash.data.table_files import read_table
 from smash.data.tables import Table
 from smash.data.tally import LeftOut
+from smash.errors import DataError
 from smash.settings import Columns
 
 Floats = NDArray[np.float64]
@@ -29,10 +31,11 @@ STRAY_SHARE = 0.02
 class Catalogue:
     """Events in order of time, as numbers: `time` (E,), `location` (E, 2), `mark` (E,) or None.
 
-    `sequence` (E,) numbers the file's own sequences, and is None for one long catalogue. Places
-    lie on the plane of `geography`, in `location_unit`. `notes` say what was done to the table;
-    `left_out` counts rows of it that are no events here. `row` (E,) are the rows of the table
-    `name`, as messages call them.
+    `magnitude` (E,) is None where no column holds it; `region` (V, 2) the corners, as written, of
+    where events were looked for. `sequence` (E,) numbers the file's own sequences, and is None for
+    one long catalogue. Places lie on the plane of `geography`, in `location_unit`. `notes` say what
+    was done to the table; `left_out` counts rows of it that are no events here. `row` (E,) are the
+    rows of the table `name`, as messages call them.
     """
 
     time: Floats
@@ -48,6 +51,8 @@ class Catalogue:
     left_out: tuple[LeftOut, ...] = ()
     row: NDArray[np.int64] | None = None
     name: str = "table"
+    magnitude: Floats | None = None
+    region: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.time)
@@ -60,6 +65,8 @@ def read_catalogue(
     time_unit: str | None = None,
     location_unit: str | None = None,
     project: bool | None = None,
+    threshold: float | None = None,
+    region: Floats | None = None,
 ) -> Catalogue:
     """Returns the events of a table with one row an event, sorted by time.
 
@@ -72,11 +79,13 @@ def read_catalogue(
         location_unit: by default degrees where the columns are called longitude and latitude.
         project: whether degrees become km, by default where they span more than a few (see
             `smash.data.places.read_places`).
+        threshold: magnitude from which on events are kept.
+        region: (V, 2) corners, as places are written, of a polygon that events are kept within.
 
     Raises:
-        DataError: naming the column or the row and what is wrong there.
+        DataError: naming the column or the row and what is wrong there, or when nothing is left.
     """
-    rows = read_rows(read_table(path), columns)
+    rows, left_out = _kept(read_rows(read_table(path), columns), columns, threshold, region)
     table, clock = rows.table, Clock.of(rows.times, time_unit)
     places = read_places(rows.location, columns, table.where, location_unit, project)
     mark, names = _marks(table, columns, tuple(edges))
@@ -93,7 +102,42 @@ def read_catalogue(
         notes=(*rows.notes, *places.notes),
         row=table.rows,
         name=table.name,
+        left_out=left_out,
+        magnitude=None if columns.magnitude is None else table.numbers(columns.magnitude),
+        region=region,
     )
+
+
+def _kept(
+    rows: Rows, columns: Columns, threshold: float | None, region: Floats | None
+) -> tuple[Rows, tuple[LeftOut, ...]]:
+    """Returns the rows from the threshold on and within the region, and what was left out."""
+    left_out = []
+    if threshold is not None:
+        if columns.magnitude is None:
+            raise DataError(
+                f"{rows.table.name}: --threshold {threshold:g} needs magnitudes; name their column "
+                "with --magnitude"
+            )
+        magnitude = rows.table.numbers(columns.magnitude)
+        rows = _only(rows, magnitude >= threshold, f"events below {threshold:g}", left_out)
+    if region is not None:
+        within = Region(region).holds(rows.location)
+        rows = _only(rows, within, "events beyond the region", left_out)
+    return rows, tuple(left_out)
+
+
+def _only(rows: Rows, kept: NDArray[np.bool_], what: str, left_out: list[LeftOut]) -> Rows:
+    if not kept.any():
+        raise DataError(
+            f"{rows.table.name}: all {len(rows)} rows are {what}, so that none is left; check "
+            "--threshold, --region and the columns"
+        )
+    lost = int((~kept).sum())
+    if not lost:
+        return rows
+    left_out.append(LeftOut(what, lost, lost))
+    return rows.select(kept)
 
 
 def stray_note(catalogue: Catalogue) -> str | None:

@@ -46,17 +46,22 @@ def parse_split(text: str, clock: Clock) -> Asked:
             f"--split {text}: give random, time, or the two dates at which validation and test "
             f"begin, such as {wanted}"
         )
-    first, second = _dates(parts, clock, text, wanted)
+    first, second = read_dates(parts, clock, f"--split {text}", wanted)
     if not first < second:
         raise DataError(f"--split {text}: the test begins after validation; give growing dates")
     return float(first), float(second)
 
 
-def _dates(parts: list[str], clock: Clock, text: str, wanted: str) -> Floats:
+def read_dates(parts: list[str], clock: Clock, said: str, wanted: str) -> Floats:
+    """Returns dates as raw times: timestamps where the table's times are, else numbers.
+
+    Raises:
+        DataError: naming what was `said` on the command line, and what is `wanted` there.
+    """
     if clock.origin:
 
         def where(row: int) -> str:
-            return f"--split {text}"
+            return said
 
         each = (read_times(pd.Series([part], dtype=object, name="date"), where) for part in parts)
         return np.concatenate([clock.numbers(one, where) for one in each])
@@ -64,10 +69,10 @@ def _dates(parts: list[str], clock: Clock, text: str, wanted: str) -> Floats:
         dates = np.array([float(part) for part in parts])
     except ValueError as error:
         raise DataError(
-            f"--split {text}: the table's times are numbers, so give two, such as {wanted}"
+            f"{said}: the table's times are numbers, so give such, as {wanted}"
         ) from error
     if not np.isfinite(dates).all():
-        raise DataError(f"--split {text}: give finite numbers, such as {wanted}")
+        raise DataError(f"{said}: give finite numbers, such as {wanted}")
     return dates
 
 

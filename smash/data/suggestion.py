@@ -82,6 +82,9 @@ def spec_text(
             ("time_column", settings.time_column),
             ("mark_column", settings.mark_column),
             ("sequence_column", settings.sequence_column),
+            ("magnitude_column", settings.magnitude_column),
+            ("completeness", settings.completeness),
+            ("region", [list(corner) for corner in settings.region]),
         )
         if value not in (None, "", [])
     )
@@ -119,8 +122,14 @@ sampling:
   sampler: inverse_cdf
   denoise: posterior
   location_steps: 60
-baselines: [climatology]
+baselines: {_baselines(dataset)}
 """)
+
+
+def _baselines(dataset: Dataset) -> str:
+    """Returns the rivals to beat: those of earthquakes where events have magnitudes."""
+    names = ["climatology", "poisson", "etas"]
+    return f"[{', '.join(names if dataset.train.magnitude is not None else names[:1])}]"
 
 
 def is_as_written(text: str) -> bool:

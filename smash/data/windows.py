@@ -19,25 +19,29 @@ FEWEST_WINDOWS = 10
 
 WINDOW_COLUMNS = Columns(
     mark="mark",
+    magnitude="magnitude",
+    history="history",
     sequence="sequence",
     split="split",
     window_start="window_start",
     window_end="window_end",
 )
-"""The columns of `window_table` unless named otherwise; unmarked events have none for the mark."""
+"""The columns of `window_table` unless named otherwise; what events have not has none."""
 
 
 @dataclass(frozen=True)
 class Windows:
     """Windows over a catalogue: `rows` of their events, `bounds` (W, 2), `split` of each (W,).
 
-    `tally` says what became of the catalogue's rows, and how the windows were split.
+    The first `history` (W,) of them are history alone; None: the first one. `tally` says what
+    became of the catalogue's rows, and how the windows were split.
     """
 
     rows: list[NDArray[np.int64]]
     bounds: Floats
     split: NDArray[np.str_]
     tally: Tally
+    history: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -119,6 +123,11 @@ def window_table(
     }
     if catalogue.mark is not None:
         values[columns.mark] = catalogue.mark[rows]
+    if catalogue.magnitude is not None:
+        values[columns.magnitude] = catalogue.magnitude[rows]
+    if windows.history is not None:
+        place = np.concatenate([np.arange(n) for n in lengths])
+        values[columns.history] = place < np.repeat(windows.history, lengths)
     return pd.DataFrame(values)
 
 

@@ -70,6 +70,23 @@ def check(
     edges: Annotated[
         str | None, typer.Option(metavar="A,B,…", help="Where the number is cut into marks.")
     ] = None,
+    magnitude: Annotated[
+        str | None, typer.Option(help="Column of magnitudes, a number beside the kind.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Magnitude from which on events are kept.")
+    ] = None,
+    region: Annotated[
+        Path | None, typer.Option(metavar="GEOJSON", help="Polygon that events are kept within.")
+    ] = None,
+    targets_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE",
+            help="One sequence a split, all that came before it being its history; what comes "
+            "before DATE is history alone. Needs --split DATES.",
+        ),
+    ] = None,
     sequence: Annotated[
         str | None, typer.Option(help="Column of sequences; without it, one long catalogue.")
     ] = None,
@@ -120,14 +137,15 @@ def check(
     from smash.settings import Columns
 
     try:
-        columns = Columns(time, x, y, mark, sequence)
+        columns = Columns(time, x, y, mark, magnitude, sequence=sequence)
         dataset, notes = _prepare(
             table,
             out,
             columns,
             _edges(edges),
             (window, stride),
-            (split, seed),
+            (split, seed, targets_from),
+            (threshold, region),
             (time_unit, location_unit, project),
             name,
         )
@@ -147,7 +165,8 @@ def _prepare(
     columns: Any,
     edges: tuple[float, ...],
     spans: tuple[str | None, str | None],
-    splitting: tuple[str | None, int | None],
+    splitting: tuple[str | None, int | None, str | None],
+    limits: tuple[float | None, Path | None],
     units: tuple[str | None, str | None, bool | None],
     name: str | None,
 ) -> tuple[Any, tuple[str, ...]]:
@@ -156,29 +175,34 @@ def _prepare(
 
     from smash.catalogue.datasets import table_dataset
     from smash.data.catalogues import read_catalogue, stray_note
+    from smash.data.geojson import read_polygon
     from smash.data.places import plane_columns, with_written
     from smash.data.suggestion import spec_text, suggest
     from smash.data.tally import write_windows
-    from smash.data.windows import WINDOW_COLUMNS, cut_windows
+    from smash.data.windows import WINDOW_COLUMNS
     from smash.errors import DataError
     from smash.files import replacing
     from smash.settings import DataSettings
 
     path = out / "events.parquet"
     _check_place(table, path, out / "spec.yaml")
-    catalogue = read_catalogue(table, columns, edges, *units)
+    threshold, polygon = limits
+    corners = None if polygon is None else read_polygon(polygon)
+    catalogue = read_catalogue(table, columns, edges, *units, threshold, corners)
     length, stride = (
         None if span is None else catalogue.clock.duration(span, what)
         for span, what in zip(spans, ("--window", "--stride"), strict=True)
     )
     stray = stray_note(catalogue)
     try:
-        windows = cut_windows(catalogue, length, stride, *splitting)
+        windows = _windows(catalogue, length, stride, *splitting)
     except DataError as error:
         raise DataError(f"{stray} ({error})" if stray else f"{table}: {error}") from error
     mark = None if catalogue.mark is None else WINDOW_COLUMNS.mark
     x, y = plane_columns(catalogue.geography, columns)
-    named = replace(WINDOW_COLUMNS, x=x, y=y, mark=mark)
+    size = None if catalogue.magnitude is None else WINDOW_COLUMNS.magnitude
+    history = None if windows.history is None else WINDOW_COLUMNS.history
+    named = replace(WINDOW_COLUMNS, x=x, y=y, mark=mark, magnitude=size, history=history)
     settings = DataSettings(
         name=name or out.resolve().name,
         columns=named,
@@ -194,6 +218,9 @@ def _prepare(
         time_column=columns.time,
         mark_column=columns.mark,
         sequence_column=columns.sequence,
+        magnitude_column=columns.magnitude,
+        completeness=threshold,
+        region=() if corners is None else tuple((float(a), float(b)) for a, b in corners),
     )
     cut = _window_table(catalogue, windows, named)
     # From memory, with the user's rows, so that messages name these.
@@ -211,6 +238,28 @@ def _prepare(
         f"split {windows.tally.split}",
     )
     return replace(dataset, source=str(path)), notes
+
+
+def _windows(
+    catalogue: Any,
+    length: float | None,
+    stride: float | None,
+    split: str | None,
+    seed: int | None,
+    targets_from: str | None,
+) -> Any:
+    """Returns windows over a catalogue, or its three periods with all that came before."""
+    from smash.data.periods import cut_periods
+    from smash.data.windows import cut_windows
+    from smash.errors import DataError
+
+    if targets_from is None:
+        return cut_windows(catalogue, length, stride, split, seed)
+    if length is not None or stride is not None or seed is not None:
+        raise DataError(
+            "--targets-from makes one sequence a split; leave --window, --stride and --seed out"
+        )
+    return cut_periods(catalogue, split, targets_from)
 
 
 def _window_table(catalogue: Any, windows: Any, columns: Any) -> Any:

@@ -64,8 +64,10 @@ def fit_baseline(
         "climatology": lambda: Climatology.fit(data.train, dataset.n_marks),
         "markov": lambda: Markov.fit(data.train, dataset.n_marks),
         "walk": lambda: Walk.fit(data.train, dataset.n_marks),
-        "poisson": lambda: Poisson.fit(data.train, dataset.n_marks),
-        "etas": lambda: fit_etas(data.train, dataset.n_marks),
+        "poisson": lambda: Poisson.fit(data.train, dataset.n_marks, region=dataset.region),
+        "etas": lambda: fit_etas(
+            data.train, dataset.n_marks, region=dataset.region, completeness=dataset.completeness
+        ),
         "hawkes": lambda: fit_hawkes(data.train, dataset.n_marks),
     }
     return fits[name]()
