@@ -158,7 +158,9 @@ def _region(settings: DataSettings, geography: Geography) -> Region | None:
     if not settings.region:
         return None
     corners = np.array(settings.region)
-    return Region(geography.read(corners, lambda row: f"data.region, corner {row}"))
+    if geography.geographic:
+        check_degrees(corners, lambda row: f"data.region, corner {row}")
+    return Region(geography.outline(corners))
 
 
 def _agrees(tally: Tally, splits: Mapping[str, EventSequences]) -> bool:

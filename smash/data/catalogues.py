@@ -1,7 +1,7 @@
 """A table of one's own, read as numbers: timestamps, kinds by name, magnitudes cut at edges."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,14 @@ from smash.data.region import Region
 from smash.data.rows import Rows, edge_names, read_edges, read_marks, read_rows
 from smash.data.table_files import read_table
 from smash.data.tables import Table
-from smash.data.tally import LeftOut
+from smash.data.tally import LeftOut, merged
 from smash.errors import DataError
 from smash.settings import Columns
 
 Floats = NDArray[np.float64]
 
 FEWEST_ROWS = 10
+BEYOND = "events beyond the region"
 STRAY_SHARE = 0.02
 """Of all rows, those that may lie far from the others in time and be taken for mistakes."""
 
@@ -88,6 +89,11 @@ def read_catalogue(
     rows, left_out = _kept(read_rows(read_table(path), columns), columns, threshold, region)
     table, clock = rows.table, Clock.of(rows.times, time_unit)
     places = read_places(rows.location, columns, table.where, location_unit, project)
+    if region is not None:
+        # Sides that a projection bends are followed within metres.
+        within = Region(places.geography.outline(region)).holds(places.location)
+        rows = _only(rows, within, BEYOND, left_out)
+        table, places = rows.table, replace(places, location=places.location[within])
     mark, names = _marks(table, columns, tuple(edges))
     return Catalogue(
         time=clock.numbers(rows.times, table.where),
@@ -102,7 +108,7 @@ def read_catalogue(
         notes=(*rows.notes, *places.notes),
         row=table.rows,
         name=table.name,
-        left_out=left_out,
+        left_out=merged(left_out),
         magnitude=None if columns.magnitude is None else table.numbers(columns.magnitude),
         region=region,
     )
@@ -110,9 +116,9 @@ def read_catalogue(
 
 def _kept(
     rows: Rows, columns: Columns, threshold: float | None, region: Floats | None
-) -> tuple[Rows, tuple[LeftOut, ...]]:
+) -> tuple[Rows, list[LeftOut]]:
     """Returns the rows from the threshold on and within the region, and what was left out."""
-    left_out = []
+    left_out: list[LeftOut] = []
     if threshold is not None:
         if columns.magnitude is None:
             raise DataError(
@@ -123,8 +129,8 @@ def _kept(
         rows = _only(rows, magnitude >= threshold, f"events below {threshold:g}", left_out)
     if region is not None:
         within = Region(region).holds(rows.location)
-        rows = _only(rows, within, "events beyond the region", left_out)
-    return rows, tuple(left_out)
+        rows = _only(rows, within, BEYOND, left_out)
+    return rows, left_out
 
 
 def _only(rows: Rows, kept: NDArray[np.bool_], what: str, left_out: list[LeftOut]) -> Rows:

@@ -15,6 +15,9 @@ TURN, POLE = 360.0, 90.0
 EDGE_POINTS = 50
 """Points along each side of a box whose extent in degrees is asked for."""
 
+SIDE_POINTS = 8
+"""Points along each side of a polygon whose sides a projection bends."""
+
 
 @dataclass(frozen=True)
 class Geography:
@@ -61,6 +64,17 @@ class Geography:
         edges = [a + steps * (b - a) for a, b in zip(corners, np.roll(corners, -1, 0), strict=True)]
         outline = self.degrees(np.concatenate(edges))
         return np.stack([outline.min(axis=0), outline.max(axis=0)])
+
+    def outline(self, corners: Floats) -> Floats:
+        """Returns the corners on the plane of a polygon (V, 2) whose sides are straight as written.
+
+        Where places are projected, sides in degrees become curves: each is cut into `SIDE_POINTS`.
+        """
+        if self.origin is None:
+            return self.plane(corners)
+        steps = np.arange(SIDE_POINTS)[:, None] / SIDE_POINTS
+        sides = zip(corners, np.roll(corners, -1, axis=0), strict=True)
+        return self.plane(np.concatenate([a + steps * (b - a) for a, b in sides]))
 
     def read(self, location: Floats, where: Callable[[int], str]) -> Floats:
         """Returns places (E, 2) as written on the plane, after a check that they are degrees.

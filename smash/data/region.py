@@ -10,8 +10,8 @@ from smash.errors import DataError
 
 Floats = NDArray[np.float64]
 
-NODES = 16
-"""Angles of each side at which what lies within the polygon is looked at."""
+MOST_NODES, LEAST_NODES = 64, 3
+"""Angles at which what lies within a polygon is looked at: about so many in all, of each side."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Region:
         return place
 
     def rays(self, place: Floats) -> tuple[Floats, Floats]:
-        """Returns (E, V * NODES) twice, for integrals over the polygon around places (E, 2).
+        """Returns (E, R) twice, for integrals over the polygon around places (E, 2).
 
         The first are squared distances r² to the polygon's sides, the second signed shares w of the
         full turn, so that of a density around a place that depends on the distance alone, with the
@@ -80,7 +80,9 @@ class Region:
             for point in (start, end)
         ]
         low, high = (np.arctan2(a, np.abs(height)) for a in along)
-        node, weight = np.polynomial.legendre.leggauss(NODES)
+        node, weight = np.polynomial.legendre.leggauss(
+            max(LEAST_NODES, MOST_NODES // len(self.corners))
+        )
         half = (high - low) / 2
         angle = low[..., None] + half[..., None] * (1 + node)
         square = (height[..., None] / np.cos(angle)) ** 2

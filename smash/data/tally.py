@@ -87,6 +87,15 @@ def with_left_out(tally: Tally, before: Sequence[LeftOut]) -> Tally:
     return replace(tally, read=read, left_out=(*before, *tally.left_out))
 
 
+def merged(left_out: Sequence[LeftOut]) -> tuple[LeftOut, ...]:
+    """Returns what was left out with one entry a reason."""
+    found: dict[str, LeftOut] = {}
+    for part in left_out:
+        before = found.get(part.what, LeftOut(part.what, 0, 0))
+        found[part.what] = LeftOut(part.what, before.parts + part.parts, before.rows + part.rows)
+    return tuple(found.values())
+
+
 def write_windows(table: pd.DataFrame, tally: Tally, path: Path) -> None:
     """Writes windows as Parquet, with the tally in the file's metadata."""
     arrow = pa.Table.from_pandas(table, preserve_index=False)
