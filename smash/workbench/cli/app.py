@@ -2,7 +2,18 @@
 
 import typer
 
-from smash.workbench.cli import data, demo, forecast, keep, report, resend, results, run, tune
+from smash.workbench.cli import (
+    contest,
+    data,
+    demo,
+    forecast,
+    keep,
+    report,
+    resend,
+    results,
+    run,
+    tune,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,5 +28,6 @@ app.command("report")(report.main)
 app.command("keep")(keep.main)
 app.command("demo")(demo.main)
 app.command("resend")(resend.main)
+app.add_typer(contest.app, name="contest")
 app.add_typer(data.app, name="data")
 app.add_typer(results.app, name="results")

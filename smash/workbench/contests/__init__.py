@@ -1,0 +1,1 @@
+"""Public yardsticks: others' data, splits and figures, and our rows beside theirs."""
