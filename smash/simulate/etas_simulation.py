@@ -131,11 +131,11 @@ class EtasProcess:
         """Returns the children between `start` and `end`, each path having its own of `parents`."""
         o = self.parameters
         low, high = np.maximum(start - parents.time, 0.0), end - parents.time
-        mean = o.offspring(parents.magnitude) * o.decay_integral(low, high)
-        counts = numbers.poisson(mean, (n_paths, len(parents)))
-        path, parent = np.divmod(
-            np.repeat(np.arange(counts.size), counts.ravel()), len(parents) or 1
-        )
+        below = np.cumsum(o.offspring(parents.magnitude) * o.decay_integral(low, high))
+        total = float(below[-1]) if len(below) else 0.0
+        # As many in all as the sum of Poisson numbers, each with a parent in proportion.
+        path = np.repeat(np.arange(n_paths), numbers.poisson(total, n_paths))
+        parent = np.searchsorted(below, total * numbers.random(len(path)))
         n = len(path)
         delay = o.delay(low[parent], high[parent], numbers.random(n))
         location = parents.location[parent] + o.step(o.area(parents.magnitude)[parent], numbers)

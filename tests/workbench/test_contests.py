@@ -1,16 +1,22 @@
 """Contests: published rows stand beside ours, on the published events and scale."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from smash.baselines import Poisson
+from smash.baselines import Etas, Poisson
 from smash.errors import DataError
+from smash.law.magnitudes import GutenbergRichter
+from smash.law.place_densities import UniformPlaces
+from smash.simulate.etas_process import EtasParameters
+from smash.simulate.etas_simulation import EtasProcess
 from smash.workbench.cli.app import app
 from smash.workbench.contests import earthquakenpp as contests
+from smash.workbench.contests.next_day import forecast_days, summary, write_catalogues
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +82,26 @@ def test_what_is_not_there_is_one_line(folder, tmp_path):
     frame.to_csv(tmp_path / "SanJac_catalog.csv", index=False)
     with pytest.raises(DataError, match="has events beyond 2008-01-01 to 2018-01-01"):
         contests.load("sanjac", tmp_path)
+
+
+def test_next_days_of_the_true_process_are_consistent(folder, tmp_path):
+    contest = contests.load("sanjac", folder)
+    rate = contest.fitted.n_events / 2922
+    parameters = EtasParameters(20 * rate, 1e-9, 0.5, 0.01, 1.1, 0.1, 0.3, 1.5, 1.0)
+    magnitudes = GutenbergRichter(1 / (0.4 * np.log(10)), 1.0)
+    process = EtasProcess(parameters, UniformPlaces(contest.region), magnitudes, contest.region)
+    much = list(forecast_days(Etas(process, None), contest, 40, 50))
+    even = replace(process, parameters=replace(parameters, mu=rate))
+    days = list(forecast_days(Etas(even, None), contest, 40, 50))
+    assert sum(day.n_observed for day in days) == np.sum(
+        (contest.test.time >= contest.test_start) & (contest.test.time < contest.test_start + 40)
+    )
+    table = summary([day.tests for day in days])
+    assert table.loc["N", "passed"] > 0.85
+    assert summary([day.tests for day in much]).loc["N", "passed"] < 0.5
+    path = tmp_path / "day.csv"
+    write_catalogues(days[0], contest.geography, contest.clock, path)
+    written = pd.read_csv(path)
+    assert list(written.columns[:3]) == ["lon", "lat", "mag"]
+    assert written["lon"].between(-117.01, -115.99).all()
+    assert written["time_string"].str.startswith("2016-01-01T").all()

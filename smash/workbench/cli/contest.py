@@ -77,6 +77,60 @@ def earthquakenpp(
     console.print(f"note: published: {contests.SOURCE}", markup=False, soft_wrap=True)
 
 
+@app.command("next-day")
+def next_day(
+    folder: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where the catalogue's file lies.")
+    ],
+    catalog: Annotated[str, typer.Option(help="Which catalogue: sanjac.")] = "sanjac",
+    days: Annotated[int, typer.Option(min=1, help="Days of the test, from its first.")] = 731,
+    paths: Annotated[int, typer.Option(min=2, max=100_000, help="Catalogues a day.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+    export: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Each day's catalogues, for pyCSEP.")
+    ] = None,
+) -> None:
+    """CSEP's tests of ETAS' next-day forecasts: numbers, places, magnitudes, pseudo-likelihood.
+
+    Each day is forecast at its midnight as simulated catalogues. Beside the share of days that pass
+    each test at 5 % stands the p-value that the quantiles of all days are even.
+
+    Example: smash contest next-day --folder data/catalogues --days 30
+    """
+    from rich.console import Console
+    from rich.progress import track
+    from rich.table import Table
+
+    from smash.baselines import Etas
+    from smash.errors import SmashError, in_a_line
+    from smash.outputs import check_folder
+    from smash.workbench.contests import earthquakenpp as contests
+    from smash.workbench.contests.next_day import forecast_days, summary, write_catalogues
+
+    console = Console(highlight=False)
+    try:
+        if export is not None:
+            check_folder("--export", export)
+            export.mkdir(parents=True, exist_ok=True)
+        contest = contests.load(catalog, folder)
+        etas = contests.fit("etas", contest)
+        assert isinstance(etas, Etas)
+        tests = []
+        drawn = forecast_days(etas, contest, days, paths, seed)
+        for number, day in enumerate(track(drawn, "days", total=days, console=console)):
+            tests.append(day.tests)
+            if export is not None:
+                place = export / f"day_{number:04d}.csv"
+                write_catalogues(day, contest.geography, contest.clock, place)
+    except (SmashError, OSError) as error:
+        typer.echo(f"error: {in_a_line(error)}", err=True)
+        sys.exit(2)
+    table = Table("test", "days", "passed at 5 %", "p of even quantiles", title=f"etas, {catalog}")
+    for name, row in summary(tests).iterrows():
+        table.add_row(str(name), f"{row['days']:.0f}", f"{row['passed']:.3f}", f"{row['even']:.3g}")
+    console.print(table)
+
+
 def _table(title: str, found: Iterable[Any], published: Iterable[Any]) -> "Table":
     from rich.table import Table
 

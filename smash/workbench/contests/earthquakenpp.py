@@ -17,7 +17,9 @@ import pandas as pd
 
 from smash.baselines import EtasSettings, Poisson, fit_etas, fit_hawkes
 from smash.data.catalogues import Catalogue, read_catalogue
+from smash.data.clock import Clock
 from smash.data.events import EventSequences, build_sequences
+from smash.data.geography import Geography
 from smash.data.periods import cut_periods
 from smash.data.region import Region
 from smash.errors import DataError, SmashError
@@ -70,7 +72,8 @@ class Contest:
     """A catalogue ready for its contest.
 
     `fitted` are the events that baselines are fitted to, training and validation together; the
-    targets of `test` are scored. `notes` say what was done to the table.
+    targets of `test`, which begins at `test_start`, are scored. `degrees` are the region's least
+    and greatest longitude and latitude. `notes` say what was done to the table.
     """
 
     catalog: str
@@ -79,6 +82,10 @@ class Contest:
     region: Region
     threshold: float
     notes: tuple[str, ...]
+    geography: Geography
+    clock: Clock
+    degrees: tuple[np.ndarray, np.ndarray]
+    test_start: float
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,9 @@ def load(catalog: str, folder: Path) -> Contest:
     test = _sequence(found, windows.rows[2], dates[0], dates[2], int(ahead[2]), "test")
     notes = (*found.notes, *map(str, found.left_out))
     region = Region(found.geography.outline(corners))
-    return Contest(catalog, fitted, test, region, protocol.threshold, notes)
+    ends = corners.min(axis=0), corners.max(axis=0)
+    about = found.geography, found.clock, ends, dates[1]
+    return Contest(catalog, fitted, test, region, protocol.threshold, notes, *about)
 
 
 def fit(name: str, contest: Contest) -> Forecaster:
