@@ -85,7 +85,7 @@ def forecast_days(
 
 def summary(days: Sequence[Consistency]) -> pd.DataFrame:
     """Returns a row a test: days it says something of, share passed, p-value of even quantiles."""
-    quantiles = {
+    quantiles: dict[str, list[float | None]] = {
         "N": [day.number[1] for day in days],
         "S": [day.space for day in days],
         "M": [day.magnitude for day in days],
