@@ -25,7 +25,8 @@ Level = Annotated[float, Gt(0.0), Lt(1.0)]
 Count = Annotated[int, Ge(1)]
 Longitude = Annotated[float, Ge(-180.0), Le(180.0)]
 Latitude = Annotated[float, Ge(-90.0), Le(90.0)]
-Place = tuple[float, float]
+Coordinate = Annotated[float, Ge(-1e12), Le(1e12), doc("no map is larger")]
+Place = tuple[Coordinate, Coordinate]
 Span = Annotated[float, Ge(1e-9), Le(1e15), doc("in the data's unit; choose one that fits")]
 Resolution = Span | Literal["auto", "none"]
 Width = Annotated[int, Ge(1), Le(4096), doc("memory grows with its square")]
@@ -58,10 +59,6 @@ class Columns:
     """Second coordinate: north, or the latitude."""
     mark: str | None = None
     """Kind of an event; null for unmarked data."""
-    magnitude: str | None = None
-    """Number that an event carries, such as an earthquake's magnitude; null where there is none."""
-    history: str | None = None
-    """true or 1 for events that are history alone and no targets; null where there are none."""
     sequence: str | None = None
     """Sequence that an event belongs to; null where all are one."""
     split: str | None = None
@@ -70,6 +67,10 @@ class Columns:
     """Start of a sequence's observation; null: its first event."""
     window_end: str | None = None
     """End of a sequence's observation; null: its last event."""
+    magnitude: str | None = None
+    """Number that an event carries, such as an earthquake's magnitude; null where there is none."""
+    history: str | None = None
+    """true or 1 for events that are history alone and no targets; null where there are none."""
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ def check(
     from smash.settings import Columns
 
     try:
-        columns = Columns(time, x, y, mark, magnitude, sequence=sequence)
+        columns = Columns(time, x, y, mark, sequence, magnitude=magnitude)
         dataset, notes = _prepare(
             table,
             out,
