@@ -8,6 +8,7 @@ import json
 import math
 import stat
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -72,12 +73,43 @@ def read_json(
     Raises:
         error: naming the path and what is wrong with it.
     """
-    text = read_text(path, error)
+    return _parsed(read_text(path, error), str(path), error, finite)
+
+
+def read_json_lines(
+    path: Path | str, error: type[SmashError], most: int = MOST_TEXT
+) -> Iterator[tuple[int, Any]]:
+    """Yields the number of each line that is not blank, from 1, and the JSON value it holds.
+
+    Raises:
+        error: naming the path, the line and what is wrong with it; a line has `most` bytes at most.
+    """
+    regular_size(path, error)
+    try:
+        with Path(path).open("rb") as file:
+            for number, line in enumerate(iter(lambda: file.readline(most + 1), b""), start=1):
+                where = f"{path}, line {number}"
+                if len(line) > most:
+                    raise error(f"{where}: has more than {most} bytes; write a sequence a line")
+                if text := _decoded(line, where, error).strip():
+                    yield number, _parsed(text, where, error)
+    except OSError as problem:
+        raise error(f"{path}: cannot be read ({problem.strerror or problem})") from problem
+
+
+def _decoded(line: bytes, where: str, error: type[SmashError]) -> str:
+    try:
+        return line.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise error(f"{where}: not text in UTF-8 ({problem})") from problem
+
+
+def _parsed(text: str, where: str, error: type[SmashError], finite: bool = True) -> Any:
     strict: dict[str, Any] = {"parse_float": _finite, "parse_constant": _no_number}
     try:
         return json.loads(text, object_pairs_hook=_once, **(strict if finite else {}))
     except (ValueError, RecursionError) as problem:
-        raise error(f"{path}: not readable as JSON: {problem or 'no reason given'}") from problem
+        raise error(f"{where}: not readable as JSON: {problem or 'no reason given'}") from problem
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -56,6 +56,20 @@ KINDS: dict[str, tuple[Callable[[Path, random.Random], None], Callable[[Path], N
     "pickle": (alterations.pickled, readings.table("events.pkl")),
     "pickle, bytes": (alterations.bytes_of("events.pkl"), readings.table("events.pkl")),
     "pickle, instructions": (alterations.instructions, readings.table("events.pkl")),
+    "jsonl": (alterations.json_lines, readings.table("events.jsonl")),
+    "jsonl, bytes": (alterations.bytes_of("events.jsonl"), readings.table("events.jsonl")),
+    "npz, sequences": (alterations.npz_sequences, readings.table("sequences.npz")),
+    "npz, splits": (alterations.npz_objects, readings.splits),
+    "npz, splits, bytes": (alterations.bytes_of("splits.npz"), readings.splits),
+    "easytpp": (alterations.json_of("easytpp.json"), readings.without_places("easytpp.json")),
+    "easytpp, bytes": (
+        alterations.bytes_of("easytpp.json"),
+        readings.without_places("easytpp.json"),
+    ),
+    "easytpp pickle": (
+        alterations.bytes_of("easytpp.pkl"),
+        readings.without_places("easytpp.pkl"),
+    ),
     "samples": (alterations.bytes_of("samples.parquet"), readings.samples),
     "anything": (alterations.in_place_of_a_file, readings.everything),
 }

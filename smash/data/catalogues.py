@@ -1,7 +1,7 @@
 """A table of one's own, read as numbers: timestamps, kinds by name, magnitudes cut at edges."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from smash.data.places import read_places
 from smash.data.raw import distinct_names
 from smash.data.region import Region
 from smash.data.rows import Rows, edge_names, read_edges, read_marks, read_rows
+from smash.data.sequence_files import as_table
 from smash.data.table_files import read_table
 from smash.data.tables import Table
 from smash.data.tally import LeftOut, merged
@@ -36,7 +37,8 @@ class Catalogue:
     where events were looked for. `sequence` (E,) numbers the file's own sequences, and is None for
     one long catalogue. Places lie on the plane of `geography`, in `location_unit`. `notes` say what
     was done to the table; `left_out` counts rows of it that are no events here. `row` (E,) are the
-    rows of the table `name`, as messages call them.
+    rows of the table `name`, as messages call them, and `columns` those
+    that were read.
     """
 
     time: Floats
@@ -54,6 +56,7 @@ class Catalogue:
     name: str = "table"
     magnitude: Floats | None = None
     region: Floats | None = None
+    columns: Columns = field(default_factory=Columns)
 
     def __len__(self) -> int:
         return len(self.time)
@@ -72,7 +75,8 @@ def read_catalogue(
     """Returns the events of a table with one row an event, sorted by time.
 
     Args:
-        path: CSV or Parquet.
+        path: CSV or Parquet, or a file of sequences (`smash.data.sequence_files`), whose own
+            sequences and marks are kept.
         columns: the table's columns; windows and splits play no part.
         edges: growing values at which the mark column, a number, is cut into marks.
         time_unit: of the numbers that times are or become; for timestamps by default the largest
@@ -86,7 +90,9 @@ def read_catalogue(
     Raises:
         DataError: naming the column or the row and what is wrong there, or when nothing is left.
     """
-    rows, left_out = _kept(read_rows(read_table(path), columns), columns, threshold, region)
+    held = as_table(path, columns)
+    read, columns = held or (read_table(path), columns)
+    rows, left_out = _kept(read_rows(read, columns), columns, threshold, region)
     table, clock = rows.table, Clock.of(rows.times, time_unit)
     places = read_places(rows.location, columns, table.where, location_unit, project)
     if region is not None:
@@ -111,6 +117,7 @@ def read_catalogue(
         left_out=merged(left_out),
         magnitude=None if columns.magnitude is None else table.numbers(columns.magnitude),
         region=region,
+        columns=columns,
     )
 
 

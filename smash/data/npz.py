@@ -1,28 +1,20 @@
 """NPZ files: the arrays of `EventSequences`, by name."""
 
-import math
-import zipfile
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from smash.data.names import as_text
+from smash.data.npz_arrays import KINDS, array_names, read_arrays
 from smash.data.raw import RawEvents, observed_window, reading
 from smash.errors import DataError
-from smash.untrusted_files import regular_size
 
-_NAMES = ("time", "location", "lengths", "offsets", "mark", "window", "magnitude", "history")
-_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-_KINDS = "iufU"
-_UNFOLDED = 64
-"""How many times its own size a file may become, beside what any file may."""
-_ALWAYS = 16 * 2**20
+NAMES = ("time", "location", "lengths", "offsets", "mark", "window", "magnitude", "history")
 
 
 def npz_events(path: Path) -> RawEvents:
@@ -31,7 +23,12 @@ def npz_events(path: Path) -> RawEvents:
     Raises:
         DataError: naming the file and the array that is missing or of the wrong kind or shape.
     """
-    arrays = _read_arrays(path)
+    inside = array_names(path)
+    found = [name for name in NAMES if name in inside]
+    if not found:
+        others = ", ".join(repr(name[:40]) for name in sorted(inside)[:20]) or "none"
+        raise DataError(f"{path}: no array 'time'; it has {others} and needs 'time' and 'location'")
+    arrays = read_arrays(path, found)
     time = _array(arrays, "time", "iuf", (-1,), path)
     location = _array(arrays, "location", "iuf", (len(time), 2), path)
     lengths = _lengths(arrays, len(time), path)
@@ -41,7 +38,7 @@ def npz_events(path: Path) -> RawEvents:
         if not np.isfinite(window).all():
             row = int(np.argmin(np.isfinite(window).all(axis=1)))
             raise DataError(f"{path}, sequence {row}: its window is not finite")
-    mark = _array(arrays, "mark", _KINDS, (len(time),), path) if "mark" in arrays else None
+    mark = _array(arrays, "mark", KINDS, (len(time),), path) if "mark" in arrays else None
     if mark is not None and mark.dtype.kind == "U":
         with reading(path, "an NPZ file (array 'mark')"):
             mark = as_text(pd.Series(mark.tolist(), dtype=object))
@@ -51,52 +48,6 @@ def npz_events(path: Path) -> RawEvents:
     if "history" in arrays:
         before = _array(arrays, "history", "iu", (len(lengths),), path)
     return RawEvents(str(path), time, location, mark, lengths, window, size, before)
-
-
-def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Returns the arrays of events alone; none is read before all are known to be small enough."""
-    size = regular_size(path, DataError)
-    with reading(path, "an NPZ file"):
-        with zipfile.ZipFile(path) as archive:
-            known = {name: f"{name}.npy" for name in _NAMES}
-            inside = set(archive.namelist())
-            found = {name: entry for name, entry in known.items() if entry in inside}
-            if not found:
-                others = sorted(entry.removesuffix(".npy")[:40] for entry in inside)[:20]
-                raise DataError(
-                    f"{path}: no array 'time'; it has {', '.join(map(repr, others)) or 'none'} and "
-                    "needs 'time' and 'location'"
-                )
-            room = _UNFOLDED * size + _ALWAYS
-            for name, entry in found.items():
-                with archive.open(entry) as file:
-                    room -= _array_size(file, archive.getinfo(entry), f"{path}: array {name!r}")
-            if room < 0:
-                raise DataError(
-                    f"{path}: becomes more than {_UNFOLDED} times as large when it is read; save "
-                    "its arrays uncompressed (numpy.savez)"
-                )
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in found}
-
-
-def _array_size(file: IO[bytes], entry: zipfile.ZipInfo, what: str) -> int:
-    """Returns how many bytes an array will have, which its entry in the archive must hold."""
-    version = npy.read_magic(file)
-    if version not in _HEADERS:
-        raise DataError(
-            f"{what} is in a format {version} for fields with names; save plain numbers"
-        )
-    shape, _, dtype = _HEADERS[version](file)
-    if dtype.kind not in _KINDS:
-        raise DataError(f"{what} is {str(dtype)[:40]}; expected plain numbers or text")
-    n_bytes = math.prod(shape) * dtype.itemsize
-    if min(shape, default=0) < 0 or n_bytes + file.tell() != entry.file_size:
-        raise DataError(
-            f"{what} says that it has the shape {shape}, but its data are of another size; the "
-            "file is damaged"
-        )
-    return n_bytes
 
 
 def _lengths(arrays: Mapping[str, NDArray], n_events: int, path: Path) -> NDArray[np.int64]:

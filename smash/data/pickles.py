@@ -1,4 +1,4 @@
-"""The original implementation's files: nested lists of events in a pickle."""
+"""The original implementation's and DSTPP's files: nested lists of events in a pickle."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smash.data.easytpp import refuse_pickled
+from smash.data.plain_values import NUMBERS, described, is_list
 from smash.data.raw import RawEvents, reading
 from smash.data.unpickling import load_pickle
 from smash.errors import DataError
 
 _WIDTHS = (3, 4)
-_NUMBERS = {int, float} | {np.dtype(code).type for code in "bhilqBHILQefdg"}
 
 
 def pickle_events(path: Path) -> RawEvents:
@@ -25,9 +26,11 @@ def pickle_events(path: Path) -> RawEvents:
         DataError: naming file, sequence and event of what is not an event.
     """
     content: Any = load_pickle(path)
-    if not _is_list(content) or len(content) == 0:
+    if isinstance(content, dict):
+        refuse_pickled(path, content)
+    if not is_list(content) or len(content) == 0:
         raise DataError(
-            f"{path}: holds {_describe(content)}; expected a list of sequences, each a list of "
+            f"{path}: holds {described(content)}; expected a list of sequences, each a list of "
             "events [time, mark, x, y] or [time, x, y]"
         )
     with reading(path, "a list of sequences"):
@@ -47,7 +50,7 @@ def pickle_events(path: Path) -> RawEvents:
 def _check_size(content: Sequence[Any], path: Path) -> None:
     """Refuses a file whose parts refer to each other to become far larger in memory than it is."""
     room = path.stat().st_size
-    if len(content) > room or sum(len(events) for events in content if _is_list(events)) > room:
+    if len(content) > room or sum(len(events) for events in content if is_list(events)) > room:
         raise DataError(
             f"{path}: has more events than bytes, as it repeats its own parts; save the events "
             "one by one"
@@ -56,9 +59,9 @@ def _check_size(content: Sequence[Any], path: Path) -> None:
 
 def _event_rows(events: Any, sequence: int, path: Path) -> NDArray[np.float64]:
     """Returns one sequence as (L, 3) or (L, 4); (0,) when it has no events."""
-    if not _is_list(events):
+    if not is_list(events):
         raise DataError(
-            f"{path}, sequence {sequence}: holds {_describe(events)}; expected a list of events"
+            f"{path}, sequence {sequence}: holds {described(events)}; expected a list of events"
         )
     if len(events) == 0:
         return np.empty(0)
@@ -71,11 +74,11 @@ def _rows_at_once(events: Sequence[Any]) -> NDArray[np.float64] | None:
     if isinstance(events, np.ndarray):
         plain = events.dtype.kind in "iuf" and events.ndim == 2 and events.shape[1] in _WIDTHS
         return events.astype(np.float64) if plain else None
-    width = len(events[0]) if _is_list(events[0]) else 0
-    if width not in _WIDTHS or not all(_is_list(event) and len(event) == width for event in events):
+    width = len(events[0]) if is_list(events[0]) else 0
+    if width not in _WIDTHS or not all(is_list(event) and len(event) == width for event in events):
         return None
     # NumPy would unfold lists within, and give every field the room of the longest text.
-    if not _NUMBERS.issuperset(map(type, chain.from_iterable(events))):
+    if not NUMBERS.issuperset(map(type, chain.from_iterable(events))):
         return None
     try:
         return np.array(events, dtype=np.float64)
@@ -88,8 +91,8 @@ def _rows_one_by_one(events: Sequence[Any], sequence: int, path: Path) -> NDArra
     rows: list[list[float]] = []
     for i, event in enumerate(events):
         place = f"{path}, sequence {sequence}, event {i}"
-        if not _is_list(event):
-            raise DataError(f"{place}: is {_describe(event)}; expected [time, mark, x, y]")
+        if not is_list(event):
+            raise DataError(f"{place}: is {described(event)}; expected [time, mark, x, y]")
         if len(event) not in _WIDTHS:
             raise DataError(
                 f"{place}: has {len(event)} fields; expected 4, [time, mark, x, y], or 3, "
@@ -110,7 +113,7 @@ def _number(field: Any, place: str, k: int) -> float:
             return float(field)
         except OverflowError as error:
             raise DataError(f"{place}: field {k} is a number beyond all floats") from error
-    raise DataError(f"{place}: field {k} is {_describe(field)}; expected a number")
+    raise DataError(f"{place}: field {k} is {described(field)}; expected a number")
 
 
 def _common_width(sequences: list[NDArray[np.float64]], path: Path) -> int:
@@ -125,17 +128,3 @@ def _common_width(sequences: list[NDArray[np.float64]], path: Path) -> int:
                 f"{width}; marked and unmarked events are mixed"
             )
     return width
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, str):
-        return f"the text {value[:40]!r}"
-    if _is_list(value):
-        return f"a {type(value).__name__.lstrip('_')} of {len(value)}"
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return "a number"
-    return "nothing (None)" if value is None else f"a {type(value).__name__}"

@@ -11,10 +11,15 @@ What a file may be, by its suffix:
 - `.npz`: arrays `time` (E,) and `location` (E, 2), sequence after sequence; either `lengths` (M,)
   or `offsets` (M + 1,), or neither for one sequence; optionally `mark` (E,), whole numbers from 0
   or text, `window` (M, 2), start and end of observation, `magnitude` (E,), a number of each event,
-  and `history` (M,), how many events at the start of a sequence are history alone.
+  and `history` (M,), how many events at the start of a sequence are history alone. Or as
+  neural_stpp, AutoSTPP and DeepSTPP keep them (`smash.data.npz_sequences`).
+- `.jsonl`, `.ndjson`, `.json`: an object a sequence with `times`, `locations` and perhaps `marks`,
+  as Seahorse and HawkesNest keep them (`smash.data.json_sequences`).
 
-Where a table or an NPZ file gives no window, observation starts at a sequence's first event; where
-nothing gives its end, it ends with the last.
+EasyTPP's JSON and pickles are known, and refused as their events have no places.
+
+Where a table, an NPZ file or JSON gives no window, observation starts at a sequence's first event;
+where nothing gives its end, it ends with the last.
 """
 
 from collections.abc import Mapping
@@ -23,18 +28,14 @@ from pathlib import Path
 
 from smash.data.clock import Clock
 from smash.data.events import EventSequences
-from smash.data.npz import npz_events
-from smash.data.pickles import pickle_events
 from smash.data.raw import RawEvents, build_splits
 from smash.data.rows import Rows, edge_names, read_rows
+from smash.data.sequence_files import ALL, events_within, splits_within
 from smash.data.table_files import read_table
 from smash.data.table_splits import split_rows, splits_of
 from smash.data.tables import Table
 from smash.errors import DataError
 from smash.settings import Columns, DataSettings
-
-PICKLE_SUFFIXES = (".pkl", ".pickle")
-NPZ_SUFFIXES = (".npz",)
 
 _DEFAULT_COLUMNS = Columns()
 
@@ -97,24 +98,24 @@ def own_splits(
     Raises:
         DataError: as `read_split`, when a split is empty, or splits are written differently.
     """
-    tables: dict[str, Rows]
+    tables: dict[str, Rows] = {}
     others: dict[str, RawEvents] = {}
     if isinstance(source, Mapping):
-        paths = {split: Path(path) for split, path in source.items()}
-        others = {
-            split: _with_or_without_marks(found, settings.marked)
-            for split, path in paths.items()
-            if (found := _no_table(path)) is not None
-        }
-        tables = {
-            split: read_rows(read_table(path), settings.columns)
-            for split, path in paths.items()
-            if split not in others
-        }
-        order = list(paths)
+        for split, path in source.items():
+            if (found := events_within(Path(path), split)) is not None:
+                others[split] = found
+            else:
+                tables[split] = read_rows(read_table(Path(path)), settings.columns)
+        order = list(source)
     else:
-        tables = split_rows(source if isinstance(source, Table) else _one(source), settings.columns)
-        order = list(tables)
+        others = {} if isinstance(source, Table) else _splits_of_file(Path(source))
+        if not others:
+            table = source if isinstance(source, Table) else read_table(Path(source))
+            tables = split_rows(table, settings.columns)
+        order = list(others or tables)
+    others = {
+        split: _with_or_without_marks(found, settings.marked) for split, found in others.items()
+    }
     read, clock = splits_of(tables, settings)
     raw = {split: (read | others)[split] for split in order}
     given = settings.mark_names
@@ -124,23 +125,15 @@ def own_splits(
     return OwnSplits(events, names, clock)
 
 
-def _one(source: str | Path) -> Table:
-    """Returns the table of a file that holds all splits."""
-    path = Path(source)
-    if path.suffix.lower() in PICKLE_SUFFIXES + NPZ_SUFFIXES:
+def _splits_of_file(path: Path) -> dict[str, RawEvents]:
+    """Returns the splits of one file that is no table; none of a table."""
+    found = splits_within(path)
+    if found is not None and ALL in found:
         raise DataError(
-            f"{path}: one file for all splits is a table (CSV or Parquet); for other files name "
-            "one a split: train, validation and test"
+            f"{path}: one file for all splits is a table (CSV or Parquet), or an NPZ file of "
+            "train, val and test; for other files name one a split: train, validation and test"
         )
-    return read_table(path)
-
-
-def _no_table(path: Path) -> RawEvents | None:
-    """Returns the events of a pickle or an NPZ file; None for what may be a table."""
-    suffix = path.suffix.lower()
-    if suffix in PICKLE_SUFFIXES:
-        return pickle_events(path)
-    return npz_events(path) if suffix in NPZ_SUFFIXES else None
+    return found or {}
 
 
 def _with_or_without_marks(events: RawEvents, marked: bool | None) -> RawEvents:

@@ -133,6 +133,9 @@ def at_random(catalogue: Catalogue, rows: Sequence[Integers], seed: int) -> Name
     """Returns (W,) splits of the sequences or windows `rows`, dealt at random.
 
     Those that share events are dealt together (`smash.data.groups`).
+
+    Raises:
+        DataError: when too many share events for three splits to share none.
     """
     every, lengths = np.concatenate(rows), np.array([len(r) for r in rows])
     time = catalogue.time[every]
@@ -140,6 +143,13 @@ def at_random(catalogue: Catalogue, rows: Sequence[Integers], seed: int) -> Name
     window = observed_window(time, lengths)
     events = RawEvents("sequences", time, catalogue.location[every], mark, lengths, window)
     group = groups_of(events.build())
+    if (n_groups := int(group.max()) + 1) < len(SPLITS) <= len(rows):
+        raise DataError(
+            f"the {len(rows)} sequences share events with each other, as windows that overlap do: "
+            f"only {n_groups} groups of them share none, and train, validation and test need one "
+            "each. Give sequences that do not overlap, or a file for each split (data.train, "
+            "data.validation, data.test)"
+        )
     turn = np.random.default_rng(seed).permutation(group.max() + 1)
     order = np.argsort(turn[group], kind="stable")
     split = np.empty(len(rows), dtype="<U10")

@@ -48,10 +48,18 @@ def load_pickle(path: str | Path) -> object:
     """
     path = Path(path)
     size = regular_size(path, DataError)
-    with reading(path, "a pickle"):
-        with path.open("rb") as file:
-            content = file.read(size)
-        return RestrictedUnpickler(content, str(path), ARRAYS).load()
+    with reading(path, "a pickle"), path.open("rb") as file:
+        return unpickled(file.read(size), str(path))
+
+
+def unpickled(content: bytes, name: str) -> object:
+    """Returns what pickled bytes hold, as `load_pickle` does; errors name them `name`.
+
+    Raises:
+        DataError: when they name anything but NumPy's arrays, scalars and data types.
+        Exception: whatever a broken pickle leads to.
+    """
+    return RestrictedUnpickler(content, name, ARRAYS).load()
 
 
 class RestrictedUnpickler(pickle._Unpickler):

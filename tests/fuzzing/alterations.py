@@ -109,6 +109,16 @@ def json_of(name: str) -> Alteration:
     return alter
 
 
+def json_lines(folder: Path, rng: random.Random) -> None:
+    """Alters the values of a file of JSON Lines, or its lines."""
+    path = folder / "events.jsonl"
+    content = altered_values([json.loads(line) for line in path.open()], rng)
+    lines = [json.dumps(line) for line in (content if isinstance(content, list) else [content])]
+    if rng.random() < 0.1:
+        lines[rng.randrange(len(lines) or 1) :] = ["", rng.choice(("{", "[" * 10_000, "NaN", "1"))]
+    path.write_text(rng.choice(("\n", "\n", "\r\n", "\n\n", " ")).join(lines))
+
+
 def _altered_tensors(tensors: dict[str, Any], rng: random.Random) -> dict[str, Any]:
     name = rng.choice(sorted(tensors))
     tensor = tensors[name]
@@ -306,12 +316,12 @@ def parquet(folder: Path, rng: random.Random) -> None:
     pq.write_table(table, path, compression="zstd", store_schema=rng.random() < 0.5)
 
 
-def npz(folder: Path, rng: random.Random) -> None:
+def npz(folder: Path, rng: random.Random, name: str = "events.npz") -> None:
     """Replaces an array of an NPZ file by one of another kind, shape or order."""
-    path = folder / "events.npz"
+    path = folder / name
     with np.load(path) as archive:
         arrays = {name: archive[name] for name in archive.files}
-    if rng.random() < 0.3:
+    if rng.random() < 0.3 and "lengths" in arrays:
         del arrays["lengths"]
         arrays["offsets"] = np.array([0, 9, 14, 26, 33])
     name = rng.choice(sorted(arrays))
@@ -343,6 +353,24 @@ def npz(folder: Path, rng: random.Random) -> None:
         del arrays[name]
     else:
         arrays[name] = rng.choice(kinds)()
+    (np.savez_compressed if rng.random() < 0.5 else np.savez)(path, **arrays)
+
+
+def npz_sequences(folder: Path, rng: random.Random) -> None:
+    npz(folder, rng, "sequences.npz")
+
+
+def npz_objects(folder: Path, rng: random.Random) -> None:
+    """Puts odd values among the arrays of a split."""
+    path = folder / "splits.npz"
+    with np.load(path, allow_pickle=True) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    name = rng.choice(sorted(arrays))
+    held = list(arrays[name])
+    held[rng.randrange(len(held))] = _nested(rng, 3)
+    arrays[name] = rng.choice(
+        (_objects(held), _objects(held * 1000), np.array(held[0], object), np.zeros((2, 0, 3)))
+    )
     (np.savez_compressed if rng.random() < 0.5 else np.savez)(path, **arrays)
 
 
@@ -437,6 +465,7 @@ FILES = (
     *("mixture/mixture.safetensors", "training/epoch-00002/training.pt", "original.pkl"),
     *("training/epoch-00002/progress.json", "training/epoch-00002/weights.safetensors"),
     *("study.yaml", "events.csv", "events.parquet", "events.npz", "events.pkl", "samples.parquet"),
+    *("events.jsonl", "sequences.npz", "splits.npz", "easytpp.json", "easytpp.pkl"),
 )
 
 

@@ -1,5 +1,6 @@
 """A folder of whole files of every kind, and what reads each as a user's command would."""
 
+import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +17,12 @@ import smash.forecast.event_forecaster
 from smash.baselines.mixture import Mixture, MixtureSettings
 from smash.baselines.mixture_inputs import Standardisation
 from smash.data.batching import ScaledSequences
+from smash.data.catalogues import read_catalogue
 from smash.data.dataset import build_dataset
-from smash.data.readers import read_split, read_splits
+from smash.data.readers import read_split, read_splits, read_table_splits
 from smash.data.scaling import fit_scaler
 from smash.data.table_files import read_table
-from smash.errors import SmashError
+from smash.errors import DataError, SmashError
 from smash.law.samples import Forecast, Samples
 from smash.manifest import write_manifest
 from smash.model.original_checkpoint import load_original
@@ -114,6 +116,29 @@ def _write_events(folder: Path, events) -> None:
         window=events.window,
         other=np.zeros(3),
     )
+    _write_sequences(folder, events)
+
+
+def _write_sequences(folder: Path, events) -> None:
+    """Writes the files of other projects."""
+    rows = np.column_stack([events.time, events.location])
+    sequences = np.split(rows, events.offsets[1:-1])
+    np.savez(folder / "sequences.npz", **{f"2019{i:02d}": each for i, each in enumerate(sequences)})
+    held = np.empty(len(sequences), object)
+    held[:] = sequences
+    np.savez(folder / "splits.npz", train=held, val=held[1:], test=held)
+    lines = [
+        {"times": each[:, 0].tolist(), "locations": each[:, 1:].tolist(), "marks": marks.tolist()}
+        for each, marks in zip(sequences, np.split(events.mark, events.offsets[1:-1]), strict=True)
+    ]
+    (folder / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    timed = [{"time_since_start": line["times"], "type_event": line["marks"]} for line in lines]
+    (folder / "easytpp.json").write_text(json.dumps(timed))
+    pickled = [
+        [{"time_since_start": t, "type_event": k} for t, k in zip(*each.values(), strict=True)]
+        for each in timed
+    ]
+    (folder / "easytpp.pkl").write_bytes(pickle.dumps({"dim_process": 3, "train": pickled}))
 
 
 def _write_samples(folder: Path, events) -> None:
@@ -200,6 +225,25 @@ def table(name: str) -> Callable[[Path], None]:
     return read
 
 
+def splits(folder: Path) -> None:
+    """Reads a file of three splits as a spec does, and as a catalogue is read."""
+    read_table_splits(folder / "splits.npz", COLUMNS)
+    read_catalogue(folder / "splits.npz", COLUMNS)
+
+
+def without_places(name: str) -> Callable[[Path], None]:
+    """Returns what reads events without places, which are refused as such or as damaged."""
+
+    def read(folder: Path) -> None:
+        try:
+            read_split(folder / name, COLUMNS)
+        except DataError as error:
+            if "without places" not in str(error):
+                raise
+
+    return read
+
+
 def everything(folder: Path) -> None:
     """Reads all files of the folder, of which one is none; that one is refused."""
     refused = 0
@@ -214,8 +258,11 @@ def everything(folder: Path) -> None:
         samples,
         *(
             lambda folder, kind=kind: read_split(folder / f"events.{kind}", COLUMNS)
-            for kind in ("csv", "parquet", "npz", "pkl")
+            for kind in ("csv", "parquet", "npz", "pkl", "jsonl")
         ),
+        lambda folder: read_split(folder / "sequences.npz", COLUMNS),
+        splits,
+        *(without_places(f"easytpp.{kind}") for kind in ("json", "pkl")),
     ):
         try:
             read(folder)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from smash.workbench.cli.convert import convert
 from smash.workbench.cli.estimators import estimators
 from smash.workbench.cli.hints import hints_shown
 
@@ -18,6 +19,7 @@ app = typer.Typer(
     help="Own data checked and made ready; what any data hold and where they mislead.",
 )
 app.command("estimators")(estimators)
+app.command("convert")(convert)
 
 
 @app.command("audit")
@@ -59,7 +61,10 @@ def audit_command(
 
 @app.command()
 def check(
-    table: Annotated[Path, typer.Argument(help="CSV or Parquet, a row an event.")],
+    table: Annotated[
+        Path,
+        typer.Argument(help="CSV or Parquet, a row an event; or sequences: NPZ, JSONL, pickle."),
+    ],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where events and spec are written.")],
     time: Annotated[
         str, typer.Option(help="Column of times: ISO 8601 timestamps, or numbers.")
@@ -216,7 +221,7 @@ def _prepare(
         y_column=columns.y if y != columns.y else None,
         longitude_cut=catalogue.geography.cut,
         time_column=columns.time,
-        mark_column=columns.mark,
+        mark_column=catalogue.columns.mark,
         sequence_column=columns.sequence,
         magnitude_column=columns.magnitude,
         completeness=threshold,
