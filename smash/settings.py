@@ -328,6 +328,10 @@ class TrainingSettings:
     """Share that a moving average of weights keeps at each step; 0: no average."""
     variation: Variation = Variation()
     """How an epoch varies the training sequences."""
+    piece_events: Annotated[int, Ge(0), Le(1_000_000)] = 0
+    """Targets a piece, in which long sequences are trained on; 0: whole sequences."""
+    piece_history: Annotated[int, Ge(1), Le(1_000_000)] = 256
+    """Events before a piece that are its history."""
     block_sequences: Block = 8
     """Sequences encoded at a time."""
     block_events: Block = 128

@@ -12,6 +12,7 @@ import torch
 from smash.data.batching import ScaledSequences
 from smash.data.dataset import Dataset
 from smash.data.events import EventSequences, spread_subset
+from smash.data.pieces import in_pieces
 from smash.data.protocol import PreparedData
 from smash.files import write_json
 from smash.forecast.model_forecaster import ModelForecaster
@@ -94,13 +95,15 @@ def new_model(run: Run) -> Smash:
 
 def new_trainer(run: Run, root: Path) -> Trainer:
     """Returns the trainer of a new model, with its checkpoints in `root`."""
-    model = new_model(run)
+    model, training, train = new_model(run), run.spec.training, run.data.train
+    if training.piece_events:
+        train = in_pieces(train, training.piece_events, training.piece_history)
     return Trainer(
         model,
-        ScaledSequences(run.data.train, model.scaler, run.device),
+        ScaledSequences(train, model.scaler, run.device),
         ScaledSequences(run.data.validation, model.scaler, run.device),
         run.spec.objective,
-        run.spec.training,
+        training,
         root,
         run.spec.seed,
     )

@@ -61,8 +61,8 @@ def _langevin(spec: "Spec") -> bool:
     return spec.sampling.sampler == "langevin"
 
 
-def _mixture(spec: "Spec") -> bool:
-    return spec.model.location_law == "mixture"
+def _density(spec: "Spec") -> bool:
+    return spec.model.location_law != "score"
 
 
 def _simulates(spec: "Spec") -> bool:
@@ -72,7 +72,7 @@ def _simulates(spec: "Spec") -> bool:
 def _location_steps(spec: "Spec") -> bool:
     if _langevin(spec):
         return spec.sampling.denoise == "tweedie" and spec.data.marked is not False
-    return not _mixture(spec)
+    return not _density(spec)
 
 
 def _grid_points(spec: "Spec") -> bool:
@@ -93,11 +93,20 @@ PARTS = (
         lambda s: s.scaling.log_normalization and isinstance(s.scaling.resolution, str),
     ),
     Part(
-        ("model.location_components", "model.recent_events"),
+        ("model.location_components",),
         "with `model.location_law=mixture`",
-        _mixture,
+        lambda s: s.model.location_law == "mixture",
     ),
-    Part(("model.sigma_loc",), "with `model.location_law=score`", lambda s: not _mixture(s)),
+    Part(
+        ("model.recent_events",),
+        "with `model.location_law=mixture` or `history`",
+        _density,
+    ),
+    Part(
+        ("model.sigma_loc",),
+        "with `model.location_law=score`",
+        lambda s: not _density(s),
+    ),
     Part(("model.mark_in_location",), "with marked data", lambda s: s.data.marked is not False),
     Part(
         ("model.sigma_time", "objective.loss_lambda", "objective.smooth"),
@@ -108,6 +117,11 @@ PARTS = (
         ("objective.law_points",),
         "with `objective.kind=likelihood` and `model.time_law=grid`",
         lambda s: _likelihood(s) and s.model.time_law == "grid",
+    ),
+    Part(
+        ("training.piece_history",),
+        "with `training.piece_events`",
+        lambda s: s.training.piece_events > 0,
     ),
     Part(
         ("training.sample_every",),
@@ -138,7 +152,7 @@ PARTS = (
     Part(
         ("sampling.support",),
         "with `sampling.sampler=inverse_cdf`, unless time and place have densities",
-        lambda s: not _langevin(s) and not _mixture(s),
+        lambda s: not _langevin(s) and not _density(s),
     ),
     Part(
         ("sampling.grid_points",),
@@ -150,7 +164,7 @@ PARTS = (
         "with `inverse_cdf` and `model.location_law=score`, or marked `langevin` and `tweedie`",
         _location_steps,
     ),
-    Part(("sampling.denoise",), "unless time and place have densities", lambda s: not _mixture(s)),
+    Part(("sampling.denoise",), "unless time and place have densities", lambda s: not _density(s)),
     Part(
         ("scores.validation_sequences",),
         "with `scores.validation_samples`",

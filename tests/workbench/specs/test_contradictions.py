@@ -109,6 +109,7 @@ IDLE: Mapping[str, tuple[str, ...]] = {
     "objective.loss_lambda": ("loss_lambda=0.3", LIKELIHOOD),
     "objective.smooth": ("smooth=0.3", LIKELIHOOD),
     "objective.law_points": ("law_points=64",),
+    "training.piece_history": ("piece_history=99",),
     "training.sample_every": ("sample_every=9", "total_epochs=3", "warmup_epochs=1"),
     "training.warmup_epochs": ("warmup_epochs=9", "total_epochs=3"),
     "sampling.langevin_step": ("langevin_step=0.01",),
