@@ -59,7 +59,7 @@ def _raw(sequences: Sequence[Any], labels: list[str] | None, name: str) -> RawEv
     lengths = np.array([len(of_sequence) for of_sequence in rows], dtype=np.int64)
     time = events[:, 0]
     window = observed_window(time, lengths)
-    return RawEvents(name, time, events[:, 1:], None, lengths, window, labels)
+    return RawEvents(name, time, events[:, 1:], None, lengths, window, labels=labels)
 
 
 def _rows(sequence: Any, where: str) -> NDArray[np.float64]:

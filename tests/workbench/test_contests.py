@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from smash.baselines import Etas, Poisson
+from smash.baselines import Climatology, Etas, Poisson
 from smash.errors import DataError
+from smash.forecast.event_forecaster import EventForecaster
 from smash.law.magnitudes import GutenbergRichter
 from smash.law.place_densities import UniformPlaces
+from smash.model.smash import About
 from smash.simulate.etas_process import EtasParameters
 from smash.simulate.etas_simulation import EtasProcess
 from smash.workbench.cli.app import app
@@ -45,11 +47,18 @@ def test_the_published_poisson_is_a_rate_over_the_region(folder):
     assert row.space == pytest.approx(-9.240, abs=0.002)
 
 
+def for_people(forecaster, contest, **about):
+    """Returns a forecaster that knows the contest's plane, as a trained model does."""
+    known = About(projection=contest.geography.origin, location_unit="km", **about)
+    return EventForecaster(forecaster, known, np.zeros((2, 2)))
+
+
 def test_rows_have_gains_or_reasons(folder):
     contest = contests.load("sanjac", folder)
     even = contests.fit("poisson", contest)
     kernels = Poisson.fit(contest.fitted, 1, region=contest.region)
-    found = contests.held(contest, ("poisson", "nonesuch"), {"kernels": kernels, "again": even})
+    models = {"kernels": for_people(kernels, contest), "again": for_people(even, contest)}
+    found = contests.held(contest, ("poisson", "nonesuch"), models)
     by_name = {row.name: row for row in found}
     assert "known are" in by_name["nonesuch"].reason
     gain = by_name["kernels"].gain["poisson"]
@@ -57,7 +66,18 @@ def test_rows_have_gains_or_reasons(folder):
     expected = by_name["kernels"].time + by_name["kernels"].space
     expected -= by_name["poisson"].time + by_name["poisson"].space
     assert gain.difference == pytest.approx(expected)
-    assert by_name["again"].gain["poisson"].difference == 0
+    assert by_name["again"].gain["poisson"].difference == pytest.approx(0, abs=1e-9)
+
+
+def test_a_model_sees_magnitudes_as_its_own_marks(folder):
+    contest = contests.load("sanjac", folder)
+    marked = replace(contest.fitted, mark=(contest.fitted.magnitude >= 1.5).astype(int))
+    climatology = Climatology.fit(marked, 2)
+    events = contests.seen_by(for_people(climatology, contest, mark_edges=(1.5,)), contest)
+    np.testing.assert_array_equal(events.mark, events.magnitude >= 1.5)
+    np.testing.assert_allclose(events.location, contest.test.location, atol=1e-6)
+    (row,) = contests.held(contest, (), {"ours": for_people(climatology, contest)})
+    assert "no classes of magnitudes" in row.reason
 
 
 def test_the_command_shows_published_rows_and_writes_ours(folder, tmp_path):

@@ -55,7 +55,7 @@ def earthquakenpp(
         if out is not None:
             check_files({"--out": out}, [folder])
         contest = contests.load(catalog, folder)
-        models = {path: smash.load(path).forecaster for path in model or ()}
+        models = {path: smash.load(path) for path in model or ()}
         names = tuple(name.strip() for name in forecasters.split(",") if name.strip())
 
         def say(name: str) -> None:

@@ -9,7 +9,7 @@ as the published ETAS is; models have seen what they were trained on.
 import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from smash.data.geography import Geography
 from smash.data.periods import cut_periods
 from smash.data.region import Region
 from smash.errors import DataError, SmashError
+from smash.forecast.event_forecaster import EventForecaster
 from smash.law.forecaster import Forecaster
 from smash.law.place_densities import UniformPlaces
 from smash.scores.bootstrap import Difference, Resampling, differences
@@ -167,16 +168,16 @@ def fit(name: str, contest: Contest) -> Forecaster:
     return fits[name]()
 
 
-def scored(forecaster: Forecaster, contest: Contest) -> pd.DataFrame:
-    """Returns a row a target with its `time_log_loss`, `place_log_loss` and their sum.
+def scored(forecaster: Forecaster, test: EventSequences) -> pd.DataFrame:
+    """Returns a row a target of `test` with its `time_log_loss`, `place_log_loss` and their sum.
 
     Raises:
         DataError: when the forecaster lacks a density.
     """
-    found = forecaster.log_densities(contest.test)
+    found = forecaster.log_densities(test)
     if found.time is None or found.unmarked is None:
         raise DataError(f"no density of time or place: {found.lacking or 'it has none'}")
-    targets = contest.test.targets()
+    targets = test.targets()
     return pd.DataFrame(
         {
             "sequence": targets.sequence,
@@ -217,29 +218,43 @@ def rows(tables: Mapping[str, pd.DataFrame | str]) -> list[Row]:
 def held(
     contest: Contest,
     names: tuple[str, ...],
-    models: Mapping[str, Forecaster],
+    models: Mapping[str, EventForecaster],
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Row]:
     """Returns the rows of the forecasters `names`, fitted here, and of `models` by name.
 
     What cannot be fitted or scored has a row that says why, and the rest goes on.
     """
-    makers: dict[str, Callable[[], Forecaster]] = {
-        **{name: partial(fit, name, contest) for name in names},
-        **{name: partial(_as_it_is, model) for name, model in models.items()},
-    }
     tables: dict[str, pd.DataFrame | str] = {}
-    for name, make in makers.items():
+    for name in (*names, *models):
         say(name)
         try:
-            tables[name] = scored(make(), contest)
+            if name in models:
+                tables[name] = scored(models[name].forecaster, seen_by(models[name], contest))
+            else:
+                tables[name] = scored(fit(name, contest), contest.test)
         except SmashError as error:
             tables[name] = str(error)
     return rows(tables)
 
 
-def _as_it_is(model: Forecaster) -> Forecaster:
-    return model
+def seen_by(model: EventForecaster, contest: Contest) -> EventSequences:
+    """Returns the test events on a model's own plane, their magnitudes cut into its marks.
+
+    Raises:
+        DataError: when its marks are no classes of magnitudes.
+    """
+    about, test = model.about, contest.test
+    location = about.geography.plane(contest.geography.degrees(test.location))
+    if model.forecaster.n_marks == 1:
+        return replace(test, location=location)
+    if len(about.mark_edges) + 1 != model.forecaster.n_marks or test.magnitude is None:
+        raise DataError(
+            "the model's marks are no classes of magnitudes; train one with --edges of `smash data "
+            "check`, or without marks"
+        )
+    mark = np.searchsorted(about.mark_edges, test.magnitude, side="right")
+    return replace(test, location=location, mark=mark)
 
 
 @cache
