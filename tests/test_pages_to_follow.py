@@ -89,10 +89,10 @@ def test_a_baseline_is_added_by_following_its_page(tmp_path, tiny):
     copy_tree(tmp_path, "tests/law")
     contract, run = follow("docs/add-a-baseline.md", tmp_path)
     done = called([*contract, *PLAIN, "-rA"], tmp_path)
-    assert "poisson-True" in done.stdout
-    assert "poisson-False" in done.stdout
+    assert "steady-True" in done.stdout
+    assert "steady-False" in done.stdout
     done = called(of_spec(run, tiny), tmp_path)
-    assert "poisson" in done.stdout
+    assert "steady" in done.stdout
 
 
 def test_a_location_head_is_added_by_following_its_page(tmp_path, tiny):

@@ -115,9 +115,10 @@ def _periods(spec: "Spec") -> Iterator[str]:
 
 
 def _location_law(spec: "Spec") -> Iterator[str]:
-    if spec.model.location_law == "mixture" and spec.objective.kind != "likelihood":
+    law = spec.model.location_law
+    if law != "score" and spec.objective.kind != "likelihood":
         yield (
-            "model.location_law: mixture is a density and trained by its likelihood; set "
+            f"model.location_law: {law} is a density and trained by its likelihood; set "
             "objective.kind=likelihood, or location_law=score"
         )
 
