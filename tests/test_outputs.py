@@ -33,6 +33,11 @@ READS = {
     ("forecast", "model"),
     ("forecast", "history"),
     ("data check", "table"),
+    ("data check", "region"),
+    ("data convert", "source"),
+    ("contest earthquakenpp", "folder"),
+    ("contest next-day", "folder"),
+    ("results nats", "records"),
     ("data estimators", "source"),
     ("run", "spec"),
     ("run", "source"),
@@ -71,6 +76,15 @@ WRITES = {
     ("data check", "out"): Writes((*CHECK, "--out", "{}"), kind="folder"),
     ("data estimators", "summary"): Writes(
         (*AUDIT, "--summary", "{}"), ("table.csv", "model/model.json")
+    ),
+    ("data convert", "out"): Writes(
+        ("data", "convert", "table.csv", "{}"), ("table.csv",), ending=".csv"
+    ),
+    ("contest earthquakenpp", "out"): Writes(
+        ("contest", "earthquakenpp", "--folder", "records", "--out", "{}")
+    ),
+    ("contest next-day", "export"): Writes(
+        ("contest", "next-day", "--folder", "records", "--export", "{}"), kind="folder"
     ),
     ("run", "summary"): Writes(
         ("run", "tiny.yaml", "--set", "data.path=table.csv", "--summary", "{}"),

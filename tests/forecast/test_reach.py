@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from smash.data.scaling import Scaler
 from smash.errors import ForecastError, SmashError
-from smash.forecast.event_forecaster import EventForecaster, Extrapolation
+from smash.forecast.event_forecaster import EventForecaster
 from smash.forecast.next_event import NextEvent
 from smash.law import paths as paths_module
 from smash.law.regions import density_regions
@@ -74,8 +74,7 @@ def test_an_extreme_history_gives_numbers_or_a_reason(which, what, value):
 
 
 def test_far_places_are_named_with_the_event():
-    refused = pytest.raises(ForecastError, match=r"event 1: the place \(1e\+08, 1\) is further")
-    with pytest.warns(Extrapolation, match="outside"), refused:
+    with pytest.raises(ForecastError, match=r"event 1: the place \(1e\+08, 1\) is further"):
         FORECASTERS["absolute"].next(history(x=[101.0, 1e8, 106.0]))
 
 

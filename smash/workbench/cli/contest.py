@@ -102,7 +102,7 @@ def next_day(
     from rich.table import Table
 
     from smash.baselines import Etas
-    from smash.errors import SmashError, in_a_line
+    from smash.errors import OutputError, SmashError, in_a_line
     from smash.outputs import check_folder
     from smash.workbench.contests import earthquakenpp as contests
     from smash.workbench.contests.next_day import forecast_days, summary, write_catalogues
@@ -111,6 +111,8 @@ def next_day(
     try:
         if export is not None:
             check_folder("--export", export)
+            if export.exists() and any(export.iterdir()):
+                raise OutputError(f"--export {export}: is not empty; name a new folder")
             export.mkdir(parents=True, exist_ok=True)
         contest = contests.load(catalog, folder)
         etas = contests.fit("etas", contest)

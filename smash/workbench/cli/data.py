@@ -133,6 +133,8 @@ def check(
     on over such a date are cut there. DATES say where validation and test begin. Sequences with
     clocks of their own, numbers that start near 0 in each, are dealt at random instead. Every row
     is kept or counted with the reason.
+
+    Example: smash data check quakes.csv --x longitude --y latitude --out quakes
     """
     # Imported here so that --help and wrong flags answer at once.
     from rich.console import Console

@@ -46,7 +46,10 @@ def record_command(
 def nats_command(
     records: Annotated[Path, typer.Option(metavar="DIR")] = RECORDS,
 ) -> None:
-    """Show all recorded forecasters on all data sets, nats an event by part."""
+    """Show all recorded forecasters on all data sets, nats an event by part.
+
+    Example: smash results nats
+    """
     from smash.errors import SmashError, in_a_line
     from smash.workbench.pages.records import read_recorded
     from smash.workbench.pages.results_page import nats_of
@@ -69,7 +72,10 @@ def write_command(
     records: Annotated[Path, typer.Option(metavar="DIR")] = RECORDS,
     out: Annotated[Path, typer.Option(metavar="FILE")] = PAGE,
 ) -> None:
-    """Write the page of results from the recorded runs."""
+    """Write the page of results from the recorded runs.
+
+    Example: smash results write
+    """
     from smash.errors import SmashError, in_a_line
     from smash.files import write_text
     from smash.outputs import check_files

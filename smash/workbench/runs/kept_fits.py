@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 import pooch
 import torch
+from filelock import FileLock
 
 import smash
 from smash.baselines import Mixture, MixtureEpoch
 from smash.data.events import EventSequences
 from smash.errors import SmashError
-from smash.files import replacing_folder, write_json
+from smash.files import make_folder, replacing_folder, write_json
 
 FIT, MIXTURE = "fit.json", "mixture"
 
@@ -73,10 +74,13 @@ def keep(place: Path, fit: Fit) -> None:
 
     Of several who keep the same fit at once one does.
     """
-    with suppress(SmashError, OSError), replacing_folder(place, (FIT, MIXTURE)) as beside:
-        fit.mixture.save(beside / MIXTURE)
-        epochs = [asdict(epoch) for epoch in fit.epochs]
-        write_json(beside / FIT, {"sha256": _digests(beside / MIXTURE), "epochs": epochs})
+    with suppress(SmashError, OSError):
+        make_folder(place.parent)
+        one_at_a_time = FileLock(place.parent.with_suffix(".lock"))
+        with one_at_a_time, replacing_folder(place, (FIT, MIXTURE)) as beside:
+            fit.mixture.save(beside / MIXTURE)
+            epochs = [asdict(epoch) for epoch in fit.epochs]
+            write_json(beside / FIT, {"sha256": _digests(beside / MIXTURE), "epochs": epochs})
 
 
 def _digests(folder: Path) -> dict[str, str]:
