@@ -3,6 +3,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from hypothesis import settings
 from synthetic import random_sequences
 
 from smash.data.dataset import Dataset, build_dataset
@@ -12,6 +13,10 @@ from smash.settings import ModelSettings, ScalingSettings
 
 if TYPE_CHECKING:
     from tiny_runs import Outcome, Workshop
+
+# However busy the machine is. In CI the examples are the same each time; elsewhere they are new.
+settings.register_profile("patient", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("patient")
 
 # Tests leave nothing in the user's cache, and take nothing from there.
 os.environ["SMASH_REUSE"] = "0"
