@@ -12,11 +12,12 @@ from smash.spreadsheets import STARTS, plain_cell, to_csv
 EVIL = "=HYPERLINK(1)"
 
 
-@given(st.text())
+# No half of a surrogate pair: what is said of a failure must be writable.
+@given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_a_cell_is_as_it_was_or_begins_with_an_apostrophe(text):
     plain = plain_cell(text)
     assert plain.removeprefix("'") == text.removeprefix("'")
-    assert plain == text or text.lstrip(" \n").startswith(STARTS)
+    assert plain == text or text.startswith(STARTS) or text.lstrip().startswith(STARTS)
 
 
 @pytest.mark.parametrize("start", STARTS)
