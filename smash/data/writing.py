@@ -89,6 +89,10 @@ def _frames(own: OwnSplits) -> Iterator[pd.DataFrame]:
         }
         if events.mark is not None:
             columns[names.mark] = _named(events, own.mark_names)
+        if events.magnitude is not None:
+            columns[names.magnitude] = events.magnitude
+        if events.history is not None:
+            columns[names.history] = events.event < events.n_history[sequence]
         if len(own.events) > 1:
             columns[names.split] = split
         first += len(events)
