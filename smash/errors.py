@@ -23,6 +23,10 @@ class TrainingError(SmashError):
     """Training cannot go on: the loss or its gradient is not a number."""
 
 
+class BaselineError(SmashError):
+    """A forecaster of others cannot be had, fitted or asked."""
+
+
 class TrackingError(SmashError):
     """The tracking server cannot be reached or a run cannot be found there."""
 

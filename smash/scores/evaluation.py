@@ -13,6 +13,7 @@ import torch
 from smash.argument_checks import MOST_SAMPLES, MOST_SEED, check_whole, checked_levels
 from smash.data.events import EventSequences
 from smash.errors import DataError
+from smash.law.draws_only import DRAWS_ALONE
 from smash.law.forecaster import Forecaster
 from smash.law.log_density import LogDensity
 from smash.law.samples import Forecast
@@ -22,7 +23,6 @@ from smash.settings import ScoreSettings
 TIE_SEED = 7_919
 """Seeds the generator that breaks ties of ranks, so that scoring repeats."""
 LEVELS = ScoreSettings().levels
-DRAWS_ALONE = "it draws alone and gives no law"
 
 
 @dataclass(frozen=True)

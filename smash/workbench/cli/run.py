@@ -1,5 +1,6 @@
 """Runs an experiment spec: trains, samples, scores, and logs everything to MLflow."""
 
+import json
 import os
 import sys
 from contextlib import suppress
@@ -35,6 +36,13 @@ def main(
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the spec; repeatable."),
+    ] = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="One more baseline; own ones as package.module:function; repeatable.",
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The seed, instead of the spec's.")] = None,
     stage: Annotated[
@@ -94,7 +102,7 @@ def main(
             return typer.echo(_explanation(explain))
         with hints_shown():
             loaded, request = _read(
-                spec, overrides or [], seed, stage, source, resume, profile, device
+                spec, overrides or [], baseline or [], seed, stage, source, resume, profile, device
             )
         from smash.workbench.runs.outcomes import report_outcomes
         from smash.workbench.runs.runner import run_experiment
@@ -126,6 +134,7 @@ def _explanation(key: str) -> str:
 def _read(
     spec: Path | None,
     overrides: list[str],
+    baselines: list[str],
     seed: int | None,
     stage: "Stage | None",
     source: str | None,
@@ -147,7 +156,7 @@ def _read(
 
         spec, source = spec / SPEC_ARTIFACT, source or str(spec)
     if resume:
-        if spec or changes or source or profile != "full":
+        if spec or changes or baselines or source or profile != "full":
             raise SpecError(
                 "--resume goes on with the run's own spec; leave out all but --stage, --summary"
             )
@@ -157,7 +166,11 @@ def _read(
     if spec is None:
         raise SpecError("name a spec, such as experiments/simulated.yaml, or --resume RUN_ID")
     request = Request(stage or "all", source, None, profile, read=(spec,))
-    return load_spec(spec, changes), request
+    loaded = load_spec(spec, changes)
+    if baselines:
+        every = list(dict.fromkeys([*loaded.baselines, *baselines]))
+        loaded = load_spec(spec, [*changes, f"baselines={json.dumps(every)}"])
+    return loaded, request
 
 
 def baselines(
@@ -166,9 +179,16 @@ def baselines(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the spec; repeatable."),
     ] = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="One more baseline; own ones as package.module:function; repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Fit and test the spec's baselines alone, without the model.
 
     Example: smash baselines crime --set baselines=[climatology,markov]
     """
-    main(spec=spec, overrides=overrides, stage="baselines")
+    main(spec=spec, overrides=overrides, baseline=baseline, stage="baselines")

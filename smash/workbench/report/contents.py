@@ -159,9 +159,10 @@ def _missing(runs: Sequence[Run]) -> Iterator[str]:
     failed = [run for run in runs if run.status in ("FAILED", "KILLED") and not run.trial]
     for words, found in (("is not finished", running), ("did not finish", failed)):
         for run in found[:5]:
+            why = run.tags.get("failure")
             yield (
                 f"The run {run.run_id} ({run.name}) {words} (status {run.status}); what it has "
-                "logged is shown."
+                "logged is shown." + (f" Why: {why}" if why else "")
             )
         if found[5:]:
             yield f"So it is with {len(found) - 5} more runs."

@@ -6,15 +6,15 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
-from typing import get_args
 
 import numpy as np
 
+from smash.baseline_names import BASELINES
 from smash.workbench.report.display_tables import Value, slug
 from smash.workbench.report.forecaster_names import NAMED_BY, model_name
 from smash.workbench.report.labels import SKILLS, Units
 from smash.workbench.report.logged_run import Run
-from smash.workbench.specs.experiment_spec import Baseline, ExperimentSpec, flatten
+from smash.workbench.specs.experiment_spec import ExperimentSpec, flatten
 
 NOT_SETTINGS = {
     "seed",
@@ -36,7 +36,6 @@ NOT_SETTINGS = {
 """Keys of a spec in which runs of one setting may differ: who ran, and in what portions."""
 MLFLOW_INFINITY = sys.float_info.max
 """What MLflow keeps in place of an infinite metric."""
-BASELINES = get_args(Baseline)
 LABELLED = 2
 """Settings that differ in more keys than these are lettered rather than spelt out."""
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 
 import torch
 
+from smash.baseline_names import is_plug_in
 from smash.baselines import (
     Climatology,
     Etas,
@@ -19,6 +20,7 @@ from smash.baselines import (
     fit_hawkes,
     fit_mixture,
 )
+from smash.baselines.plug_ins import Fitting, fit_plug_in
 from smash.data.dataset import Dataset
 from smash.data.protocol import PreparedData
 from smash.data.variation.folding import with_folded
@@ -52,7 +54,10 @@ def fit_baseline(
 
     Raises:
         TrainingError: when a likelihood is not finite.
+        BaselineError: when a plug-in cannot be had, or its fit fails.
     """
+    if is_plug_in(name):
+        return fit_plug_in(name, fitting_of(spec, dataset, data, device))
     if name in ("mixture", "folded_mixture"):
         if name == "folded_mixture":
             folding = spec.training.variation.folding or Folding(share=0.0)
@@ -73,6 +78,19 @@ def fit_baseline(
     return fits[name]()
 
 
+def fitting_of(spec: ExperimentSpec, dataset: Dataset, data: PreparedData, device: str) -> Fitting:
+    """Returns what a plug-in is fitted to: training and validation data, and no more."""
+    return Fitting(
+        data.train,
+        data.validation,
+        dataset.n_marks,
+        dataset.time_unit,
+        dataset.location_unit,
+        spec.seed + FITTING_SEED,
+        device,
+    )
+
+
 def fit_and_log(name: str, run: Run) -> Forecaster:
     """Returns the baseline `name` of a run of its own, after logging what was fitted.
 
@@ -81,6 +99,7 @@ def fit_and_log(name: str, run: Run) -> Forecaster:
 
     Raises:
         TrainingError: when a likelihood is not finite.
+        BaselineError: when a plug-in cannot be had, or its fit fails.
     """
 
     def after_epoch(epoch: MixtureEpoch) -> None:

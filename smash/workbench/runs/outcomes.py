@@ -35,7 +35,8 @@ class Outcome:
     """What a run gave: its id and the test figures by forecaster; the model's under `model`.
 
     `comparison` holds the model against the baselines (`smash.scores.bootstrap.compare_tables`);
-    `log_scales` what nats of time and place are lower by in standardised units.
+    `log_scales` what nats of time and place are lower by in standardised units; `failures` why
+    baselines, or the pool, were left out.
     """
 
     run_id: str
@@ -45,6 +46,7 @@ class Outcome:
     times: Mapping[str, float]
     comparison: Mapping[str, Any] = field(default_factory=dict)
     log_scales: Mapping[str, float] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 def summary(
@@ -66,6 +68,7 @@ def summary(
         "device": tags["env/device_name"],
         "runs": [
             {"run_id": o.run_id, "seed": o.seed, "figures": o.figures, "times": o.times}
+            | ({"failures": o.failures} if o.failures else {})
             for o in outcomes
         ],
         "figures": figures,
@@ -76,8 +79,8 @@ def summary(
 
 def statistics_of(outcomes: list[Outcome], of: str = "model") -> dict[str, dict[str, float]]:
     """Returns mean and standard deviation over seeds of each test figure of a forecaster."""
-    names = outcomes[0].figures.get(of, {})
-    values = {name: [o.figures[of][name] for o in outcomes] for name in names}
+    found = [outcome.figures[of] for outcome in outcomes if of in outcome.figures]
+    values = {name: [figures[name] for figures in found] for name in (found or [{}])[0]}
     return {
         name: {"mean": float(np.mean(v)), "sd": float(np.std(v, ddof=1)) if len(v) > 1 else 0.0}
         for name, v in values.items()
@@ -99,6 +102,9 @@ def report_outcomes(spec: ExperimentSpec, outcomes: list[Outcome]) -> None:
     if times := outcomes[0].times:
         for name, value in times.items():
             console.say(f"{name.replace('_', ' ')}: {value:.4g}")
+    failures = {name: why for outcome in outcomes for name, why in outcome.failures.items()}
+    for why in failures.values():
+        console.warn(f"left out: {why}")
     if not outcomes[0].figures:
         return
     columns = dict(outcomes[0].figures)

@@ -3,7 +3,7 @@
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -22,8 +22,11 @@ from smash.workbench.tracking.tracker import Store
 
 PARENT, SEED, ENSEMBLE, BASELINE = "mlflow.parentRunId", "seed", "ensemble", "baseline"
 POOL = "pool"
-PARTS = ("time", "place")
 """Tags: the run above a run; what a run is below it."""
+PARTS = ("time", "place")
+"""Parts of an event whose nats have another unit in standardised data."""
+FAILURE = "failure"
+"""The tag of a run below another that says why it failed."""
 
 
 def spec_to_resume(run_id: str) -> ExperimentSpec:
@@ -111,10 +114,15 @@ def outcome_of(store: Store, run: Run, spec: ExperimentSpec) -> Outcome:
     children = below(store, run.info.run_id)
     named: dict[str, Run | None]
     named = {name: one_with(children, BASELINE, name) for name in spec.baselines}
-    named |= {POOL: one_with(children, POOL, ", ".join(spec.pool))} if spec.pool else {}
+    failures = {name: why for name, child in named.items() if child and (why := _failure(child))}
+    if spec.pool:
+        members = ", ".join(remaining(spec.pool, failures))
+        named[POOL] = one_with(children, POOL, members)
     own, metrics = figures_of(run), run.data.metrics
     figures: dict[str, dict[str, float]] = {"model": own} if own else {}
-    figures |= {name: figures_of(child) for name, child in named.items() if child}
+    found = {name: child for name, child in named.items() if child}
+    figures |= {name: figures_of(child) for name, child in found.items() if is_finished(child)}
+    failures = {name: why for name, child in found.items() if (why := _failure(child))}
     return Outcome(
         run.info.run_id,
         spec.seed,
@@ -123,7 +131,18 @@ def outcome_of(store: Store, run: Run, spec: ExperimentSpec) -> Outcome:
         {k.removeprefix("time/"): v for k, v in metrics.items() if k.startswith("time/")},
         _read(run, COMPARISON, lambda path: json.loads(path.read_text())) if own else {},
         {what: metrics[f"log_scale/{what}"] for what in PARTS if f"log_scale/{what}" in metrics},
+        failures,
     )
+
+
+def remaining(pool: Sequence[str], failures: Mapping[str, str]) -> tuple[str, ...]:
+    """Returns the members of a pool that have not failed."""
+    return tuple(name for name in pool if name not in failures)
+
+
+def _failure(run: Run) -> str:
+    """Returns why a run below another failed; empty for one that is finished."""
+    return "" if is_finished(run) else run.data.tags.get(FAILURE, "")
 
 
 def tested_before(run: Run) -> Tested:

@@ -4,6 +4,7 @@ A stage that a run has finished and sent all of is not done again: what it gave 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -11,8 +12,11 @@ from typing import Any
 import pandas as pd
 from mlflow.entities import Run as LoggedRun
 
+from smash.baseline_names import is_plug_in
+from smash.baselines.plug_ins import blamed
 from smash.data import Dataset
 from smash.data.protocol import prepare
+from smash.errors import BaselineError, OutputError, TrackingError, TrainingError
 from smash.forecast.model_forecaster import ModelForecaster
 from smash.law.forecaster import Forecaster
 from smash.model.smash import Smash
@@ -25,11 +29,13 @@ from smash.workbench.runs.pool_runs import pool_of
 from smash.workbench.runs.recalibrated_scores import recalibrate
 from smash.workbench.runs.resumption import (
     BASELINE,
+    FAILURE,
     POOL,
     SEED,
     below,
     is_finished,
     one_with,
+    remaining,
     tested_before,
 )
 from smash.workbench.runs.run_description import tags_of
@@ -87,11 +93,9 @@ def _run_stages(run: Run, task: Task, resume: bool) -> Outcome:
     stage = task.request.stage
     earlier = below(task.store, run.tracker.run_id) if resume else []
     if stage == "baselines":
-        found = _run_baselines(run, task, earlier)
-        if run.spec.pool and MODEL not in run.spec.pool:
-            found |= {POOL: _run_pool(run, task, found, earlier)}
-        log_estimators(run, _tables(found))
-        return _outcome(run, figures=_figures(found))
+        others = _run_others(run, task, earlier, {})
+        log_estimators(run, others.tables)
+        return _outcome(run, figures=others.figures, failures=others.failures)
     model = task.source.model if task.source else _trained(run, resume)
     forecaster = ModelForecaster(model, run.spec.sampling)
     if stage == "time":
@@ -100,14 +104,11 @@ def _run_stages(run: Run, task: Task, resume: bool) -> Outcome:
         return _outcome(run)
     done = "test" in run.tracker.done
     own = tested_before(find_run(run.tracker.run_id)) if done else tested(run, forecaster)
-    others = _run_baselines(run, task, earlier)
-    if run.spec.pool:
-        members = {MODEL: replace(own, forecaster=forecaster), **others}
-        others |= {POOL: _run_pool(run, task, members, earlier)}
-    comparison = log_comparison(run, own.table, _tables(others))
-    log_estimators(run, {MODEL: own.table, **_tables(others)})
-    figures = {MODEL: own.figures | skills(comparison), **_figures(others)}
-    return _outcome(run, figures=figures, comparison=comparison)
+    others = _run_others(run, task, earlier, {MODEL: replace(own, forecaster=forecaster)})
+    comparison = log_comparison(run, own.table, others.tables)
+    log_estimators(run, {MODEL: own.table, **others.tables})
+    figures = {MODEL: own.figures | skills(comparison), **others.figures}
+    return _outcome(run, figures=figures, comparison=comparison, failures=others.failures)
 
 
 def _trained(run: Run, resume: bool) -> Smash:
@@ -129,29 +130,64 @@ def _outcome(run: Run, **found: Any) -> Outcome:
     return Outcome(*about, **({"figures": {}, "times": {}, "log_scales": scales} | found))
 
 
-def _run_baselines(run: Run, task: Task, earlier: Sequence[LoggedRun]) -> dict[str, Tested]:
-    """Returns the spec's baselines as tested, in its order; `earlier` runs are gone on with.
+@dataclass(frozen=True)
+class _Others:
+    """What became of baselines and pool, by name: those tested, and why others are left out."""
 
-    Climatology comes first, so that the others can be held against it.
+    tested: Mapping[str, Tested]
+    failures: Mapping[str, str]
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        return _tables(self.tested)
+
+    @property
+    def figures(self) -> dict[str, dict[str, float]]:
+        return {name: one.figures for name, one in self.tested.items()}
+
+
+def _run_others(
+    run: Run, task: Task, earlier: Sequence[LoggedRun], models: Mapping[str, Tested]
+) -> _Others:
+    """Returns the spec's baselines and its pool as tested, in its order, without what failed.
+
+    Climatology comes first, so that the others can be held against it. `earlier` runs are gone on
+    with; without the model among `models` there is no pool that has it as a member.
     """
     found: dict[str, Tested] = {}
+    failures: dict[str, str] = {}
+
+    def test(name: str, what: _Below, others: Mapping[str, Tested]) -> None:
+        try:
+            found[name] = _run_below(run, task, what, _tables(others), earlier)
+        except (BaselineError, TrainingError) as error:
+            failures[name] = str(error)
+            console.warn(f"left out, and the run goes on: {error}")
+
     for name in sorted(run.spec.baselines, key=lambda name: name != "climatology"):
-        below_it = _Below(BASELINE, name, f"baseline {name}", partial(fit_and_log, name))
-        found[name] = _run_below(run, task, below_it, _tables(found), earlier)
-    return {name: found[name] for name in run.spec.baselines}
+        made = partial(fit_and_log, name)
+        test(name, _Below(BASELINE, name, f"baseline {name}", made, is_plug_in(name)), found)
+    tested = {**models, **{name: found[name] for name in run.spec.baselines if name in found}}
+    if run.spec.pool and (models or MODEL not in run.spec.pool):
+        members = remaining(run.spec.pool, failures)
+        if len(members) > 1:
+            test(POOL, _pool(run, {name: tested[name] for name in members}), tested)
+        else:
+            failures[POOL] = "pool: fewer than two of its members are left"
+            console.warn(f"left out, and the run goes on: {failures[POOL]}")
+    every = {**tested, **found}
+    return _Others({name: one for name, one in every.items() if name not in models}, failures)
 
 
-def _run_pool(
-    run: Run, task: Task, found: Mapping[str, Tested], earlier: Sequence[LoggedRun]
-) -> Tested:
-    """Returns the pool as tested, held against all that was tested before it."""
+def _pool(run: Run, found: Mapping[str, Tested]) -> "_Below":
+    """Returns the pool of what was `found` in its members' tests."""
 
     def made(own: Run) -> Forecaster:
-        return pool_of(own, {name: _forecaster(run, name, found[name]) for name in run.spec.pool})
+        return pool_of(own, {name: _forecaster(run, name, one) for name, one in found.items()})
 
-    members = ", ".join(run.spec.pool)
-    below_it = _Below(POOL, members, f"pool of {members}", made)
-    return _run_below(run, task, below_it, _tables(found), earlier)
+    members = ", ".join(found)
+    foreign = any(is_plug_in(name) for name in found if name != MODEL)
+    return _Below(POOL, members, f"pool of {members}", made, foreign)
 
 
 def _forecaster(run: Run, name: str, found: Tested) -> Forecaster:
@@ -164,12 +200,16 @@ def _forecaster(run: Run, name: str, found: Tested) -> Forecaster:
 
 @dataclass(frozen=True)
 class _Below:
-    """A forecaster tested in a run below another: its tag and value, its name, how it is made."""
+    """A forecaster tested in a run below another: its tag and value, its name, how it is made.
+
+    `foreign`: code that is not the workbench's takes part, and whatever it raises is its failure.
+    """
 
     tag: str
     value: str
     name: str
     made: Callable[[Run], Forecaster]
+    foreign: bool = False
 
 
 def _run_below(
@@ -201,14 +241,27 @@ def _run_below(
         if "test" in tracker.done:
             found = tested_before(find_run(tracker.run_id))
         else:
-            found = tested(own, what.made(own))
+            found = _made_and_tested(own, what)
         comparison = log_comparison(own, found.table, others)
         return replace(found, figures=found.figures | skills(comparison))
 
 
+def _made_and_tested(run: Run, what: _Below) -> Tested:
+    """Returns a forecaster as tested; why it failed becomes a tag of its run.
+
+    Raises:
+        BaselineError, TrainingError: when it cannot be fitted, or foreign code fails in its test.
+    """
+    own_errors = (TrainingError, TrackingError, OutputError, OSError)
+    named = what.value if what.tag == BASELINE else what.tag
+    guard = blamed(named, "its test failed", but=own_errors) if what.foreign else nullcontext()
+    try:
+        with guard:
+            return tested(run, what.made(run))
+    except (BaselineError, TrainingError) as error:
+        run.tracker.set_tags({FAILURE: str(error)})
+        raise
+
+
 def _tables(found: Mapping[str, Tested]) -> dict[str, pd.DataFrame]:
     return {name: one.table for name, one in found.items()}
-
-
-def _figures(found: Mapping[str, Tested]) -> dict[str, dict[str, float]]:
-    return {name: one.figures for name, one in found.items()}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from smash.baseline_names import unknown
 from smash.settings import DATASETS, DataSettings
 from smash.workbench.specs.schema import given
 
@@ -183,6 +184,7 @@ def _two_or_none(setting: str) -> Callable[["Spec"], Iterator[str]]:
 def _baselines(spec: "Spec") -> Iterator[str]:
     if len(set(spec.baselines)) < len(spec.baselines):
         yield f"baselines: expected each baseline once, given {given(list(spec.baselines))}"
+    yield from (f"baselines: {wrong}" for name in spec.baselines if (wrong := unknown(name)))
     if "oracle" not in spec.baselines:
         return
     own_file = spec.data.path or spec.data.train
@@ -273,7 +275,7 @@ RULES = (
     Rule("scores.levels", "growing levels", _levels),
     Rule("scores.validation_samples", "0, or 2", _two_or_none("scores.validation_samples")),
     Rule("scores.recalibration_samples", "0, or 2", _two_or_none("scores.recalibration_samples")),
-    Rule("baselines", "each once; `oracle`: simulated data with their marks", _baselines),
+    Rule("baselines", "known, each once; `oracle`: simulated data with their marks", _baselines),
     Rule("pool", "two or more, each once, of `model` and `baselines`, and as many draws", _pool),
     Rule("seeds", "each once", _seeds),
     Rule("ensemble", "two `seeds` or more, and as many draws", _ensemble),

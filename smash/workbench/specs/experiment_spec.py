@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Le, MaxLen, MinLen
+from annotated_types import Ge, Le, MaxLen, MinLen, doc
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
+from smash.baseline_names import BASELINES
 from smash.errors import SpecError
 from smash.settings import (
     DataSettings,
@@ -35,18 +36,12 @@ Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
 Device = Annotated[
     str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$"), "(auto, cpu, cuda or cuda:N)"
 ]
-Baseline = Literal[
-    "oracle",
-    "climatology",
-    "poisson",
-    "markov",
-    "walk",
-    "hawkes",
-    "etas",
-    "mixture",
-    "folded_mixture",
+Baseline = Annotated[
+    str,
+    MinLen(1),
+    doc(f"{', '.join(BASELINES)}, package.module:function or an installed plug-in's name"),
 ]
-Member = Literal["model", Baseline]
+Member = Annotated[str, MinLen(1), doc("model, or one of `baselines`")]
 QUICK_STEPS, QUICK_SAMPLES, QUICK_SEQUENCES = 500, 10, 8
 
 

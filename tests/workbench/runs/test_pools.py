@@ -96,3 +96,21 @@ def test_score_matching_is_pooled_in_equal_shares_and_said(workshop, finished):
     assert "model: score matching knows no density" in said
     assert "pool_weights: equal ones are taken, as a member lacks a density" in said
     assert "pool: model 0.333, climatology 0.333, hawkes 0.333 (equal)" in said
+
+
+def test_a_pool_goes_on_without_a_member_that_fails(workshop):
+    absent = "nowhere.at_all:fit"
+    chosen = ("tiny.yaml", "--stage", "baselines", "--set", "recalibration_samples=0")
+    baselines = ("--set", f"baselines=[climatology, hawkes, '{absent}']")
+    run = workshop.run(*chosen, *baselines, "--set", f"pool=[climatology, '{absent}', hawkes]")
+    [found] = run.summary["runs"]
+    assert set(found["failures"]) == {absent}
+    assert set(found["figures"]) == {"climatology", "hawkes", "pool"}
+    pools = workshop.client.search_runs(
+        [run.logged.info.experiment_id], f"tags.compared_with = '{run.run_id}' and tags.pool != ''"
+    )
+    assert [pool.data.tags["pool"] for pool in pools] == ["climatology, hawkes"]
+    run = workshop.run(*chosen, *baselines, "--set", f"pool=[climatology, '{absent}']")
+    [found] = run.summary["runs"]
+    assert "fewer than two of its members" in found["failures"]["pool"]
+    assert set(found["figures"]) == {"climatology", "hawkes"}
