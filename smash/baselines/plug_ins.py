@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from smash.baseline_names import GROUP
+from smash.baseline_names import GROUP, RIVAL
 from smash.data.events import EventSequences
 from smash.errors import BaselineError, SmashError
 from smash.law.forecaster import Forecaster
@@ -56,7 +56,7 @@ def fit_plug_in(name: str, fitting: Fitting) -> Forecaster:
         BaselineError: when there is no such function, it raises, or what it returns is no
             forecaster or forecasts what cannot be scored.
     """
-    fit = _found(name)
+    fit = _rival(name) if name.startswith(RIVAL) else _found(name)
     with blamed(name, "its fit failed"):
         fitted = fit(fitting)
     if not isinstance(fitted, Forecaster):
@@ -86,6 +86,12 @@ def blamed(name: str, what: str, but: tuple[type[Exception], ...] = ()) -> Itera
     except (Exception, SystemExit) as error:
         said = " ".join(str(error).split())[:300] or "no reason given"
         raise BaselineError(f"{name}: {what} ({type(error).__name__}: {said})") from error
+
+
+def _rival(name: str) -> Fit:
+    from smash.baselines.rivals import fit_rival  # which imports this module
+
+    return lambda fitting: fit_rival(name, fitting)
 
 
 def _found(name: str) -> Fit:

@@ -5,7 +5,7 @@ energy score of its counts in cells of space and time: both proper, so that the 
 the best one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -79,8 +79,9 @@ def score_futures(
     n_paths: int = 300,
     stride: float | None = None,
     max_events: int = MOST_EVENTS,
+    on_window: Callable[[Window, Paths], None] = lambda window, paths: None,
 ) -> pd.DataFrame:
-    """Returns a row a window of `rolling_windows`.
+    """Returns a row a window of `rolling_windows`; `on_window` is told what was drawn of each.
 
     `region` (2, 2): least and greatest coordinates between which patterns are counted.
 
@@ -103,6 +104,7 @@ def score_futures(
     for window in rolling_windows(sequences, horizon, stride):
         events, now = window.history.events, window.history.now
         paths = forecaster.simulate(events, now, horizon, n_paths, generator, max_events)
+        on_window(window, paths)
         rows.append(_row(window, paths, region, generator))
     if not rows:
         raise DataError(

@@ -1,4 +1,4 @@
-"""Futures that a run scores when asked: of the model and of baselines that have any."""
+"""Futures that a run scores when asked: of the model and of all baselines that give a law."""
 
 import pandas as pd
 import pytest
@@ -7,7 +7,7 @@ BOTH = ("tiny.yaml", "--set", "baselines=[oracle,climatology]", "--set", "future
 
 
 def test_futures_are_scored_for_models_and_baselines(workshop):
-    run = workshop.run(*BOTH, "--set", "futures_horizon=0.5")
+    run = workshop.run(*BOTH, "--set", "futures_horizon=2")
     client = workshop.client
     children = client.search_runs(
         [run.logged.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.run_id}'"
@@ -17,6 +17,9 @@ def test_futures_are_scored_for_models_and_baselines(workshop):
     assert {"climatology", "oracle"} <= set(names)
     for metrics in of_all:
         assert metrics["futures/n_windows"] == of_all[0]["futures/n_windows"] > 0
+        assert 0 <= metrics["futures/tmap"] <= 1
+        assert metrics["futures/transport_distance"] > 0
+        assert metrics["futures/time_error_1"] > 0
         assert 0 <= metrics["futures/coverage_count_90"] <= 1
         assert metrics["futures/energy_pattern"] > 0
     table = pd.read_parquet(workshop.artifact(run.run_id, "futures/windows.parquet"))
