@@ -83,6 +83,8 @@ class SimulatorSettings:
     """Spontaneous events of all marks a day."""
     branching: Fraction = 0.6
     """Events that an event sets off in the mean; below 1, so that they die out."""
+    mark_influence: Annotated[float, Ge(0.0), Le(1.0)] = 1.0
+    """How much an event's mark says of its offspring: 0 nothing, 1 mostly its own mark."""
     decay: Rate = 1.5
     """Rate at which an event's influence fades, a day."""
     spread: Rate = 0.08

@@ -84,6 +84,8 @@ def blamed(name: str, what: str, but: tuple[type[Exception], ...] = ()) -> Itera
     except SmashError as error:
         raise BaselineError(f"{name}: {what}: {error}") from error
     except (Exception, SystemExit) as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # which Lightning makes an exit of
+            raise KeyboardInterrupt from error
         said = " ".join(str(error).split())[:300] or "no reason given"
         raise BaselineError(f"{name}: {what} ({type(error).__name__}: {said})") from error
 

@@ -112,13 +112,17 @@ class HawkesProcess:
 
         Marks are unlike each other: mark k has a share ∝ 1 / (k + 1) of the background, most of
         its offspring have its own mark and the rest the next one, and higher marks have fewer
-        offspring. The excitation is scaled to the spectral radius `branching`.
+        offspring. The excitation is scaled to the spectral radius `branching`. So it is where
+        `mark_influence` is 1; at 0 all marks have as many offspring, of the background's shares.
         """
         n_marks = settings.n_marks
         share = 1.0 / np.arange(1, n_marks + 1)
         own = np.eye(n_marks)
-        fertility = np.linspace(1.5, 0.5, n_marks)
-        shape = fertility[:, None] * (_OWN_MARK * own + (1 - _OWN_MARK) * np.roll(own, 1, axis=1))
+        influence = settings.mark_influence
+        fertility = np.linspace(1 + 0.5 * influence, 1 - 0.5 * influence, n_marks)
+        inherited = _OWN_MARK * own + (1 - _OWN_MARK) * np.roll(own, 1, axis=1)
+        offspring = (1 - influence) * share / share.sum() + influence * inherited
+        shape = fertility[:, None] * offspring
         return cls(
             background=settings.background * share / share.sum(),
             excitation=settings.branching * shape / _spectral_radius(shape),

@@ -31,6 +31,12 @@ def raises(fitting):
 def leaves(fitting):
     raise SystemExit("bye")
 
+def stopped(fitting):
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        raise SystemExit(1)
+
 def returns_none(fitting):
     pass
 
@@ -117,6 +123,11 @@ def test_a_plug_in_that_fails_says_why(name, modules):
     assert str(error.value).startswith(name)
     assert FAULTS[name] in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_who_stops_a_run_stops_it_in_a_plug_in_too(modules):
+    with pytest.raises(KeyboardInterrupt):
+        fit_plug_in("broken:stopped", fitting(False))
 
 
 def test_an_installed_package_offers_a_forecaster_by_name(modules, monkeypatch):

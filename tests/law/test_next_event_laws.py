@@ -38,6 +38,7 @@ from smash.settings import (
     SimulatorSettings,
     TrainingSettings,
 )
+from smash.simulate.ladders import ladder
 from smash.simulate.process import HawkesProcess
 from smash.simulate.simulator import Oracle, simulate_dataset
 
@@ -52,6 +53,7 @@ BASELINES = (
     "poisson",
     "etas",
     "oracle",
+    "low rung",
 )
 MODELS = {
     "model, mixture": {"location_law": "mixture"},
@@ -59,6 +61,7 @@ MODELS = {
     "model, mixture times": {"location_law": "mixture", "time_law": "mixture"},
 }
 KINDS = (*BASELINES, *MODELS, "pool")
+ORACLES = ("oracle", "low rung")
 
 
 def with_magnitudes(sequences: EventSequences) -> EventSequences:
@@ -96,6 +99,8 @@ def fitted(kind: str, marked: bool) -> Forecaster:
         case "pool":
             members = Climatology.fit(train, n_marks), fit_hawkes(train, n_marks)
             return Ensemble(members, (0.3, 0.7))
+        case "low rung":
+            return Oracle(HawkesProcess.from_settings(ladder("marks", SETTINGS)[0]))
     return Oracle(HawkesProcess.from_settings(SETTINGS))
 
 
@@ -123,7 +128,7 @@ def trained(train: EventSequences, n_marks: int, **laws: Any) -> ModelForecaster
     return ModelForecaster(model)
 
 
-CASES = [(kind, True) for kind in KINDS] + [(kind, False) for kind in KINDS if kind != "oracle"]
+CASES = [(kind, True) for kind in KINDS] + [(kind, False) for kind in KINDS if kind not in ORACLES]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
