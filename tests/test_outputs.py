@@ -42,6 +42,8 @@ READS = {
     ("run", "spec"),
     ("run", "source"),
     ("baselines", "spec"),
+    ("run", "baseline"),
+    ("baselines", "baseline"),
     ("tune", "dataset"),
     ("tune", "study"),
     ("results write", "records"),
