@@ -17,11 +17,12 @@ from smash.law.mixed_law import MixedLaw
 from smash.law.next_event_law import NextEventLaw
 from smash.law.samples import Forecast, Samples, concatenated
 from smash.law.state import State
+from smash.settings import SamplingSettings
 
 Floats = NDArray[np.float64]
 
-SEQUENCES = 16
-"""Sequences whose laws are mixed together."""
+SEQUENCES = SamplingSettings().test_batch_size
+"""Sequences whose laws are mixed together: members that are models then draw batch by batch."""
 
 
 @dataclass(frozen=True)
