@@ -6,7 +6,6 @@ import numpy as np
 
 from smash.data.events import EventSequences, build_sequences
 from smash.forecast.model_forecaster import FORECAST, ModelForecaster
-from smash.law.forecaster import Forecaster
 from smash.model.smash import Smash
 
 
@@ -43,15 +42,3 @@ def place_log_density(model: Smash, events: EventSequences) -> np.ndarray:
     found = forecaster.log_densities(events).place
     assert found is not None
     return found
-
-
-class DrawsAlone(Forecaster):
-    """A forecaster of whole test sets, without any law: tests say what its forecasts are."""
-
-    n_marks = 1
-
-    def laws(self, sequences):
-        raise NotImplementedError
-
-    def law_after(self, histories):
-        raise NotImplementedError

@@ -1,15 +1,13 @@
 """Poisson: a constant rate times a density of places, everyone's zero for earthquakes."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from smash.baselines.past_events import target_groups
-from smash.data.events import EventSequences, Targets
+from smash.baselines.memoryless import Memoryless
+from smash.data.events import EventSequences
 from smash.data.region import Region
 from smash.law.fixed_marks import FixedMarks, training_shares
-from smash.law.forecaster import Forecaster
 from smash.law.kernel_places import KernelPlaces
 from smash.law.next_event_law import Floats, NextEventLaw
 from smash.law.place_densities import KernelFit, PlaceDensity, UniformPlaces
@@ -26,16 +24,12 @@ class PoissonSettings:
 
 
 @dataclass(frozen=True)
-class Poisson(Forecaster):
+class Poisson(Memoryless):
     """Gaps of one `rate`, places of one density, marks of fixed shares (K,), whatever the past."""
 
     rate: float
     places: PlaceDensity
     mark_probability: Floats | None = None
-
-    @property
-    def n_marks(self) -> int:
-        return 1 if self.mark_probability is None else len(self.mark_probability)
 
     @classmethod
     def fit(
@@ -61,15 +55,7 @@ class Poisson(Forecaster):
             places = kernels.density(np.ones(len(targets)), settings.wide_share)
         return cls(len(targets) / duration, places, training_shares(train, n_marks))
 
-    def laws(self, sequences: EventSequences) -> Iterator[tuple[Targets, NextEventLaw]]:
-        for group in target_groups(sequences):
-            yield group.targets, self.law(len(group))
-
-    def law_after(self, histories: EventSequences) -> NextEventLaw:
-        return self.law(len(histories))
-
     def law(self, n_events: int) -> NextEventLaw:
-        """Returns the law of the next event for each of `n_events` histories."""
         times = SelfExcitingTimes(np.array([self.rate]), np.zeros((n_events, 1)), 1.0)
         place = KernelPlaces((self.places,), np.zeros((n_events, 2)))
         return NextEventLaw(times, place, FixedMarks.of(self.mark_probability, n_events))

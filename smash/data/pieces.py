@@ -23,18 +23,12 @@ def in_pieces(sequences: EventSequences, most: int, history: int) -> EventSequen
     offset, end_of_all = sequences.offsets[sequence], sequences.offsets[sequence + 1]
     end = np.minimum(first + most, end_of_all)
     start = np.maximum(first - history, offset)
-    lengths = end - start
     rows = np.concatenate([np.arange(a, b) for a, b in zip(start, end, strict=True)])
     closing = end == end_of_all
     opens = np.where(start > offset, sequences.time[start - 1], sequences.window[sequence, 0])
     closes = np.where(closing, sequences.window[sequence, 1], sequences.time[end - 1])
     return replace(
-        sequences,
-        time=sequences.time[rows],
-        location=sequences.location[rows],
-        mark=None if sequences.mark is None else sequences.mark[rows],
-        magnitude=None if sequences.magnitude is None else sequences.magnitude[rows],
-        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+        sequences.with_rows(rows, end - start),
         window=np.stack([opens, closes], axis=1),
         history=first - start,
     )

@@ -1,7 +1,7 @@
 """The law of the next event that a trained model gives after each of N contexts."""
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -57,7 +57,8 @@ class ModelLaw(NextEventLaw):
         time: TimePart
         mark: MarkPart | None = None
         if model.knows_times:
-            time = own = ModelTimes(ExactTimeLaw(known, scaler), scaler, len(context))
+            give = partial(known.exact_time_law, scaler.gap_growth)
+            time = own = ModelTimes(give, scaler, len(context))
             mark = ModelMarks(own) if model.marked else None
         else:
             time = NoisedTimes(len(context))
@@ -106,18 +107,10 @@ class _Known:
         with torch.no_grad():
             return self.network.terms(self.context)
 
-
-@dataclass(frozen=True)
-class ExactTimeLaw:
-    """The law of time and mark of what is known, in float64: sums of it are differenced."""
-
-    known: _Known
-    scaler: Scaler
-
     @torch.no_grad()
-    def __call__(self) -> TimeLaw:
-        law = self.known.network.time_law(self.known.terms, len(self.known.context))
-        return law.exact(self.scaler.gap_growth)
+    def exact_time_law(self, growth: float) -> TimeLaw:
+        """Returns the law of time and mark in float64: sums of it are differenced."""
+        return self.network.time_law(self.terms, len(self.context)).exact(growth)
 
 
 @dataclass(frozen=True)

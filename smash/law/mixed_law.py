@@ -42,8 +42,7 @@ class MixedLaw(NextEventLaw):
         """Returns the mixture of M laws in the shares `weight` (N, M) or (M,)."""
         members, n = tuple(members), len(members[0])
         weight = np.broadcast_to(weight, (n, len(members)))
-        with np.errstate(divide="ignore"):
-            prior = _Prior(tuple(law.time for law in members), np.log(weight))
+        prior = _Prior.of(members, weight)
         marks = tuple(law.mark for law in members if law.mark is not None)
         mark = _MixedMarks(prior, marks) if len(marks) == len(members) else None
         place = _MixedPlaces(prior, marks, tuple(law.place for law in members))
@@ -78,8 +77,7 @@ class MixedLaw(NextEventLaw):
 
     def given_no_event_until(self, gap: Floats) -> "MixedLaw":
         """Returns the mixture of the late laws: who was surer of an event by now counts less."""
-        with np.errstate(divide="ignore"):
-            prior = _Prior(tuple(law.time for law in self.members), np.log(self.weight))
+        prior = _Prior.of(self.members, self.weight)
         late = [law.given_no_event_until(gap) for law in self.members]
         return MixedLaw.of(late, np.exp(prior.late(gap)))
 
@@ -90,6 +88,12 @@ class _Prior:
 
     times: tuple[TimePart, ...]
     log_weight: Floats
+
+    @classmethod
+    def of(cls, members: Sequence[NextEventLaw], weight: Floats) -> "_Prior":
+        """Returns that of M laws in the shares `weight` (N, M)."""
+        with np.errstate(divide="ignore"):
+            return cls(tuple(law.time for law in members), np.log(weight))
 
     def given(self, gap: Floats) -> Floats:
         """Returns (N, Q, M) the logs of the shares given gaps (N, Q)."""

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from synthetic import DrawsAlone
 
 from smash.baselines import Climatology, Markov, Walk, fit_hawkes
+from smash.law.draws_only import DrawsOnly
 from smash.law.log_density import LogDensity
 from smash.scores import summarise
 from smash.scores.bootstrap import Resampling, differences
@@ -20,8 +20,10 @@ SCORES = ScoreSettings(original=False)
 PROCESS = HawkesProcess.from_settings(SimulatorSettings())
 
 
-class Stretched(DrawsAlone):
+class Stretched(DrawsOnly):
     """The oracle with its draws moved away from or towards their medians."""
+
+    n_marks = 3
 
     def __init__(self, factor: float) -> None:
         self.factor = factor

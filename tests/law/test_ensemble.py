@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import ks_2samp
-from synthetic import DrawsAlone, random_sequences
+from synthetic import random_sequences
 
 from smash.baselines import Climatology
 from smash.errors import SpecError
+from smash.law.draws_only import DrawsOnly
 from smash.law.ensemble import Ensemble
 from smash.law.log_density import LogDensity, mixed
 from smash.law.samples import Samples
@@ -59,7 +60,9 @@ def test_its_densities_are_the_mean_of_its_members_densities():
 
 
 def test_what_a_member_lacks_the_ensemble_lacks_and_says_why():
-    class TimeAlone(DrawsAlone):
+    class TimeAlone(DrawsOnly):
+        n_marks = 3
+
         def forecast(self, sequences, n_samples, generator):
             return iter(())
 

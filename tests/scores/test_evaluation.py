@@ -8,9 +8,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic import DrawsAlone, random_sequences
+from synthetic import random_sequences
 
 from smash.data.events import spread_subset
+from smash.law.draws_only import DrawsOnly
 from smash.law.log_density import LogDensity
 from smash.law.samples import Forecast, Samples
 from smash.scores import summarise
@@ -23,9 +24,10 @@ SCORES = ScoreSettings(original=False)
 
 
 @dataclass
-class Guesser(DrawsAlone):
+class Guesser(DrawsOnly):
     """Forecasts a batch of sequences at a time, its draws depending on the event alone."""
 
+    n_marks = 1
     batch: int = 2
     steps: tuple[int, ...] = ()
     alive: list[int] = field(default_factory=list)

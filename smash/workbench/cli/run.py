@@ -25,6 +25,18 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the spec; repeatable."),
+]
+Baselines = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME", help="One more baseline; own ones as package.module:function; repeatable."
+    ),
+]
+
+
 @app.command()
 def main(
     spec: Annotated[
@@ -33,17 +45,8 @@ def main(
             help="The spec: a file, a name such as football, a kept model (pretrained:football)."
         ),
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the spec; repeatable."),
-    ] = None,
-    baseline: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="One more baseline; own ones as package.module:function; repeatable.",
-        ),
-    ] = None,
+    overrides: Overrides = None,
+    baseline: Baselines = None,
     seed: Annotated[int | None, typer.Option(help="The seed, instead of the spec's.")] = None,
     stage: Annotated[
         Literal["train", "test", "time", "baselines", "all"] | None,
@@ -175,17 +178,8 @@ def _read(
 
 def baselines(
     spec: Annotated[Path, typer.Argument(help="A spec, such as football or my/spec.yaml.")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the spec; repeatable."),
-    ] = None,
-    baseline: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="One more baseline; own ones as package.module:function; repeatable.",
-        ),
-    ] = None,
+    overrides: Overrides = None,
+    baseline: Baselines = None,
 ) -> None:
     """Fit and test the spec's baselines alone, without the model.
 
