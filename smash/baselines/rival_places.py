@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from smash.law.next_event_law import PlacePart, numpy_generator
+from smash.law.draws import numpy_generator
+from smash.law.next_event_law import PlacePart
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -7,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from smash.blocks import event_blocks
+from smash.law.draws import numpy_generator
 from smash.law.log_density import log_sum_exp
-from smash.law.next_event_law import PlacePart, numpy_generator
+from smash.law.next_event_law import PlacePart
 from smash.law.place_densities import PlaceDensity
 
 Floats = NDArray[np.float64]

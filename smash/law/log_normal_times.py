@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtri_exp
 
 from smash.blocks import event_blocks
+from smash.law.draws import chosen_places, numpy_generator
 from smash.law.log_density import log_sum_exp
-from smash.law.next_event_law import LateTimes, TimePart, chosen_places, numpy_generator
+from smash.law.next_event_law import LateTimes, TimePart
 
 Floats = NDArray[np.float64]
 

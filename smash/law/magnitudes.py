@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from smash.data.completeness import LN10, b_value
+from smash.law.draws import numpy_generator
 
 Floats = NDArray[np.float64]
 
@@ -50,9 +51,6 @@ class GutenbergRichter(MagnitudePart):
         return np.where(above >= 0, np.log(self.b * LN10) - self.b * LN10 * above, -np.inf)
 
     def draw(self, shape: tuple[int, int], generator: torch.Generator) -> Floats:
-        # Imported here, as the law of the event imports this module.
-        from smash.law.next_event_law import numpy_generator
-
         return self.drawn(shape, numpy_generator(generator))
 
     def drawn(self, shape: tuple[int, ...], numbers: np.random.Generator) -> Floats:

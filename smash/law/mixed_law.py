@@ -11,16 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from smash.law.draws import chosen_places, numpy_generator
 from smash.law.log_density import log_sum_exp
-from smash.law.next_event_law import (
-    MarkPart,
-    NextEventLaw,
-    PlacePart,
-    TimePart,
-    chosen_places,
-    numpy_generator,
-    shared_cell,
-)
+from smash.law.next_event_law import MarkPart, NextEventLaw, PlacePart, TimePart, shared_cell
 from smash.law.samples import Samples
 
 Floats = NDArray[np.float64]

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from smash.data.events import Targets
+from smash.law.draws import numpy_generator
 from smash.law.log_density import LogDensity, log_sum_exp
 from smash.law.magnitudes import MagnitudePart
 from smash.law.samples import Samples
@@ -318,20 +319,3 @@ def bisected(log_survival: Callable[[Floats], Floats], wanted: Floats) -> Floats
         survived = log_survival(np.exp(middle)) > wanted
         low, high = np.where(survived, middle, low), np.where(survived, high, middle)
     return np.where(never, np.inf, np.where(at_once, 0.0, np.exp((low + high) / 2)))
-
-
-def numpy_generator(generator: torch.Generator) -> np.random.Generator:
-    """Returns a NumPy generator seeded by a draw from `generator`, on whatever device."""
-    seed = torch.randint(2**62, (1,), generator=generator, device=generator.device)
-    return np.random.default_rng(int(seed))
-
-
-def chosen_places(weight: Floats, uniform: Floats) -> Integers:
-    """Returns (N, S) places drawn by `uniform` (N, S) in proportion to weights (N, M)."""
-    n, m = weight.shape
-    row = np.arange(n)[:, None]
-    cumulative = weight.cumsum(axis=1)
-    cumulative = cumulative / cumulative[:, -1:]
-    # Rows side by side on one axis, so that one search serves all.
-    place = np.searchsorted((cumulative + row).ravel(), uniform + row, side="right") - m * row
-    return np.minimum(place, m - 1)

@@ -12,7 +12,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from smash.data.events import EventSequences
-from smash.law.next_event_law import numpy_generator
+from smash.law.draws import numpy_generator
 from smash.law.paths import Paths, check_explosion, sorted_paths
 from smash.simulate.process import HawkesProcess
 

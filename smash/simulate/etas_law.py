@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from smash.blocks import event_blocks
 from smash.data.events import EventSequences, Targets
+from smash.law.draws import numpy_generator
 from smash.law.log_density import log_sum_exp
-from smash.law.next_event_law import PlacePart, numpy_generator
+from smash.law.next_event_law import PlacePart
 from smash.simulate.etas_simulation import EtasProcess
 from smash.simulate.fading_times import FadingTimes
 from smash.simulate.omori_sum import OmoriSum

@@ -14,14 +14,9 @@ from numpy.typing import NDArray
 
 from smash.blocks import event_blocks
 from smash.data.events import EventSequences, Targets
+from smash.law.draws import chosen_places, numpy_generator
 from smash.law.log_density import log_sum_exp
-from smash.law.next_event_law import (
-    MarkPart,
-    NextEventLaw,
-    PlacePart,
-    chosen_places,
-    numpy_generator,
-)
+from smash.law.next_event_law import MarkPart, NextEventLaw, PlacePart
 from smash.simulate.fading_times import FadingTimes
 from smash.simulate.process import HawkesProcess
 
