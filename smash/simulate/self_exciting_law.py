@@ -80,10 +80,7 @@ def law_after(process: HawkesProcess, histories: EventSequences, marked: bool) -
     longest = max(1, int(lengths.max()))
     offspring = np.zeros((n, longest, process.n_marks))
     place = np.zeros((n, longest, 2))
-    row, column = (
-        histories.sequence,
-        np.arange(histories.n_events) - histories.offsets[:-1][histories.sequence],
-    )
+    row, column = histories.sequence, histories.event
     last = histories.time[histories.offsets[1:] - 1][row] if histories.n_events else np.empty(0)
     fading = np.exp(-process.decay * (last - histories.time))
     offspring[row, column] = fading[:, None] * process.excitation[histories.mark]

@@ -146,8 +146,7 @@ def some(case, n: int = N) -> tuple[NextEventLaw, EventSequences]:
 
 def first_events(sequences: EventSequences, counts) -> EventSequences:
     """Returns the first `counts` (M,) events of each sequence."""
-    keep = np.arange(sequences.n_events) - sequences.offsets[sequences.sequence]
-    rows = np.flatnonzero(keep < np.asarray(counts)[sequences.sequence])
+    rows = np.flatnonzero(sequences.event < np.asarray(counts)[sequences.sequence])
     return EventSequences(
         sequences.time[rows],
         sequences.location[rows],
