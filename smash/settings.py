@@ -201,7 +201,7 @@ class ModelSettings:
     context_dropout: Dropout = 0.0
     """Share dropped of what the LSTMs' states tell the contexts; 0: as published."""
     location_components: Annotated[int, Ge(1), Le(1024), doc("each draw weighs them all")] = 16
-    """Gaussians of `location_law: mixture`."""
+    """Gaussians of `location_law: mixture`, and of `history` beside its kernels."""
     recent_events: (
         Annotated[int, Ge(1), Le(1000), doc("each widens every context by 3 or more")] | None
     ) = None

@@ -86,6 +86,13 @@ class LocationLaw:
         mean, root = torch.stack([x, y], dim=-1), torch.stack([a, b, c], dim=-1)
         return cls(weight.log_softmax(-1), mean, root)
 
+    def stretched(self, factor: tuple[float, float]) -> "LocationLaw":
+        """Returns the law of locations times a factor for each coordinate."""
+        by_x, by_y = factor
+        mean = self.mean * self.mean.new_tensor([by_x, by_y])
+        root = self.root * self.root.new_tensor([by_x, by_y, by_y])
+        return LocationLaw(self.log_weight, mean, root)
+
     def log_density(self, location: Tensor) -> Tensor:
         """Returns (...) log densities of locations (..., 2)."""
         _, _, parts = self._at(location)

@@ -1,16 +1,18 @@
 """The location as a density that points at the past: every recent event may have set the next off.
 
-p(x | t, k, history) = w₀ b(x) + w₁ u(x) + Σ_i w_i K(x - x_i; d_i, q), with the background b and the
-wide law u of `smash.model.place_background` and the heavy-tailed kernel K of
-`smash.model.place_kernels`. As in ETAS (Ogata 1998), the weights fall with the time since event i
-and depend on its mark,
+p(x | t, k, history) = w₀ b(x) + w₁ u(x) + w₂ g(x) + Σ_i w_i K(x - x_i; d_i, q), with the background
+b and the wide law u of `smash.model.place_background`, Gaussians g that go where context, time and
+mark say and follow the last few events (`smash.model.location_mixture`), for what moves on, and the
+heavy-tailed kernel K of `smash.model.place_kernels`, for what comes back. As in
+ETAS (Ogata 1998), the weights fall with the time since event i and depend on its mark,
 
     log w_i ∝ α(k_i) - p log((t - t_i) / τ + c) + a_i + q(t, k, context) · κ_i,
     log d_i = log d₀ + γ(k_i) + g_i,
 
 but a network of event i's features adds a_i, κ_i and g_i, and one of context, time and mark the
-query q and what it adds to the background's weight. All four start at 0: untrained it is the
-parametric law. Cost is linear in events times what they look back at.
+query q, what it adds to the first three weights, and how the Gaussians go on from where they
+start. All of it starts at 0: untrained it is the parametric law. Cost is linear in events times
+what they look back at.
 """
 
 import math
@@ -24,16 +26,20 @@ from torch import Tensor, nn
 
 from smash.data.events import EventSequences
 from smash.data.scaling import Scaler
+from smash.law.gaussian_mixtures import LOCATION_NUMBERS
 from smash.model.linear import linear
 from smash.model.location_head import Context, DensityHead, Given, LocationTerms
+from smash.model.location_mixture import first_following, following_gaussians, start_gaussians
 from smash.model.place_background import PlaceBackground
 from smash.model.pointing_law import PointingLaw
 
 QUERY, KEY_UNITS = 8, 32
 """Width of queries and keys, and of the network that makes keys."""
 FIRST_DECAY, FIRST_EXPONENT, FIRST_OFFSET = 0.8, 1.7, 0.02
-FIRST_BACKGROUND, FIRST_WIDE = 2.3, -2.0
-"""The two laws' logits, beside those of events one τ ago."""
+FIRST_APART = (2.3, -2.0, -2.0)
+"""The three laws' logits, beside those of events one τ ago."""
+FOLLOWED = 4
+"""How many of the last events the Gaussians follow at most."""
 FIRST_SCALE = 0.5
 """d₀, in typical bandwidths of the background."""
 LEAST_EXPONENT = 1.05
@@ -140,14 +146,20 @@ class HistoryHead(DensityHead):
     """The law above, for K marks and the last R events, which the encoder's contexts carry.
 
     Of each event contexts hold z (3) and the mark, counted from 1, 0 where there is no event.
-    `HistoryHead(64, 32, 128, 3, plane)` for contexts of 64 numbers and H = 32.
+    `HistoryHead(64, 32, 128, 3, plane, 16)` for contexts of 64 numbers, H = 32 and 16 Gaussians.
     """
 
     log_unit_time: Tensor
     """log τ, of the mean gap."""
 
     def __init__(
-        self, n_encoded: int, units: int, n_recent: int, n_marks: int, plane: Plane
+        self,
+        n_encoded: int,
+        units: int,
+        n_recent: int,
+        n_marks: int,
+        plane: Plane,
+        n_components: int,
     ) -> None:
         super().__init__()
         self.n_encoded, self.n_recent, self.plane = n_encoded, n_recent, plane
@@ -157,11 +169,13 @@ class HistoryHead(DensityHead):
         self.context = nn.Linear(n_encoded, units)
         self.time = nn.Linear(units, units, bias=False)
         self.hidden = nn.Linear(units, units)
-        self.query = nn.Linear(units, 2 + QUERY)
+        self.query = nn.Linear(units, len(FIRST_APART) + QUERY)
         self.mark = nn.Embedding(n_marks, QUERY)
         self.key_hidden = nn.Linear(N_FEATURES + QUERY, KEY_UNITS)
         self.key = nn.Linear(KEY_UNITS, QUERY)
         self.key_start = nn.Linear(KEY_UNITS, 2)
+        self.out = nn.Linear(units, LOCATION_NUMBERS * n_components)
+        self.follow = nn.Parameter(first_following(n_components, min(n_recent, FOLLOWED)))
         self.register_buffer("log_unit_time", torch.zeros(()))
         self._start_parametric()
 
@@ -171,14 +185,16 @@ class HistoryHead(DensityHead):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
         with torch.no_grad():
-            self.query.bias[0], self.query.bias[1] = FIRST_BACKGROUND, FIRST_WIDE
+            self.out.weight.zero_()
+            self.query.bias[: len(FIRST_APART)] = torch.tensor(FIRST_APART)
 
     def terms(
         self, context: Context, joint_terms: list[Tensor], time_last: nn.Linear
     ) -> LocationTerms:
         """Returns the terms; `own` are of the R events, the last one first, or of as many as any
         of the histories has: the logit but for its time (N, R), how long before the last event it
-        was, over τ (N, R), place in the plane (N, R, 2), log d (N, R) and key (N, R, D).
+        was, over τ (N, R), place in the plane (N, R, 2), log d (N, R) and key (N, R, D); and of the
+        few that Gaussians follow the z of the place (N, 1, F, 2).
         """
         encoded, n = context.whole[:, : self.n_encoded], len(context.whole)
         weight = (self.time.weight @ time_last.weight).mT.expand(n, -1, -1)
@@ -186,9 +202,9 @@ class HistoryHead(DensityHead):
         events = context.events.detach().unflatten(-1, (self.n_recent, 4))
         present = events[..., 3] > 0
         longest = max(1, int(present.sum(-1).max())) if n else 1
-        return LocationTerms(
-            weight, bias, self._of_events(events[:, :longest], present[:, :longest])
-        )
+        of_events = self._of_events(events[:, :longest], present[:, :longest])
+        followed = events[:, None, : self.follow.shape[1], 1:3]
+        return LocationTerms(weight, bias, (*of_events, followed))
 
     def _of_events(self, events: Tensor, present: Tensor) -> tuple[Tensor, ...]:
         """Returns `own` of the terms, of events (N, R, 4)."""
@@ -236,15 +252,18 @@ class HistoryHead(DensityHead):
 
     def law(self, given: Given, terms: LocationTerms) -> PointingLaw:
         """Returns the laws (N, Q) in the plane."""
-        static, age, place, log_scale, key = terms.own
+        static, age, place, log_scale, key, followed = terms.own
         few = self.parametric()
         hidden = linear(given.mixed.relu(), self.hidden.weight, self.hidden.bias).relu()
         asked = linear(hidden, self.query.weight, self.query.bias)
         elapsed = self._gaps(given.time) + age.unsqueeze(1)
-        logit = torch.baddbmm(static.unsqueeze(1), asked[..., 2:], key.mT)
+        apart, query = asked.tensor_split([len(FIRST_APART)], dim=-1)
+        logit = torch.baddbmm(static.unsqueeze(1), query, key.mT)
         logit = logit - few.decay * (elapsed + few.offset).log()
-        log_weight = torch.cat([asked[..., :2], logit], dim=-1).log_softmax(-1)
-        return PointingLaw(log_weight, place, log_scale, few.exponent, self.background)
+        log_weight = torch.cat([apart, logit], dim=-1).log_softmax(-1)
+        gaussians = following_gaussians(self.out, self.follow, hidden, followed)
+        gaussians = gaussians.stretched(self.plane.unit)
+        return PointingLaw(log_weight, gaussians, place, log_scale, few.exponent, self.background)
 
     def log_density(self, x: Tensor, given: Given, terms: LocationTerms) -> Tensor:
         """Returns log p(x | t, k) (N, Q) at x (N, Q, 2)."""
@@ -272,3 +291,4 @@ class HistoryHead(DensityHead):
         self.log_unit_time.fill_(math.log(max(float(train.gap[train.is_target].mean()), 1e-30)))
         typical = float(self.background.bandwidth.log().mean())
         self.parametric.log_scale.fill_((math.log(FIRST_SCALE) + typical) / PACE)
+        start_gaussians(self.out, self.follow, train, scaler)

@@ -42,9 +42,7 @@ class LocationMixture(DensityHead):
         self.time = nn.Linear(units, units, bias=False)
         self.hidden = nn.Linear(units, units)
         self.out = nn.Linear(units, LOCATION_NUMBERS * n_components)
-        share = torch.linspace(0, 1, n_components)
-        whom = F.one_hot(torch.arange(n_components) % n_recent, n_recent)
-        self.follow = nn.Parameter(share[:, None] * whom)
+        self.follow = nn.Parameter(first_following(n_components, n_recent))
 
     def terms(
         self, context: Context, joint_terms: list[Tensor], time_last: nn.Linear
@@ -61,8 +59,7 @@ class LocationMixture(DensityHead):
         `recent` (N, 1, R, 2): on the z scale.
         """
         hidden = linear(mixed.relu(), self.hidden.weight, self.hidden.bias).relu()
-        law = LocationLaw.of(linear(hidden, self.out.weight, self.out.bias), LEAST_SCALE)
-        return replace(law, mean=law.mean + self.follow @ recent)
+        return following_gaussians(self.out, self.follow, hidden, recent)
 
     def score(self, x: Tensor, given: Given, terms: LocationTerms) -> Tensor:
         """Returns ∇ log p(x | t, k) (N, Q, 2) at x (N, Q, 2)."""
@@ -76,19 +73,42 @@ class LocationMixture(DensityHead):
         """Returns a draw (N, Q, 2) of each law."""
         return self.law(given.mixed, *terms.own).draw(generator)
 
-    @torch.no_grad()
     def fit(self, train: EventSequences, scaler: Scaler) -> None:
-        """Starts the components where events of `train` went, drawn of these.
+        """Starts the components where events of `train` went."""
+        start_gaussians(self.out, self.follow, train, scaler)
 
-        Events before the last one are taken to have been where it was.
-        """
-        place = 2 * scaler.scale_location(train.location) - 1
-        last, location = place[:-1][train.is_target[1:]], place[train.is_target]
-        chosen = torch.randint(len(location), (len(self.follow),))
-        after, before = (torch.from_numpy(places)[chosen] for places in (location, last))
-        start = after - self.follow.sum(-1, keepdim=True) * before
-        _, x, y, *roots = self.out.bias.chunk(LOCATION_NUMBERS)
-        for offset, coordinate in zip((x, y), start.T, strict=True):
-            offset.copy_(coordinate)
-        for root in roots[:2]:
-            root.fill_(np.log(np.expm1(FIRST_SCALE)))
+
+def first_following(n_components: int, n_recent: int) -> Tensor:
+    """Returns the shares f (M, R) by which M components at first follow R events, one each."""
+    share = torch.linspace(0, 1, n_components)
+    whom = F.one_hot(torch.arange(n_components) % n_recent, n_recent)
+    return share[:, None] * whom
+
+
+def following_gaussians(
+    out: nn.Linear, follow: Tensor, hidden: Tensor, recent: Tensor
+) -> LocationLaw:
+    """Returns the laws (N, Q) that `out` makes of hidden layers (N, Q, H) after events at `recent`.
+
+    `recent` (N, 1, R, 2): on the z scale.
+    """
+    law = LocationLaw.of(linear(hidden, out.weight, out.bias), LEAST_SCALE)
+    return replace(law, mean=law.mean + follow @ recent)
+
+
+@torch.no_grad()
+def start_gaussians(out: nn.Linear, follow: Tensor, train: EventSequences, scaler: Scaler) -> None:
+    """Starts M components where events of `train` went, drawn of these.
+
+    Events before the last one are taken to have been where it was.
+    """
+    place = 2 * scaler.scale_location(train.location) - 1
+    last, location = place[:-1][train.is_target[1:]], place[train.is_target]
+    chosen = torch.randint(len(location), (len(follow),))
+    after, before = (torch.from_numpy(places)[chosen] for places in (location, last))
+    start = after - follow.sum(-1, keepdim=True) * before
+    _, x, y, *roots = out.bias.chunk(LOCATION_NUMBERS)
+    for offset, coordinate in zip((x, y), start.T, strict=True):
+        offset.copy_(coordinate)
+    for root in roots[:2]:
+        root.fill_(np.log(np.expm1(FIRST_SCALE)))

@@ -230,7 +230,7 @@ def location_head(
         return LocationMixture(n_encoded, units, settings.location_components, n_recent)
     if settings.location_law == "history":
         assert plane is not None
-        return HistoryHead(n_encoded, units, n_recent, n_marks, plane)
+        return HistoryHead(n_encoded, units, n_recent, n_marks, plane, settings.location_components)
     base = ClimatologyPlaces(settings.sigma_loc) if settings.base == "climatology" else None
     return ScoreHead(size, n_streams, units, base)
 

@@ -83,7 +83,7 @@ def uses(spec: ExperimentSpec, dataset: Dataset) -> Iterator[Use]:
         * min(training.block_sequences, training.batch_size, len(dataset.train))
         * (seen * streams * (model.n_layers * of_layer + 24 * model.cond_dim)),
     )
-    of_place = 8 * model.location_components if model.location_law == "mixture" else 0
+    of_place = 0 if model.location_law == "score" else 8 * model.location_components
     points = _times_an_event(spec)
     trained = min(training.block_events, int(dataset.train.is_target.sum()))
     yield Use(
@@ -142,7 +142,7 @@ def n_weights(settings: ModelSettings, n_marks: int) -> int:
     lstm = 4 * 4 * size * (size + 4 * size) + 4 * size**2
     heads = 9 * size * units + 14 * units**2 + streams * size * units
     per_mark = n_marks * (size + 2 * units)
-    places = 6 * settings.location_components * units if settings.location_law == "mixture" else 0
+    places = 0 if settings.location_law == "score" else 6 * settings.location_components * units
     return streams * (encoder + lstm) + 8 * size**2 + heads + per_mark + places
 
 

@@ -93,12 +93,7 @@ PARTS = (
         lambda s: s.scaling.log_normalization and isinstance(s.scaling.resolution, str),
     ),
     Part(
-        ("model.location_components",),
-        "with `model.location_law=mixture`",
-        lambda s: s.model.location_law == "mixture",
-    ),
-    Part(
-        ("model.recent_events",),
+        ("model.location_components", "model.recent_events"),
         "with `model.location_law=mixture` or `history`",
         _density,
     ),
