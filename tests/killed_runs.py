@@ -31,7 +31,8 @@ from mlflow.entities import Run
 from patience import HANGING
 from tiny_runs import TINY
 
-from smash.workbench.tracking.tracker import Store, Tracker
+from smash.workbench.tracking.store import Store
+from smash.workbench.tracking.tracker import Tracker
 
 SCENARIOS: Mapping[str, tuple[str, ...]] = {
     "one seed": ("sample_every=1", "validation_samples=4", "baselines=[climatology, walk]"),

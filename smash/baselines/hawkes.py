@@ -9,6 +9,7 @@ spread of the background along them: it then has unit spread, and the offspring'
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from smash.baselines.hawkes_likelihood import Likelihood, Parameters
 from smash.baselines.past_events import known_marks
 from smash.data.events import EventSequences, Targets
 from smash.errors import TrainingError
-from smash.law.forecaster import Forecaster
+from smash.files import replacing_folder, write_json
+from smash.law.forecaster import PARAMETERS, Forecaster
 from smash.law.moved_places import MovedPlaces
 from smash.law.next_event_law import NextEventLaw
 from smash.law.paths import MOST_EVENTS, Paths
@@ -94,6 +96,15 @@ class Hawkes(Forecaster):
         on_progress(1.0)
         location = self.center + self.scale * paths.location
         return replace(paths, location=location, mark=paths.mark if self.marked else None)
+
+    def save(self, folder: Path) -> None:
+        """Writes the parameters (JSON) to `folder`, whole or not at all.
+
+        Raises:
+            OutputError: when it cannot be written, or the folder holds more than such a file.
+        """
+        with replacing_folder(folder, (PARAMETERS,)) as beside:
+            write_json(beside / PARAMETERS, self.description())
 
     def description(self) -> dict[str, Any]:
         """Returns the fitted parameters as plain lists and numbers; lengths in raw units."""

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ from smash.law.paths import MOST_EVENTS, Paths
 from smash.law.roll_out import OnProgress, roll_out
 from smash.law.samples import Forecast
 from smash.law.state import KnownEvents, State
+
+PARAMETERS = "parameters.json"
+"""The file in which a forecaster with parameters to be read saves them."""
 
 
 class Forecaster(ABC):
@@ -41,6 +45,14 @@ class Forecaster(ABC):
     def reporting(self, on_steps: Callable[[int], None]) -> "Forecaster":
         """Returns the forecaster that calls `on_steps` with the steps done, where it can."""
         return self
+
+    def save(self, folder: Path) -> None:
+        """Writes what was fitted to the new `folder`; by default nothing, and makes no folder.
+
+        Raises:
+            OutputError: when it cannot be written.
+        """
+        return
 
     @abstractmethod
     def laws(self, sequences: EventSequences) -> Iterator[tuple[Targets, NextEventLaw]]:

@@ -71,12 +71,12 @@ def test_no_model_is_trained(workshop, compared):
 
 def test_what_was_fitted_is_logged(workshop, compared, children):
     spec = load_spec(workshop.artifact(compared.run_id, "spec.yaml"))
-    folder = workshop.artifact(children["mixture"].info.run_id, "baseline/mixture")
+    folder = workshop.artifact(children["mixture"].info.run_id, "baseline/fitted")
     test = load_dataset(spec.data).test
     assert np.isfinite(Mixture.load(folder).log_densities(test).event).all()
     losses = workshop.history(children["mixture"].info.run_id, "validation/loss")
     assert list(losses) == list(range(1, len(losses) + 1))
-    path = workshop.artifact(children["hawkes"].info.run_id, "baseline/hawkes.json")
+    path = workshop.artifact(children["hawkes"].info.run_id, "baseline/fitted/parameters.json")
     assert json.loads(path.read_text())["decay"] > 0
 
 

@@ -4,7 +4,7 @@ import pytest
 from tiny_runs import Outcome
 
 from smash.workbench.report.production import Made, make_report
-from smash.workbench.tracking.tracker import connect
+from smash.workbench.tracking.store import connect
 
 
 @pytest.fixture(scope="session")

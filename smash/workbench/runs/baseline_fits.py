@@ -8,8 +8,6 @@ import torch
 from smash.baseline_names import is_plug_in
 from smash.baselines import (
     Climatology,
-    Etas,
-    Hawkes,
     Markov,
     Mixture,
     MixtureEpoch,
@@ -24,7 +22,6 @@ from smash.baselines.plug_ins import Fitting, fit_plug_in
 from smash.data.dataset import Dataset
 from smash.data.protocol import PreparedData
 from smash.data.variation.folding import with_folded
-from smash.files import write_json
 from smash.law.forecaster import Forecaster
 from smash.settings import Folding
 from smash.simulate.simulator import HawkesProcess, Oracle
@@ -33,6 +30,7 @@ from smash.workbench.runs.stages import Run
 from smash.workbench.specs.experiment_spec import ExperimentSpec
 
 FITTING_SEED = 15_485_863
+FITTED = "fitted"
 """Added to a run's seed for fitting, so that a baseline and the model draw apart."""
 
 OnEpoch = Callable[[MixtureEpoch], None]
@@ -94,8 +92,7 @@ def fitting_of(spec: ExperimentSpec, dataset: Dataset, data: PreparedData, devic
 def fit_and_log(name: str, run: Run) -> Forecaster:
     """Returns the baseline `name` of a run of its own, after logging what was fitted.
 
-    The mixture is logged as it can be loaded, with its losses by epoch; the Hawkes process and ETAS
-    as their parameters.
+    What it saves of itself is logged, and the mixture's losses by epoch.
 
     Raises:
         TrainingError: when a likelihood is not finite.
@@ -107,12 +104,9 @@ def fit_and_log(name: str, run: Run) -> Forecaster:
         run.tracker.log_metrics(losses | {"train/seconds": epoch.seconds}, step=epoch.epoch)
 
     fitted = fit_baseline(name, run.spec, run.dataset, run.data, run.device, after_epoch)
-    if isinstance(fitted, Mixture):
-        fitted.save(run.folder / "mixture")
-        run.tracker.log_artifact(run.folder / "mixture", "baseline")
-    elif isinstance(fitted, Hawkes | Etas):
-        write_json(run.folder / f"{name}.json", fitted.description())
-        run.tracker.log_artifact(run.folder / f"{name}.json", "baseline")
+    fitted.save(run.folder / FITTED)
+    if (run.folder / FITTED).exists():
+        run.tracker.log_artifact(run.folder / FITTED, "baseline")
     return fitted
 
 

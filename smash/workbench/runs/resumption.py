@@ -18,7 +18,7 @@ from smash.workbench.runs.sources import fetch_spec, run_folder
 from smash.workbench.runs.stages import SCORED_EVENTS, Tested
 from smash.workbench.specs.experiment_spec import ExperimentSpec
 from smash.workbench.tracking.server import download_artifact, find_run
-from smash.workbench.tracking.tracker import Store
+from smash.workbench.tracking.store import Store
 
 PARENT, SEED, ENSEMBLE, BASELINE = "mlflow.parentRunId", "seed", "ensemble", "baseline"
 POOL = "pool"

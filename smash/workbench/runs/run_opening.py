@@ -15,7 +15,8 @@ from smash.workbench.runs.environment import environment_tags
 from smash.workbench.runs.run_description import log_audit, log_spec
 from smash.workbench.runs.sources import SPEC_ARTIFACT, run_folder
 from smash.workbench.specs.experiment_spec import ExperimentSpec, dump_spec
-from smash.workbench.tracking.tracker import Store, Tracker
+from smash.workbench.tracking.store import Store
+from smash.workbench.tracking.tracker import Tracker
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from smash.workbench.runs.sources import Source, load_source, with_source
 from smash.workbench.specs.experiment_spec import ExperimentSpec, quick_profile
 from smash.workbench.specs.idle_settings import idle_settings
 from smash.workbench.tracking.server import find_run, sqlite_path, tracking_uri
-from smash.workbench.tracking.tracker import connect
+from smash.workbench.tracking.store import connect
 
 
 def run_experiment(spec: ExperimentSpec, request: Request) -> list[Outcome]:

@@ -45,7 +45,8 @@ from smash.workbench.runs.stages import Run, Tested
 from smash.workbench.runs.validation import validate
 from smash.workbench.specs.experiment_spec import ExperimentSpec
 from smash.workbench.tracking.server import find_run
-from smash.workbench.tracking.tracker import Store, Tracker
+from smash.workbench.tracking.store import Store
+from smash.workbench.tracking.tracker import Tracker
 
 MODEL = "model"
 """What the run's own model is called among the forecasters tested with it."""

@@ -19,7 +19,8 @@ from smash.workbench.search.trial import FIGURES, RUN, SPEC, STATUS, cost_of
 from smash.workbench.search.trial_history import PUBLISHED, History, earlier_numbers, error_of
 from smash.workbench.specs import strict_yaml
 from smash.workbench.specs.experiment_spec import dump_spec, spec_from_mapping
-from smash.workbench.tracking.tracker import Store, Tracker
+from smash.workbench.tracking.store import Store
+from smash.workbench.tracking.tracker import Tracker
 
 logger = logging.getLogger(__name__)
 

@@ -30,7 +30,8 @@ from smash.workbench.search.worker import Plan, environment
 from smash.workbench.specs import strict_yaml
 from smash.workbench.specs.experiment_spec import dump_spec, flatten
 from smash.workbench.tracking.server import shown, sqlite_path, tracking_uri
-from smash.workbench.tracking.tracker import SPOOL, Store, Tracker, connect
+from smash.workbench.tracking.store import SPOOL, Store, connect
+from smash.workbench.tracking.tracker import Tracker
 
 MARK_FIGURES = ("mark_log_loss", "mark_brier", "ece", "accuracy")
 OPEN_KEYS = ("name", "description", "threads", "device", "deterministic", "baselines")

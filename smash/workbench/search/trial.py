@@ -28,7 +28,8 @@ from smash.workbench.search.study_spec import Search
 from smash.workbench.search.training_cache import trained
 from smash.workbench.search.trial_history import ERROR, PUBLISHED
 from smash.workbench.specs.experiment_spec import ExperimentSpec, dump_spec, flatten
-from smash.workbench.tracking.tracker import Store, Tracker
+from smash.workbench.tracking.store import Store
+from smash.workbench.tracking.tracker import Tracker
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from smash.workbench.search.storage import open_storage
 from smash.workbench.search.study_spec import Search
 from smash.workbench.search.trial import Office, run_trial
 from smash.workbench.search.trial_history import Call
-from smash.workbench.tracking.tracker import connect
+from smash.workbench.tracking.store import connect
 
 POLL = 1.0
 """Seconds between looks at trials that run elsewhere."""

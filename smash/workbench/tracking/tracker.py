@@ -1,25 +1,15 @@
-"""Runs in MLflow: needs no server, survives one that goes away.
-
-Nothing set, everything is kept in `mlflow.db` and `mlruns/` in the current folder, and `mlflow ui`
-there shows it. With `MLFLOW_TRACKING_URI` set it goes to that server or database.
+"""Runs in MLflow: written without waiting for the server, which may go away meanwhile.
 
 Everything a run logs passes through one `BackgroundWriter`, so training never waits. NaN comes
 back from MLflow as NaN; infinity comes back as the largest float, 1.797e308.
 """
 
-import getpass
 import json
 import logging
 import re
 import shutil
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -28,8 +18,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
-from requests import RequestException
 
 from smash.data.dataset import Dataset
 from smash.errors import OutputError, TrackingError
@@ -45,13 +33,6 @@ from smash.workbench.tracking.operations import (
     save_writes,
 )
 from smash.workbench.tracking.queue import BackgroundWriter
-from smash.workbench.tracking.server import (
-    artifact_location,
-    find_run,
-    open_client,
-    shown,
-    tracking_uri,
-)
 from smash.workbench.tracking.system_metrics import SystemMetrics
 
 if TYPE_CHECKING:  # a second that a run without figures need not wait
@@ -59,7 +40,6 @@ if TYPE_CHECKING:  # a second that a run without figures need not wait
 
 logger = logging.getLogger(__name__)
 
-SPOOL = Path("runs/unsent")
 DEADLINE = 120.0
 """Seconds that the end of a run, or the start of another, waits for a server that is away."""
 HASTE = 15.0
@@ -67,155 +47,7 @@ HASTE = 15.0
 DONE = "done/"
 """Begins the tags of stages that a run has finished and sent all of; a resumed run skips them."""
 MAX_PARAM, MAX_TAG, MAX_DIGEST = 6000, 8000, 36
-Answer = TypeVar("Answer")
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True)
-class Store:
-    """An experiment on a tracking server that has answered; makes and resumes runs."""
-
-    client: MlflowClient
-    uri: str
-    experiment_id: str
-    spool: Path
-
-    def start(
-        self,
-        name: str,
-        tags: Mapping[str, str] | None = None,
-        parent: str | None = None,
-        system_metrics: bool = True,
-    ) -> "Tracker":
-        """Returns the tracker of a new run, a child of run `parent` where one is given.
-
-        Raises:
-            TrackingError: when the server stays away or refuses.
-        """
-        all_tags = {
-            "mlflow.user": _user(),
-            "mlflow.source.name": Path(sys.argv[0]).name,
-            "mlflow.source.type": "LOCAL",
-            **({"mlflow.parentRunId": parent} if parent else {}),
-            **(tags or {}),
-        }
-        cut = _cut_values(all_tags, MAX_TAG)
-        return self._opened(
-            lambda: self.client.create_run(self.experiment_id, run_name=name, tags=cut),
-            self._discard,
-            system_metrics,
-        )
-
-    def resume(self, run_id: str, system_metrics: bool = True) -> "Tracker":
-        """Returns the tracker of an existing run, which is running again.
-
-        What its earlier process could not send is sent first; metrics that it has are not logged
-        again.
-
-        Raises:
-            TrackingError: when there is no such run, or the server stays away.
-        """
-        run = find_run(run_id, self.uri)
-
-        def running() -> Run:
-            self.client.update_run(run_id, status="RUNNING")
-            return run
-
-        return self._opened(running, self._end, system_metrics, resumed=True)
-
-    def _opened(
-        self,
-        request: Callable[[], Run],
-        undo: Callable[[str], None],
-        system_metrics: bool,
-        resumed: bool = False,
-    ) -> "Tracker":
-        """Returns the tracker of the run that a request opens.
-
-        The request is made by another thread, as interruptions come to the first alone: the opening
-        of a run that is opened all the same is undone, or it would seem to run for ever.
-        """
-        opening = _in_thread(lambda: self._patiently(request))
-        try:
-            return Tracker(self, opening.result(), system_metrics, resumed)
-        except BaseException:
-            with suppress(Exception):
-                undo(opening.result(HASTE).info.run_id)
-            raise
-
-    def _end(self, run_id: str) -> None:
-        self.client.set_terminated(run_id, "KILLED")
-
-    def _discard(self, run_id: str) -> None:
-        """Deletes a run that holds nothing: there would be nothing to go on with."""
-        self._end(run_id)
-        self.client.delete_run(run_id)
-
-    def find(self, tags: Mapping[str, str]) -> list[Run]:
-        """Returns the experiment's runs with these tags, the oldest first.
-
-        Raises:
-            TrackingError: when the server stays away or refuses.
-        """
-        wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-        found: list[Run] = []
-        token: str | None = None
-        while token is None or token:
-            page = self._patiently(partial(self._search, wanted, token))
-            found += page
-            token = page.token or ""
-        return found
-
-    def _search(self, wanted: str, token: str | None) -> Any:
-        return self.client.search_runs(
-            [self.experiment_id], wanted, order_by=["attributes.start_time ASC"], page_token=token
-        )
-
-    def _patiently(self, request: Callable[[], Answer]) -> Answer:
-        """Returns the server's answer, asking again for `DEADLINE` seconds while it is away."""
-        last = time.monotonic() + DEADLINE
-        warned = False
-        while True:
-            try:
-                return request()
-            except (MlflowException, RequestException, OSError) as error:
-                if is_final(error) or time.monotonic() > last:
-                    raise TrackingError(f"{shown(self.uri)}: {error}") from error
-                if not warned:
-                    logger.warning("tracking: %s is away; waiting for it", shown(self.uri))
-                warned = True
-                time.sleep(1.0)
-
-
-def connect(experiment: str, uri: str | None = None, spool: Path = SPOOL) -> Store:
-    """Returns the store of an experiment, made if it is new, on a server that has answered.
-
-    Args:
-        experiment: name of the MLflow experiment.
-        uri: tracking server; by default `MLFLOW_TRACKING_URI` or `./mlflow.db`.
-        spool: folder for what waits to be sent, and for what could not be.
-
-    Raises:
-        TrackingError: within seconds, naming the URI and what to do.
-    """
-    uri, spool = uri or tracking_uri(), spool.resolve()
-    client = open_client(uri)
-    try:
-        found = client.get_experiment_by_name(experiment)
-        if found is None:
-            location = artifact_location(uri, experiment)
-            made = client.create_experiment(experiment, artifact_location=location)
-            return Store(client, uri, made, spool)
-    except MlflowException as error:
-        found = client.get_experiment_by_name(experiment)
-        if found is None:  # else another process has just made it
-            raise TrackingError(f"{shown(uri)}: {error}") from error
-    if found.lifecycle_stage != "active":
-        raise TrackingError(
-            f"{shown(uri)}: the experiment {experiment} was deleted; bring it back with "
-            f"`mlflow experiments restore -x {found.experiment_id}` or take another name"
-        )
-    return Store(client, uri, found.experiment_id, spool)
 
 
 class Tracker:
@@ -226,16 +58,23 @@ class Tracker:
     """
 
     def __init__(
-        self, store: Store, run: Run, system_metrics: bool = True, resumed: bool = False
+        self,
+        client: MlflowClient,
+        destination: str,
+        spool: Path,
+        run: Run,
+        system_metrics: bool = True,
+        resumed: bool = False,
     ) -> None:
+        """Takes the server's client and name, and the folder for what waits to be sent."""
         self.run_id: str = run.info.run_id
         self.done = {t.removeprefix(DONE) for t in run.data.tags if t.startswith(DONE)}
         self._known_params = dict(run.data.params)
-        self._destination = shown(store.uri)
-        self._spool = store.spool / self.run_id
-        logged = Logged(store.client, run)
+        self._destination = destination
+        self._spool = spool / self.run_id
+        logged = Logged(client, run)
         self._writer = BackgroundWriter(
-            lambda write: send(store.client, logged.left_of(write)), is_final, self._destination
+            lambda write: send(client, logged.left_of(write)), is_final, self._destination
         )
         for write in left_by(self._spool) if resumed else []:
             self._writer.put(write)
@@ -254,7 +93,7 @@ class Tracker:
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Logs parameters; the changed ones of a resumed run become tags `changed/<key>`."""
-        values = _cut_values(params, MAX_PARAM)
+        values = cut_values(params, MAX_PARAM)
         new = {key: value for key, value in values.items() if key not in self._known_params}
         changed = {
             f"changed/{key}": value
@@ -268,7 +107,7 @@ class Tracker:
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Sets tags; values too long for MLflow are cut."""
-        for chunk in _chunks(_cut_values(tags, MAX_TAG).items(), Tags.most):
+        for chunk in _chunks(cut_values(tags, MAX_TAG).items(), Tags.most):
             self._writer.put(Tags(self.run_id, chunk))
 
     def mark_done(self, stage: str) -> None:
@@ -415,21 +254,8 @@ class Tracker:
         self._writer.put(Artifact(self.run_id, str(path), folder))
 
 
-def _in_thread(request: Callable[[], Answer]) -> "Future[Answer]":
-    """Returns the answer to come of a request that another thread makes."""
-    answer: Future[Answer] = Future()
-
-    def work() -> None:
-        try:
-            answer.set_result(request())
-        except Exception as error:  # noqa: BLE001 (whoever waits for the answer gets it)
-            answer.set_exception(error)
-
-    threading.Thread(target=work, name="opening", daemon=True).start()
-    return answer
-
-
-def _cut_values(values: Mapping[str, Any], limit: int) -> dict[str, str]:
+def cut_values(values: Mapping[str, Any], limit: int) -> dict[str, str]:
+    """Returns the values as texts of at most `limit` characters, under names that MLflow takes."""
     texts = {_name(key): str(value) for key, value in values.items()}
     return {key: t if len(t) <= limit else t[: limit - 1] + "…" for key, t in texts.items()}
 
@@ -447,10 +273,3 @@ def _chunks(items: Iterable[Item], size: int) -> Iterable[tuple[Item, ...]]:
 
 def _milliseconds() -> int:
     return int(time.time() * 1000)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no name for this user id, as in some containers
-        return "unknown"

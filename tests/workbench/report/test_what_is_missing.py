@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from smash.workbench.cli.app import app
 from smash.workbench.report.run_store import open_store
-from smash.workbench.tracking.tracker import connect
+from smash.workbench.tracking.store import connect
 
 EVIL = '<script>alert(1)</script> #panic("x") $\\alpha$ \\input{/etc/passwd} [*b*] _a_ & "q"'
 

@@ -23,7 +23,7 @@ from smash.forecast.model_forecaster import ModelForecaster
 from smash.model.smash import About, Smash
 from smash.settings import ModelSettings, SamplingSettings
 from smash.workbench.runs.logged_model import ARTIFACT, example, pack_model
-from smash.workbench.tracking.tracker import connect
+from smash.workbench.tracking.store import connect
 
 SAMPLING = SamplingSettings(sampling_steps=8, per_step=8, total_samples=20, n_samples=20)
 

@@ -33,7 +33,7 @@ from smash.workbench.tracking.server import (
     shown,
     tracking_uri,
 )
-from smash.workbench.tracking.tracker import connect
+from smash.workbench.tracking.store import connect
 
 ROOT = Path(__file__).parents[3]
 INTERRUPTED = """
@@ -312,7 +312,7 @@ def test_what_was_sent_is_removed_and_nothing_beside_it(store, uri, tmp_path):
 
 def test_two_processes_may_start_at_once_on_a_fresh_database(tmp_path):
     program = (
-        "from smash.workbench.tracking.tracker import connect\n"
+        "from smash.workbench.tracking.store import connect\n"
         "with connect('both').start('run', system_metrics=False) as run:\n"
         "    run.log_metrics({'loss': 1.0})\n"
     )
