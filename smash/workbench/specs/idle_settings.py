@@ -149,6 +149,7 @@ PARTS = (
         "with `sampling.sampler=langevin` on a GPU",
         lambda s: _langevin(s) and s.device != "cpu",
     ),
+    Part(("sampling.fused",), "on a GPU", lambda s: s.device != "cpu"),
     Part(
         ("sampling.support",),
         "with `sampling.sampler=inverse_cdf`, unless time and place have densities",
