@@ -344,6 +344,8 @@ class TrainingSettings:
     """Sequences encoded at a time; auto: 8 on a CPU, on a GPU what its memory holds."""
     block_events: Block = "auto"
     """Events whose loss is computed at a time; auto: 128 on a CPU, more on a GPU."""
+    graphed: bool = True
+    """Steps of score matching are replayed from CUDA graphs, on a GPU."""
     length_pool: Annotated[int, Ge(1), Le(65_536)] = 8
     """Batches sorted by length together; 1: plain shuffling."""
 

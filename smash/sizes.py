@@ -91,11 +91,10 @@ def sampling_sizes(
     """Returns the sizes of sampling with a score network of width `units`."""
     device, total = torch.device(device), settings.total_samples
     on_gpu = device.type == "cuda"
-    graph_up_to, precision = settings.cuda_graph, settings.matmul_precision
-    if graph_up_to == AUTO:
-        graph_up_to = FEW_CHAINS if on_gpu else 0
-    elif graph_up_to:
-        graph_up_to = float("inf")
+    precision = settings.matmul_precision
+    graph_up_to = float("inf") if settings.cuda_graph else 0.0
+    if settings.cuda_graph == AUTO:
+        graph_up_to = float(FEW_CHAINS if on_gpu else 0)
     if precision == AUTO:
         precision = "high" if on_gpu else "highest"
     n_samples = _given(settings.n_samples, total if on_gpu else min(30, total))

@@ -34,8 +34,8 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, dropout: float) 
     """
     if query.is_cuda and len(query) * query.shape[1] ** 2 > MOST_WEIGHTS:
         # As one head of many sequences, for which there are kernels that keep no weights.
-        rows = (part.unsqueeze(1) for part in (query, key, value))
-        return F.scaled_dot_product_attention(*rows, is_causal=True, dropout_p=dropout).squeeze(1)
+        q, k, v = (part.unsqueeze(1) for part in (query, key, value))
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout).squeeze(1)
     if dropout == 0 or query.is_cuda:
         return F.scaled_dot_product_attention(query, key, value, is_causal=True, dropout_p=dropout)
     attended: Tensor = _BlockedAttention.apply(query, key, value, dropout)

@@ -26,6 +26,7 @@ from smash.model.checkpoints import (
 )
 from smash.model.description import checked_parts
 from smash.model.generator_state import GlobalState
+from smash.model.graphed_loss import GraphedLoss
 from smash.model.likelihood import likelihood_loss, survival_loss
 from smash.model.score_matching import Loss, score_matching_loss
 from smash.model.score_network import ScoreNet
@@ -114,6 +115,11 @@ class Trainer:
             n_points = objective.law_points if model.law_points else 1
         self.sizes = training_sizes(settings, n_points, model.settings.num_units, model.device)
         self.unchecked = UNCHECKED if model.device.type == "cuda" else 1
+        self._graphed: GraphedLoss | None = None
+        if settings.graphed and model.device.type == "cuda" and objective.kind == "score_matching":
+            self._graphed = GraphedLoss(
+                model, self.parameters, objective, self.noise, lambda n, g: self._draw_noise(n, g)
+            )
         self.average: AveragedModel | None = None
         if settings.average:
             self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.average))
@@ -298,6 +304,10 @@ class Trainer:
         self, model: Smash, batch: Batch, generator: torch.Generator, backward: bool = False
     ) -> Tensor:
         """Returns `_loss_of`, by smaller blocks from now on where a GPU's memory asks for it."""
+        if backward and self._graphed is not None and self._at_once(batch):
+            loss = self._graphed(batch)
+            if loss is not None:
+                return loss
         while True:
             try:
                 return self._loss_of(model, batch, generator, backward)
@@ -307,6 +317,11 @@ class Trainer:
             self.sizes = self.sizes.halved()
             if backward:
                 self.optimizer.zero_grad()
+
+    def _at_once(self, batch: Batch) -> bool:
+        """Returns True where no block, of sequences or of events, is smaller than the batch."""
+        n_sequences, n_events = self.sizes
+        return len(batch.length) <= n_sequences and batch.n_targets <= n_events
 
     def _loss_of(
         self, model: Smash, batch: Batch, generator: torch.Generator, backward: bool = False

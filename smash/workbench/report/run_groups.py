@@ -29,6 +29,7 @@ NOT_SETTINGS = {
     "pool_weights",
     "training.block_sequences",
     "training.block_events",
+    "training.graphed",
     "sampling.n_samples",
     "sampling.block_events",
     "sampling.test_batch_size",

@@ -149,6 +149,11 @@ PARTS = (
         "with `sampling.sampler=langevin` on a GPU",
         lambda s: _langevin(s) and s.device != "cpu",
     ),
+    Part(
+        ("training.graphed",),
+        "with `objective.kind=score_matching` on a GPU",
+        lambda s: not _likelihood(s) and s.device != "cpu",
+    ),
     Part(("sampling.fused",), "on a GPU", lambda s: s.device != "cpu"),
     Part(
         ("sampling.support",),
