@@ -115,11 +115,6 @@ class Trainer:
             n_points = objective.law_points if model.law_points else 1
         self.sizes = training_sizes(settings, n_points, model.settings.num_units, model.device)
         self.unchecked = UNCHECKED if model.device.type == "cuda" else 1
-        self._graphed: GraphedLoss | None = None
-        if settings.graphed and model.device.type == "cuda" and objective.kind == "score_matching":
-            self._graphed = GraphedLoss(
-                model, self.parameters, objective, self.noise, lambda n, g: self._draw_noise(n, g)
-            )
         self.average: AveragedModel | None = None
         if settings.average:
             self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.average))
@@ -130,6 +125,11 @@ class Trainer:
         # Two generators, so that the order of sequences does not depend on the noise drawn.
         self.order = torch.Generator().manual_seed(seed)
         self.noise = torch.Generator(model.device).manual_seed(seed + 1)
+        self._graphed: GraphedLoss | None = None
+        if settings.graphed and model.device.type == "cuda" and objective.kind == "score_matching":
+            self._graphed = GraphedLoss(
+                model, self.parameters, objective, self.noise, lambda n, g: self._draw_noise(n, g)
+            )
         # Dropout knows the global generators alone; `fit` sets them to this state.
         self._global = GlobalState.seeded(seed + 2)
         self.result = TrainingResult()
