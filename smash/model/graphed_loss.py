@@ -64,6 +64,7 @@ class GraphedLoss:
     ) -> None:
         self.model, self.parameters = model, parameters
         self.objective, self.noise, self._draw_noise = objective, noise, draw_noise
+        self._places = [torch.zeros_like(parameter) for parameter in parameters]
         self._fails = False
         self._sigma = model.noise_scale()
         self._seen: dict[tuple[int, ...], int] = {}
@@ -134,8 +135,17 @@ class GraphedLoss:
             self.objective,
             inputs.weight,
         )
-        gradients = torch.autograd.grad(loss.total, self.parameters, allow_unused=True)
-        return torch.stack(loss).detach().double(), list(gradients)
+        found = torch.autograd.grad(loss.total, self.parameters, allow_unused=True)
+        # Into places laid out as the parameters are, which the optimiser asks for.
+        gradients = [
+            None if gradient is None else place
+            for place, gradient in zip(self._places, found, strict=True)
+        ]
+        torch._foreach_copy_(
+            [place for place in gradients if place is not None],
+            [gradient for gradient in found if gradient is not None],
+        )
+        return torch.stack(loss).detach().double(), gradients
 
 
 def padded(batch: Batch, length: int, n_targets: int) -> _Inputs:
