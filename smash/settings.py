@@ -12,7 +12,7 @@ are of the paper, `validation` is what validation data chose (`docs/performance.
 error messages, `smash run --explain KEY` and the reference page (`smash.workbench.specs.meanings`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, MultipleOf, doc
@@ -31,9 +31,15 @@ Span = Annotated[float, Ge(1e-9), Le(1e15), doc("in the data's unit; choose one 
 Resolution = Span | Literal["auto", "none"]
 Width = Annotated[int, Ge(1), Le(4096), doc("memory grows with its square")]
 Epochs = Annotated[int, Ge(1), Le(1_000_000)]
-Block = Annotated[int, Ge(1), Le(65_536), doc("what is done at a time lies in memory at once")]
+AUTO: Literal["auto"] = "auto"
+"""A size that follows the device (`smash.sizes`)."""
+Block = (
+    Annotated[int, Ge(1), Le(65_536), doc("what is done at a time lies in memory at once")]
+    | Literal["auto"]
+)
 Points = Annotated[int, Ge(16), Le(8192), doc("each event has a number a mark at every point")]
 Draws = Annotated[int, Le(100_000), doc("all draws of a batch of events lie in memory")]
+DrawsAtOnce = Annotated[Draws, Ge(1)] | Literal["auto"]
 Steps = Annotated[int, Le(1_000_000)]
 Noise = Annotated[float, Ge(1e-3), Le(10.0), doc("the scaled values that carry it lie in [-1, 1]")]
 Weight = Annotated[float, Ge(0.0), Le(1e6)]
@@ -299,7 +305,7 @@ class Variation:
 class TrainingSettings:
     """Schedule of a training (see `smash.model.training`), and how sequences are varied.
 
-    `block_…` bound memory and change no gradient.
+    `block_…` bound memory and change no gradient; `auto` follows the device (`smash.sizes`).
     """
 
     total_epochs: Epochs = 150
@@ -334,10 +340,12 @@ class TrainingSettings:
     """Targets a piece, in which long sequences are trained on; 0: whole sequences."""
     piece_history: Annotated[int, Ge(1), Le(1_000_000)] = 256
     """Events before a piece that are its history."""
-    block_sequences: Block = 8
-    """Sequences encoded at a time."""
-    block_events: Block = 128
-    """Events whose loss is computed at a time."""
+    block_sequences: Block = "auto"
+    """Sequences encoded at a time; auto: 8 on a CPU, on a GPU what its memory holds."""
+    block_events: Block = "auto"
+    """Events whose loss is computed at a time; auto: 128 on a CPU, more on a GPU."""
+    graphed: bool = True
+    """Steps of score matching are replayed from CUDA graphs, on a GPU."""
     length_pool: Annotated[int, Ge(1), Le(65_536)] = 8
     """Batches sorted by length together; 1: plain shuffling."""
 
@@ -360,24 +368,33 @@ class SamplingSettings:
     """Steps of the Langevin chain [script]."""
     per_step: Annotated[Steps, Ge(1)] = 250
     """Steps between reports of the chain's scores [script]."""
-    n_samples: Annotated[Draws, Ge(1)] = 30
-    """Draws of an event that one chain makes together [script]."""
+    n_samples: DrawsAtOnce = "auto"
+    """Draws of an event that one chain makes together; auto: 30 on a CPU [script], else all."""
     total_samples: Annotated[Draws, Ge(2)] = 300
     """Draws of an event in all [script]."""
     location_steps: Annotated[int, Ge(0), Le(100_000)] = 60
     """Steps of the location's own chain [validation]; 200 as published."""
     time_table: bool = False
     """langevin reads its time branch off a table: faster, as good as equal."""
-    matmul_precision: Literal["highest", "high", "medium"] = "highest"
-    """PyTorch's precision of float32 products: highest, high (TF32), medium (bfloat16)."""
-    cuda_graph: bool = False
-    """langevin replays its step from a CUDA graph on a GPU."""
-    test_batch_size: Annotated[int, Ge(1), Le(65_536), doc("a batch lies in memory at once")] = 32
-    """Sequences encoded at a time."""
-    block_events: Block = 128
-    """Events sampled at a time."""
+    matmul_precision: Literal["auto", "highest", "high", "medium"] = "auto"
+    """Of float32 products: highest, high (TF32), medium (bfloat16); auto: high on a GPU alone."""
+    fused: bool = True
+    """Chains of score heads go many steps in one kernel, on a GPU where Triton is found."""
+    cuda_graph: bool | Literal["auto"] = "auto"
+    """langevin replays its step from a CUDA graph on a GPU; auto: where few chains go at a time."""
+    test_batch_size: Block = "auto"
+    """Sequences encoded at a time; auto: 32 on a CPU, more on a GPU."""
+    block_events: Block = "auto"
+    """Events sampled at a time; auto: 128 on a CPU, on a GPU what its memory holds."""
     max_sequences: Annotated[int, Ge(0)] = 0
     """Sequences tested, spread over all of them; 0: all."""
+
+    def with_draws(self, total_samples: int) -> "SamplingSettings":
+        """Returns the settings for so many draws of an event."""
+        at_once = self.n_samples
+        if at_once != AUTO:
+            at_once = min(at_once, total_samples)
+        return replace(self, total_samples=total_samples, n_samples=at_once)
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,12 @@ STUDY = ORIGIN | {
 }
 
 
+ON_GPU = ORIGIN | {
+    "rows": [{"work": "an epoch", "now": 0.25, "plain": 4.3, "goal": 0.35, "note": "all at once"}],
+    "agreement": [{"line": "one step: 1e-07 apart"}],
+}
+
+
 @pytest.fixture
 def report(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "tests" / "benchmarks"))
@@ -63,6 +69,7 @@ def test_the_page_holds_every_measurement_and_where_it_comes_from(report, tmp_pa
     (tmp_path / "bench.json").write_text(json.dumps(BENCH))
     (tmp_path / "quality-crime.json").write_text(json.dumps(QUALITY))
     (tmp_path / "samplers-crime.json").write_text(json.dumps(STUDY))
+    (tmp_path / "gpu.json").write_text(json.dumps(ON_GPU))
     page = tmp_path / "docs" / "performance.md"
     report.main(str(tmp_path / "bench.json"), str(tmp_path), str(page))
     text = page.read_text()
@@ -70,7 +77,9 @@ def test_the_page_holds_every_measurement_and_where_it_comes_from(report, tmp_pa
     assert "| 2000 (sequences) | 0.25 |  | 480 |" in text
     assert "| crime | yes | 2 | 29 | 1.09 | 1.1 | 0.0399 | 0.04 | 16 |" in text
     assert "| posterior | 0.9346 |" in text
-    assert text.count("commit 0123456789ab; 2026-01-01") == 3
+    assert "| an epoch | 0.25 s | 4.3 s | ≤ 0.35 s | all at once |" in text
+    assert "- one step: 1e-07 apart" in text
+    assert text.count("commit 0123456789ab; 2026-01-01") == 4
 
 
 def test_the_committed_page_says_where_its_figures_come_from():
@@ -81,6 +90,8 @@ def test_the_committed_page_says_where_its_figures_come_from():
 @pytest.mark.parametrize("path", sorted((ROOT / "docs" / "measurements").glob("*.json")), ids=str)
 def test_the_committed_page_holds_the_kept_measurements(report, path):
     kept = json.loads(path.read_text())
-    text = report.samplers(kept) if path.name.startswith("samplers") else report.quality([kept])
+    ways = {"samplers": report.samplers, "gpu": report.gpu}
+    write = ways.get(path.stem.split("-")[0], lambda kept: report.quality([kept]))
+    text = write(kept)
     last = text.strip().splitlines()[-1]
     assert last in PAGE.read_text()

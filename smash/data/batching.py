@@ -28,6 +28,9 @@ class Batch:
     time from the last event to the window's end, NaN where that is not later. `start` (B,): raw
     time of the window's start, float64; 0 unless given. `history` (B,): events at the start of each
     sequence that are no targets; 1 unless given.
+
+    `length`, `history` and `left` lie on the CPU, which so knows what to ask of a GPU without
+    waiting for it.
     """
 
     time: Tensor
@@ -42,15 +45,24 @@ class Batch:
     @cached_property
     def mask(self) -> Tensor:
         """(B, L) True where there is an event."""
-        return torch.arange(self.time.shape[1], device=self.time.device) < self.length[:, None]
+        return moved(self._mask, self.time.device)
+
+    @cached_property
+    def _mask(self) -> Tensor:
+        return torch.arange(self.time.shape[1]) < self.length[:, None]
 
     @cached_property
     def is_target(self) -> Tensor:
         """(B, L - 1) True where event l + 1 is forecast from the context after event l."""
         if self.history is None:
-            return self.mask[:, 1:]
-        event = torch.arange(1, self.time.shape[1], device=self.time.device)
-        return self.mask[:, 1:] & (event >= self.history[:, None])
+            return self._mask[:, 1:]
+        event = torch.arange(1, self.time.shape[1])
+        return self._mask[:, 1:] & (event >= self.history[:, None])
+
+    @cached_property
+    def _target_rows(self) -> Tensor:
+        """(N,) places of the targets among the B times L - 1 events after the first."""
+        return moved(self.is_target.flatten().nonzero().squeeze(1), self.time.device)
 
     @property
     def n_targets(self) -> int:
@@ -75,24 +87,33 @@ class Batch:
     def targets(self) -> tuple[Tensor, Tensor | None]:
         """Returns the targets' z (N, 3) on [-1, 1] and marks (N,), in order of the contexts."""
         u = self.u if self.target is None else self.target
-        z = 2 * u[:, 1:][self.is_target] - 1
-        return z, None if self.mark is None else self.mark[:, 1:][self.is_target]
+        z = 2 * self._of_targets(u[:, 1:]) - 1
+        return z, None if self.mark is None else self._of_targets(self.mark[:, 1:])
 
     def contexts(self, encoding: Tensor) -> Tensor:
         """Returns the contexts (N, C) of the targets from an encoding (B, L, C)."""
-        return encoding[:, :-1][self.is_target]
+        return self._of_targets(encoding[:, :-1])
+
+    def _of_targets(self, events: Tensor) -> Tensor:
+        """Returns what is told (N, ...) of the targets alone, of all (B, L - 1, ...)."""
+        return events.flatten(0, 1)[self._target_rows]
 
     def event_free_ends(self, encoding: Tensor) -> tuple[Tensor, Tensor]:
         """Returns contexts (M, C) after last events and z (M,) of how long no event came then.
 
         M counts the sequences whose window is known to last beyond their last event.
         """
-        rows = torch.arange(len(self.length), device=self.length.device)
-        contexts = encoding[rows, self.length - 1]
         if self.left is None:
-            return contexts[:0], contexts[:0, 0]
-        known = ~self.left.isnan()
-        return contexts[known], 2 * self.left[known] - 1
+            return encoding[:0, 0], encoding[:0, 0, 0]
+        known = (~self.left.isnan()).nonzero().squeeze(1)
+        last = known * encoding.shape[1] + self.length[known] - 1
+        left = moved(2 * self.left[known] - 1, encoding.device)
+        return encoding.flatten(0, 1)[moved(last, encoding.device)], left
+
+    def last_of(self, encoding: Tensor, before: int = 0) -> Tensor:
+        """Returns the encoding (B, C) after the last event, or so many events before it."""
+        last = torch.arange(len(self.length)) * encoding.shape[1] + self.length - 1 - before
+        return encoding.flatten(0, 1)[moved(last, encoding.device)]
 
 
 class ScaledSequences:
@@ -110,16 +131,16 @@ class ScaledSequences:
         self._target: Tensor | None = None
         left = sequences.window[:, 1] - sequences.time[sequences.offsets[1:] - 1]
         left = np.where(left > 0, scaler.scale_gap(np.maximum(left, 0), position=0.0), np.nan)
-        self._left = torch.from_numpy(left.astype(np.float32)).to(device)
+        self._left = torch.from_numpy(left.astype(np.float32))
         self._history = None
         if sequences.history is not None:
-            self._history = torch.from_numpy(sequences.n_history).to(device)
-        self._start = torch.from_numpy(sequences.window[:, 0].copy()).to(device)
+            self._history = torch.from_numpy(sequences.n_history)
+        self._start = torch.from_numpy(sequences.window[:, 0].copy())
         self.lengths = sequences.lengths
         self._offsets = sequences.offsets
-        self._time = torch.from_numpy(sequences.relative_time.astype(np.float32)).to(device)
-        self._u = torch.from_numpy(u.astype(np.float32)).to(device)
-        self._mark = None if sequences.mark is None else torch.from_numpy(sequences.mark).to(device)
+        self._time = _padded(sequences.relative_time.astype(np.float32)).to(device)
+        self._u = _padded(u.astype(np.float32)).to(device)
+        self._mark = None if sequences.mark is None else _padded(sequences.mark).to(device)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -153,25 +174,28 @@ class ScaledSequences:
                 self._scaler.scale_location(self._sequences.location, position[:, 1:]),
             ]
         )
-        self._target = torch.from_numpy(u.astype(np.float32)).to(self._u.device)
+        self._target = _padded(u.astype(np.float32)).to(self._u.device)
 
     def batch(self, indices: list[int]) -> Batch:
         """Returns the sequences `indices` as one padded batch."""
-        rows = [slice(self._offsets[i], self._offsets[i + 1]) for i in indices]
-        pad = torch.nn.utils.rnn.pad_sequence
+        device, lengths = self._time.device, self.lengths[indices]
+        event = np.arange(lengths.max(initial=0))
+        rows = np.where(
+            event < lengths[:, None],
+            self._offsets[indices][:, None] + event,
+            self._sequences.n_events,
+        )
+        places = moved(torch.from_numpy(rows), device)
+        chosen = torch.tensor(indices, dtype=torch.long)
         return Batch(
-            time=pad([self._time[r] for r in rows], batch_first=True),
-            u=pad([self._u[r] for r in rows], batch_first=True),
-            mark=None
-            if self._mark is None
-            else pad([self._mark[r] for r in rows], batch_first=True),
-            length=torch.tensor(self.lengths[indices], device=self._time.device),
-            target=None
-            if self._target is None
-            else pad([self._target[r] for r in rows], batch_first=True),
-            left=self._left[indices],
-            start=self._start[indices],
-            history=None if self._history is None else self._history[indices],
+            time=self._time[places],
+            u=self._u[places],
+            mark=None if self._mark is None else self._mark[places],
+            length=torch.from_numpy(lengths),
+            target=None if self._target is None else self._target[places],
+            left=self._left[chosen],
+            start=moved(self._start[chosen], device),
+            history=None if self._history is None else self._history[chosen],
         )
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
@@ -184,6 +208,19 @@ class ScaledSequences:
     ) -> list[list[int]]:
         """Returns a random partition into batches (see `shuffled_by_length`)."""
         return shuffled_by_length(self.lengths, batch_size, generator, pool)
+
+
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """Returns a CPU's tensor on a device, without waiting for what a GPU is doing."""
+    if device.type != "cuda":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def _padded(values: NDArray) -> Tensor:
+    """Returns values of E events (E, ...) with zeros at the end, for the places of padding."""
+    nothing = np.zeros((1, *values.shape[1:]), dtype=values.dtype)
+    return torch.from_numpy(np.concatenate([values, nothing]))
 
 
 def shuffled_by_length(

@@ -21,6 +21,7 @@ from smash.model.smash import Smash
 from smash.sampling import sample_blocks, to_samples
 from smash.scores.recalibration import way_of
 from smash.settings import SamplingSettings
+from smash.sizes import sampling_sizes
 
 BLOCK_EVENTS = 128
 """Events whose laws are given together."""
@@ -67,11 +68,7 @@ class ModelForecaster(Forecaster):
 
         All blocks of a batch of sequences come before the next batch; `final` marks its last.
         """
-        settings = replace(
-            self.settings,
-            total_samples=n_samples,
-            n_samples=min(n_samples, self.settings.n_samples),
-        )
+        settings = self.settings.with_draws(n_samples)
         for targets, batch in self._batches(sequences):
             context = self.model.contexts(batch)
             for block in sample_blocks(self.model, context, settings, generator, self.on_steps):
@@ -94,8 +91,7 @@ class ModelForecaster(Forecaster):
         self.model.eval()
         scaled = ScaledSequences(histories, self.model.scaler, str(self.model.device))
         batch = scaled.batch(list(range(len(histories))))
-        rows = torch.arange(len(histories), device=self.model.device)
-        context = self.model.encoder(batch)[rows, batch.length - 1]
+        context = batch.last_of(self.model.encoder(batch))
         return ModelLaw.after(self.model, context, self.settings)
 
     def start(self, history: EventSequences, n_paths: int) -> State:
@@ -107,7 +103,8 @@ class ModelForecaster(Forecaster):
         """Yields targets and scaled events of `test_batch_size` sequences at a time."""
         self.model.eval()
         scaled = ScaledSequences(sequences, self.model.scaler, str(self.model.device))
-        for rows in slices(len(sequences), self.settings.test_batch_size):
+        sizes = sampling_sizes(self.settings, self.model.settings.num_units, self.device)
+        for rows in slices(len(sequences), sizes.test_batch_size):
             indices = list(range(rows.start, rows.stop))
             targets = sequences.select(indices).targets()
             yield replace(targets, sequence=targets.sequence + rows.start), scaled.batch(indices)
@@ -154,7 +151,7 @@ class ModelState(State):
             time=time[:, None].to(device),
             u=torch.from_numpy(u.astype(np.float32))[:, None].to(device),
             mark=None if marks is None else marks.to(device),
-            length=torch.ones(len(gap), dtype=torch.long, device=device),
+            length=torch.ones(len(gap), dtype=torch.long),
             start=torch.full((len(gap),), self.window_start, dtype=torch.float64, device=device),
         )
         if self.histories is None:

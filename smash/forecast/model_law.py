@@ -20,8 +20,10 @@ from smash.model.time_law import TimeLaw
 from smash.sampling import to_samples
 from smash.sampling.denoising import denoise
 from smash.sampling.inverse_cdf import draw_places
+from smash.sampling.precision import matmul_precision
 from smash.sampling.waiting import draw_after
 from smash.settings import SamplingSettings
+from smash.sizes import sampling_sizes
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -75,7 +77,9 @@ class ModelLaw(NextEventLaw):
         """
         settings = replace(self.sampling, total_samples=n_samples)
         network, sigma = self.model.network, self.model.noise_scale()
-        chains = draw_after(network, self.context, sigma, settings, generator, self._after())
+        sizes = sampling_sizes(settings, network.units, self.context.device)
+        with matmul_precision(sizes.matmul_precision):
+            chains = draw_after(network, self.context, sigma, settings, generator, self._after())
         samples = to_samples(chains, self.model.scaler)
         if self.waited is None:
             return samples

@@ -18,11 +18,9 @@ from smash.law.next_event_law import NextEventLaw
 from smash.law.samples import Forecast, Samples, concatenated
 from smash.law.state import State
 from smash.settings import SamplingSettings
+from smash.sizes import sampling_sizes
 
 Floats = NDArray[np.float64]
-
-SEQUENCES = SamplingSettings().test_batch_size
-"""Sequences whose laws are mixed together: members that are models then draw batch by batch."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,13 @@ class Ensemble(Forecaster):
         """(M,) the shares of the members, 1 in all."""
         return np.asarray(self.weight or [1 / len(self.members)] * len(self.members))
 
+    @property
+    def _at_once(self) -> int:
+        """Sequences whose laws are mixed together: members that are models draw in such batches."""
+        return sampling_sizes(SamplingSettings(), 1, self.device).test_batch_size
+
     def laws(self, sequences: EventSequences) -> Iterator[tuple[Targets, NextEventLaw]]:
-        for rows in slices(len(sequences), SEQUENCES):
+        for rows in slices(len(sequences), self._at_once):
             some = sequences.select(range(rows.start, rows.stop))
             targets = some.targets()
             laws = [joined_laws([law for _, law in m.laws(some)]) for m in self.members]
@@ -83,7 +86,7 @@ class Ensemble(Forecaster):
                 "forecasters, each of which gives its share; ask for more"
             )
         counts = shared_out(n_samples, self.shares)
-        for rows in slices(len(sequences), SEQUENCES):
+        for rows in slices(len(sequences), self._at_once):
             some = sequences.select(range(rows.start, rows.stop))
             parts = [
                 _whole(list(member.forecast(some, int(count), generator)))

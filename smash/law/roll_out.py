@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from smash.blocks import slices
 from smash.errors import ForecastError
 from smash.law.paths import Paths, check_explosion, check_total, sorted_paths
 from smash.law.samples import Samples
 from smash.law.state import State
+from smash.sizes import paths_at_once
 
-BLOCK_PATHS = 256
-"""Paths rolled out together: enough for long arrays, few enough for the caches."""
 FEWER = 0.75
 """Share of a block's paths still on their way below which the others are let go."""
 
@@ -74,8 +74,8 @@ def roll_out(
     end = now + horizon
     drawn: list[_Events] = []
     n_events = 0
-    for first in range(0, n_paths, BLOCK_PATHS):
-        paths = np.arange(first, min(first + BLOCK_PATHS, n_paths))
+    for rows in slices(n_paths, paths_at_once(generator.device)):
+        paths = np.arange(rows.start, rows.stop)
         done, share = 0.0, len(paths) / n_paths
         for number, newest in enumerate(
             _block(start(len(paths)), last, now, end, paths, generator), start=1

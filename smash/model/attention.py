@@ -18,6 +18,8 @@ from smash.model.dropout import draw_bits, kept
 BLOCK_QUERIES = 64
 BLOCK_WEIGHTS = 2**19
 """Queries and attention weights in a block; the latter are two megabytes in float32."""
+MOST_WEIGHTS = 2**26
+"""Attention weights that a GPU writes to memory, which is quicker than keeping none."""
 
 
 def causal_attention(query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
@@ -30,6 +32,10 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, dropout: float) 
         dropout: probability with which a weight is dropped, the rest scaled up; drawn from
             PyTorch's global generator. Rounded to a multiple of 2⁻¹⁶ on a CPU.
     """
+    if query.is_cuda and len(query) * query.shape[1] ** 2 > MOST_WEIGHTS:
+        # As one head of many sequences, for which there are kernels that keep no weights.
+        q, k, v = (part.unsqueeze(1) for part in (query, key, value))
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout).squeeze(1)
     if dropout == 0 or query.is_cuda:
         return F.scaled_dot_product_attention(query, key, value, is_causal=True, dropout_p=dropout)
     attended: Tensor = _BlockedAttention.apply(query, key, value, dropout)

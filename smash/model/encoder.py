@@ -13,6 +13,9 @@ from smash.model.dropout import dropout
 from smash.model.phases import N_FEATURES, phase_features
 from smash.settings import ModelSettings
 
+MOST_PARTS = 32
+"""Parts of its rows that a linear map's weight is asked for, on a GPU."""
+
 
 class StreamLinear(nn.Module):
     """A linear map of each stream's own: (G, R, n_in) to (G, R, n_out)."""
@@ -27,9 +30,13 @@ class StreamLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps x (G, R, n_in) to (G, R, n_out)."""
-        if self.bias is None:
-            return torch.bmm(x, self.weight.mT)
-        return torch.baddbmm(self.bias, x, self.weight.mT)
+        weight, bias = self.weight.mT, self.bias
+        if not x.is_cuda:
+            return torch.bmm(x, weight) if bias is None else torch.baddbmm(bias, x, weight)
+        # A GPU sums the weight's gradient over all rows in one place, unless they are in parts.
+        parts = math.gcd(x.shape[1], MOST_PARTS)
+        rows = x.unflatten(1, (parts, -1)) @ weight.unsqueeze(1)
+        return rows.flatten(1, 2) if bias is None else rows.flatten(1, 2) + bias
 
 
 class StreamNorm(nn.Module):

@@ -55,6 +55,7 @@ def score_matching_loss(
     noise: Tensor,
     sigma: Tensor,
     settings: ObjectiveSettings,
+    weight: Tensor | None = None,
 ) -> Loss:
     """Returns the mean loss of N events.
 
@@ -66,14 +67,23 @@ def score_matching_loss(
         noise: (N, Q, 3) standard normal draws.
         sigma: (3,) noise scales.
         settings: weights of the parts.
+        weight: (N,) of the events, 1 in all; equal ones if None.
     """
     marks = None if mark is None else mark[:, None].expand(noise.shape[:2])
     evaluation = network(z[:, None, :] + sigma * noise, terms, marks)
-    errors = denoising_errors(evaluation, marks, noise, sigma).mean((0, 1))
+    errors = _mean(denoising_errors(evaluation, marks, noise, sigma), weight)
     # The mean over three coordinates, as published.
     time, location = errors[0] / 3, errors[1:].sum() / 3
     if marks is None:
         return Loss(time + location, time, location, torch.zeros_like(time))
-    mark_loss = mark_errors(evaluation.mark_probability(), marks, settings.smooth).mean()
+    by_mark = mark_errors(evaluation.mark_probability(), marks, settings.smooth)
+    mark_loss = by_mark.mean() if weight is None else _mean(by_mark, weight)
     total = time + settings.loss_lambda2 * location + settings.loss_lambda * mark_loss
     return Loss(total, time, location, mark_loss)
+
+
+def _mean(errors: Tensor, weight: Tensor | None) -> Tensor:
+    """Returns the mean of errors (N, Q, ...) over events and copies."""
+    if weight is None:
+        return errors.mean((0, 1))
+    return torch.tensordot(weight, errors.mean(1), dims=1)

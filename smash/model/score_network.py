@@ -125,6 +125,7 @@ class ScoreNet(nn.Module):
         super().__init__()
         units, size = settings.num_units, settings.cond_dim
         self.cond_dim, self.n_marks, self.law_growth = size, n_marks, law_growth
+        self.units = units
         self.n_streams = 4 if n_marks > 1 else 3
         state = torch.get_rng_state()
         if settings.time_law == "mixture":

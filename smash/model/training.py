@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from pydantic import NonNegativeInt
@@ -26,14 +26,18 @@ from smash.model.checkpoints import (
 )
 from smash.model.description import checked_parts
 from smash.model.generator_state import GlobalState
+from smash.model.graphed_loss import GraphedLoss
 from smash.model.likelihood import likelihood_loss, survival_loss
 from smash.model.score_matching import Loss, score_matching_loss
 from smash.model.score_network import ScoreNet
 from smash.model.smash import Smash
 from smash.model.weight_names import in_order
 from smash.settings import ObjectiveSettings, TrainingSettings
+from smash.sizes import training_sizes
 
 VALIDATION_SEED = 20240721
+UNCHECKED = 32
+"""Batches on a GPU after which their losses are looked at, and it is waited for."""
 LOSSES = {"score_matching": score_matching_loss, "likelihood": likelihood_loss}
 
 
@@ -77,6 +81,14 @@ class Hooks:
     on_epoch: Callable[[EpochRecord, Path], None] = lambda record, checkpoint: None
 
 
+class _Step(NamedTuple):
+    """What a step on so many targets found: the loss's four parts and the gradient's norm (5,)."""
+
+    where: str
+    n_targets: int
+    found: Tensor
+
+
 class Trainer:
     """Trains a model; all that a resumed training needs is in its checkpoints.
 
@@ -98,6 +110,11 @@ class Trainer:
         self.objective, self.settings, self.root = objective, settings, root
         self.hooks = hooks or Hooks()
         self.sigma = model.noise_scale()
+        n_points = objective.n_noise
+        if objective.kind == "likelihood":
+            n_points = objective.law_points if model.law_points else 1
+        self.sizes = training_sizes(settings, n_points, model.settings.num_units, model.device)
+        self.unchecked = UNCHECKED if model.device.type == "cuda" else 1
         self.average: AveragedModel | None = None
         if settings.average:
             self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.average))
@@ -108,6 +125,11 @@ class Trainer:
         # Two generators, so that the order of sequences does not depend on the noise drawn.
         self.order = torch.Generator().manual_seed(seed)
         self.noise = torch.Generator(model.device).manual_seed(seed + 1)
+        self._graphed: GraphedLoss | None = None
+        if settings.graphed and model.device.type == "cuda" and objective.kind == "score_matching":
+            self._graphed = GraphedLoss(
+                model, self.parameters, objective, self.noise, lambda n, g: self._draw_noise(n, g)
+            )
         # Dropout knows the global generators alone; `fit` sets them to this state.
         self._global = GlobalState.seeded(seed + 2)
         self.result = TrainingResult()
@@ -188,12 +210,12 @@ class Trainer:
         self.kept.eval()
         generator = torch.Generator(self.model.device).manual_seed(VALIDATION_SEED)
         self.validation.spread(generator)
-        total, n_targets = torch.zeros(4, dtype=torch.float64), 0
+        total, n_targets = self._zero_loss(), 0
         with torch.no_grad():
             for batch in self.validation.batches(self.settings.batch_size):
-                total += batch.n_targets * self._loss_of(self.kept, batch, generator)
+                total += batch.n_targets * self._loss_that_fits(self.kept, batch, generator)
                 n_targets += batch.n_targets
-        return Loss(*(total / n_targets))
+        return Loss(*(total.cpu() / n_targets))
 
     def _epoch(self, epoch: int) -> EpochRecord:
         self.model.train()
@@ -204,12 +226,15 @@ class Trainer:
         train = self._training_sequences()
         total, n_targets = torch.zeros(4, dtype=torch.float64), 0
         batches = train.shuffled(self.settings.batch_size, self.order, self.settings.length_pool)
+        steps: list[_Step] = []
         for number, indices in enumerate(batches):
             batch = train.batch(indices)
-            loss = self._step(batch, f"epoch {epoch + 1}, batch {number + 1} of {len(batches)}")
-            total += batch.n_targets * loss
+            where = f"epoch {epoch + 1}, batch {number + 1} of {len(batches)}"
+            steps.append(_Step(where, batch.n_targets, self._step(batch, where)))
             n_targets += batch.n_targets
-            self.hooks.on_batch(batch.n_targets, float(loss[0]))
+            if len(steps) == self.unchecked or number + 1 == len(batches):
+                total += self._looked_at(steps)
+                steps = []
         seconds = time.perf_counter() - started
         loss, loss_time, loss_location, loss_mark = (total / n_targets).tolist()
         record = EpochRecord(
@@ -240,35 +265,76 @@ class Trainer:
         return train
 
     def _step(self, batch: Batch, where: str) -> Tensor:
-        """Takes one optimiser step and returns the four parts of the loss (4,)."""
+        """Takes one optimiser step; returns the loss's four parts and the gradient's norm (5,).
+
+        On a GPU whether these are numbers is looked at later, so as not to wait for it.
+        """
         self.optimizer.zero_grad()
-        loss = self._loss_of(self.model, batch, self.noise, backward=True)
+        loss = self._loss_that_fits(self.model, batch, self.noise, backward=True)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_norm)
-        if not (torch.isfinite(loss).all() and torch.isfinite(norm)):
-            kept = latest_checkpoint(self.root)
-            raise TrainingError(
-                f"{where}: the loss is {float(loss[0])} and its gradient's norm {float(norm)}. "
-                "Likely causes: too high a learning_rate, too small a sigma_time or sigma_loc, "
-                "or data with extreme outliers. "
-                + (f"The last good checkpoint is kept in {kept}" if kept else "No epoch was done")
-            )
+        found = torch.cat([loss, norm.to(loss).view(1)])
+        if self.unchecked == 1:
+            self._check_numbers(found, where)
         self.optimizer.step()
         if self.average is not None:
             self.average.update_parameters(self.model)
-        return loss
+        return found
+
+    def _looked_at(self, steps: list["_Step"]) -> Tensor:
+        """Returns the sum of the losses' parts (4,) of the targets of some steps."""
+        total = torch.zeros(4, dtype=torch.float64)
+        for step, found in zip(steps, torch.stack([s.found for s in steps]).cpu(), strict=True):
+            self._check_numbers(found, step.where)
+            total += step.n_targets * found[:4]
+            self.hooks.on_batch(step.n_targets, float(found[0]))
+        return total
+
+    def _check_numbers(self, found: Tensor, where: str) -> None:
+        if torch.isfinite(found).all():
+            return
+        kept = latest_checkpoint(self.root)
+        raise TrainingError(
+            f"{where}: the loss is {float(found[0])} and its gradient's norm {float(found[4])}. "
+            "Likely causes: too high a learning_rate, too small a sigma_time or sigma_loc, "
+            "or data with extreme outliers. "
+            + (f"The last good checkpoint is kept in {kept}" if kept else "No epoch was done")
+        )
+
+    def _loss_that_fits(
+        self, model: Smash, batch: Batch, generator: torch.Generator, backward: bool = False
+    ) -> Tensor:
+        """Returns `_loss_of`, by smaller blocks from now on where a GPU's memory asks for it."""
+        if backward and self._graphed is not None and self._at_once(batch):
+            loss = self._graphed(batch)
+            if loss is not None:
+                return loss
+        while True:
+            try:
+                return self._loss_of(model, batch, generator, backward)
+            except torch.OutOfMemoryError:
+                if self.sizes.smallest:
+                    raise
+            self.sizes = self.sizes.halved()
+            if backward:
+                self.optimizer.zero_grad()
+
+    def _at_once(self, batch: Batch) -> bool:
+        """Returns True where no block, of sequences or of events, is smaller than the batch."""
+        n_sequences, n_events = self.sizes
+        return len(batch.length) <= n_sequences and batch.n_targets <= n_events
 
     def _loss_of(
         self, model: Smash, batch: Batch, generator: torch.Generator, backward: bool = False
     ) -> Tensor:
-        """Returns the four parts of a batch's mean loss, in blocks of sequences and of events.
+        """Returns the four parts (4,) of a batch's mean loss, in blocks of sequences and of events.
 
         The encoder sees `block_sequences` sequences at a time, the score network `block_events`
         events, which keeps their activations in cache; gradients gather in the contexts and reach
         the encoder once. A likelihood adds what the event-free ends of windows tell, spread over
         the batch's events.
         """
-        total = torch.zeros(4, dtype=torch.float64)
-        for part in batch.parts(self.settings.block_sequences):
+        total = self._zero_loss()
+        for part in batch.parts(self.sizes.block_sequences):
             encoding = model.encoder(part)
             context, left = part.contexts(encoding), None
             if self.objective.kind == "likelihood":
@@ -279,7 +345,7 @@ class Trainer:
                 share = count / batch.n_targets
                 if backward:
                     (share * loss.total).backward()
-                total += share * torch.stack(loss).detach().double().cpu()
+                total += share * torch.stack(loss).detach().double()
             if backward:
                 context.backward(leaf.grad)
         return total
@@ -299,7 +365,7 @@ class Trainer:
         """
         loss_of = LOSSES[self.objective.kind]
         z, mark = batch.targets()
-        for rows in slices(len(z), self.settings.block_events):
+        for rows in slices(len(z), self.sizes.block_events):
             noise = self._draw_noise(len(z[rows]), generator)
             terms = network.terms(context[rows])
             marks = None if mark is None else mark[rows]
@@ -308,6 +374,9 @@ class Trainer:
         if left is not None and len(left):
             terms = network.terms(context[len(z) :])
             yield survival_loss(network, terms, left), len(left)
+
+    def _zero_loss(self) -> Tensor:
+        return torch.zeros(4, dtype=torch.float64, device=self.model.device)
 
     def _draw_noise(self, n_events: int, generator: torch.Generator) -> Tensor:
         shape = (n_events, self.objective.n_noise, 3)

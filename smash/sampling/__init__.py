@@ -11,6 +11,7 @@ from smash.sampling.inverse_cdf import sample_inverse_cdf
 from smash.sampling.langevin import sample_langevin
 from smash.sampling.precision import drawn_with
 from smash.settings import SamplingSettings
+from smash.sizes import sampling_sizes
 
 __all__ = ["ChainBlock", "sample_blocks", "to_samples"]
 
@@ -32,4 +33,5 @@ def sample_blocks(
     sigma = model.noise_scale()
     sampler = SAMPLERS[settings.sampler]
     blocks = sampler(model.network, context, sigma, settings, generator, on_steps)
-    yield from drawn_with(settings.matmul_precision, blocks)
+    sizes = sampling_sizes(settings, model.network.units, context.device)
+    yield from drawn_with(sizes.matmul_precision, blocks)

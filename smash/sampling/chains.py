@@ -9,6 +9,9 @@ from torch import Tensor
 from smash.data.scaling import Scaler
 from smash.law.samples import Samples
 
+FEW_MARKS = 16
+"""Marks up to which sums one after the other are quicker than a scan, on a GPU."""
+
 
 class Chains(NamedTuple):
     """S chains for each of N events.
@@ -44,11 +47,22 @@ def joined(parts: list[Chains], dim: int = 0) -> Chains:
 
 def draw_marks(weight: Tensor, generator: torch.Generator) -> Tensor:
     """Returns marks (N, S) drawn with probabilities in proportion to weights (N, S, K)."""
-    cumulative = weight.cumsum(-1)
+    cumulative = _running_sums(weight)
     shape = (*weight.shape[:-1], 1)
     uniform = torch.rand(shape, generator=generator, device=weight.device)
     mark = torch.searchsorted(cumulative, uniform * cumulative[..., -1:], right=True)
     return mark.squeeze(-1).clamp_max_(weight.shape[-1] - 1)
+
+
+def _running_sums(weight: Tensor) -> Tensor:
+    """Returns the sums (N, S, K) of weights up to each mark."""
+    if not weight.is_cuda or weight.shape[-1] > FEW_MARKS:
+        return weight.cumsum(-1)
+    # A GPU's scan is slow along rows that are short and many.
+    sums = [weight[..., 0]]
+    for one in weight.unbind(-1)[1:]:
+        sums.append(sums[-1] + one)
+    return torch.stack(sums, -1)
 
 
 def to_samples(chains: Chains, scaler: Scaler) -> Samples:

@@ -16,16 +16,17 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from smash.blocks import slices
 from smash.errors import ForecastError
 from smash.model.grid_time_law import GridTimeLaw
 from smash.model.location_head import DensityHead, Given, LocationHead, LocationTerms
 from smash.model.score_network import AtCleanTime, AtTime, ContextTerms, ScoreNet
 from smash.model.time_law import TimeLaw
+from smash.sampling import fused
 from smash.sampling.chains import ChainBlock, Chains, draw_marks, joined
 from smash.sampling.denoising import denoise
 from smash.sampling.time_table import TimeTable
 from smash.settings import SamplingSettings
+from smash.sizes import in_blocks, sampling_sizes
 
 REACH = 3.5
 """How far, in σ, the support of the noised law is taken beyond [-1, 1]."""
@@ -60,14 +61,18 @@ def sample_inverse_cdf(
         on_steps: called with the number of sample steps done, for a progress bar.
         after: (N, 1) times on the z scale until which no event came; from the start if None.
     """
-    parts = []
-    for rows in slices(len(context), settings.block_events):
+
+    def drawn(rows: slice) -> Chains:
+        """Returns the chains of the events `rows`."""
         terms = network.terms(context[rows])
         later = None if after is None else after[rows]
         part = _draw(network, terms, len(context[rows]), sigma, settings, generator, later)
-        parts.append(part)
         if on_steps:
             on_steps(part.z.shape[0] * part.z.shape[1] * settings.sampling_steps)
+        return part
+
+    sizes = sampling_sizes(settings, network.units, context.device)
+    parts = list(in_blocks(len(context), sizes.block_events, drawn))
     yield ChainBlock(joined(parts), settings.sampling_steps, True)
 
 
@@ -195,7 +200,10 @@ def _walk(
     else:
         x = start
         first = min(FIRST_STEP, STABLE_STEP * sigma_loc**2)
-    for size in step_sizes(settings.location_steps, sigma_loc, first):
+    sizes = step_sizes(settings.location_steps, sigma_loc, first)
+    if settings.fused and fused.walks_places(head, x.device):
+        return fused.walk_places(head, terms, given, x, sizes, reach, generator)
+    for size in sizes:
         score = head.score(x, given, terms)
         x = x.add(score, alpha=0.5 * size).add_(noise(), alpha=math.sqrt(size))
         x.clamp_(-reach, reach)

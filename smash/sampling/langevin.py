@@ -8,13 +8,16 @@ import torch
 from torch import Tensor
 
 from smash.blocks import slices
+from smash.model.location_head import Given, LocationHead, LocationTerms
 from smash.model.score_network import AtTime, ContextTerms, ScoreNet
 from smash.model.time_branch import mark_probability
-from smash.sampling.chains import ChainBlock, Chains, draw_marks
+from smash.sampling import fused
+from smash.sampling.chains import ChainBlock, Chains, draw_marks, joined
 from smash.sampling.denoising import denoise
 from smash.sampling.repeating import repeated
 from smash.sampling.time_table import TimeTable
 from smash.settings import SamplingSettings
+from smash.sizes import SamplingSizes, in_blocks, sampling_sizes
 
 
 def sample_langevin(
@@ -37,27 +40,34 @@ def sample_langevin(
         context: (N, C) contexts.
         sigma: (3,) noise scales on the z scale.
         settings: `total_samples` chains an event, run `n_samples` at a time for `block_events`
-            events, which bounds memory and keeps the work in cache.
+            events, which bounds memory and, on a CPU, keeps the work in cache.
         generator: source of all noise.
         on_steps: called with the number of sample steps done, for a progress bar.
     """
     chains = _start(network, context, settings, generator)
+    sizes = sampling_sizes(settings, network.units, context.device)
     done = 0
     while done < settings.sampling_steps:
         steps = min(settings.per_step, settings.sampling_steps - done)
         done += steps
         final = done == settings.sampling_steps
-        for rows in slices(len(context), settings.block_events):
+
+        def advanced(rows: slice, steps: int = steps, final: bool = final) -> tuple[slice, Chains]:
+            """Returns all chains of the events `rows`, `steps` on."""
             terms = network.terms(context[rows])
-            at_time = _time_branch(network, terms, context[rows], settings)
-            for draws in slices(settings.total_samples, settings.n_samples):
-                part = _part(chains, rows, draws)
-                part = _walk(network, terms, at_time, part, settings, steps, generator)
+            walk = _walk(network, terms, context[rows], settings, sizes, generator)
+            parts = []
+            for draws in slices(settings.total_samples, sizes.n_samples):
+                part = walk(_part(chains, rows, draws), steps)
                 if final:
                     part = _finish(network, terms, part, sigma, settings, generator)
-                _put(chains, rows, draws, part)
+                parts.append(part)
                 if on_steps:
                     on_steps(part.z.shape[0] * part.z.shape[1] * steps)
+            return rows, joined(parts, dim=1)
+
+        for rows, part in in_blocks(len(context), sizes.block_events, advanced):
+            _put(chains, rows, part)
         yield ChainBlock(chains, done, final)
 
 
@@ -86,17 +96,38 @@ def _time_branch(
 def _walk(
     network: ScoreNet,
     terms: ContextTerms,
-    at_time: Callable[[Tensor], AtTime],
-    chains: Chains,
+    context: Tensor,
     settings: SamplingSettings,
-    steps: int,
+    sizes: SamplingSizes,
     generator: torch.Generator,
-) -> Chains:
-    """Returns the chains after `steps` further steps."""
-    step_size, root = settings.langevin_step, math.sqrt(settings.langevin_step)
+) -> Callable[[Chains, int], Chains]:
+    """Returns what takes chains of the contexts (N, C) so many steps further."""
+    step_size = settings.langevin_step
+    if settings.fused and not settings.time_table and fused.walks(network, context.device):
+        return lambda chains, steps: fused.walk(network, terms, chains, steps, step_size, generator)
+    step = _step(
+        network, terms, _time_branch(network, terms, context, settings), step_size, generator
+    )
+
+    def walk(chains: Chains, steps: int) -> Chains:
+        recorded = chains.z.shape[:2].numel() <= sizes.cuda_graph_up_to
+        z, mark, intensity = repeated(step, chains, steps, generator, recorded)
+        return Chains(z, mark, None if intensity is None else mark_probability(intensity))
+
+    return walk
+
+
+def _step(
+    network: ScoreNet,
+    terms: ContextTerms,
+    at_time: Callable[[Tensor], AtTime],
+    step_size: float,
+    generator: torch.Generator,
+) -> Callable[[Chains], Chains]:
+    """Returns what takes chains a step on, marks' intensities in place of probabilities."""
+    root = math.sqrt(step_size)
 
     def step(chains: Chains) -> Chains:
-        """Returns chains a step on, with the marks' intensities in place of probabilities."""
         z, mark, _ = chains
         here = at_time(z[..., :1])
         given = network.given(z[..., :1], here.mixed, mark)
@@ -108,8 +139,7 @@ def _walk(
             return Chains(z, None, None)
         return Chains(z, draw_marks(here.intensity, generator), here.intensity)
 
-    z, mark, intensity = repeated(step, chains, steps, generator, settings.cuda_graph)
-    return Chains(z, mark, None if intensity is None else mark_probability(intensity))
+    return step
 
 
 def _finish(
@@ -137,14 +167,32 @@ def _finish(
     at_time = network.at_time(z[..., :1], terms)
     probability = mark_probability(at_time.intensity)
     mark = draw_marks(probability, generator)
-    step_size, root = settings.langevin_step, math.sqrt(settings.langevin_step)
-    location, given = z[..., 1:], network.given(z[..., :1], at_time.mixed, mark)
-    for _ in range(settings.location_steps):
-        score = network.location.score(location, given, terms.location)
-        noise = torch.randn(score.shape, generator=generator, device=z.device)
-        location = location + 0.5 * step_size * score + root * noise
+    given = network.given(z[..., :1], at_time.mixed, mark)
+    location = _walk_places(
+        network.location, terms.location, given, z[..., 1:], settings, generator
+    )
     z = torch.cat([z[..., :1], location], dim=-1)
     return Chains(z.clamp(-1.0, 1.0), mark, probability)
+
+
+def _walk_places(
+    head: LocationHead,
+    terms: LocationTerms,
+    given: Given,
+    location: Tensor,
+    settings: SamplingSettings,
+    generator: torch.Generator,
+) -> Tensor:
+    """Returns locations (N, S, 2) `location_steps` on."""
+    step_size, root = settings.langevin_step, math.sqrt(settings.langevin_step)
+    if settings.fused and fused.walks_places(head, location.device):
+        sizes = [step_size] * settings.location_steps
+        return fused.walk_places(head, terms, given, location, sizes, math.inf, generator)
+    for _ in range(settings.location_steps):
+        score = head.score(location, given, terms)
+        noise = torch.randn(score.shape, generator=generator, device=location.device)
+        location = location + 0.5 * step_size * score + root * noise
+    return location
 
 
 def _part(chains: Chains, rows: slice, draws: slice) -> Chains:
@@ -154,7 +202,7 @@ def _part(chains: Chains, rows: slice, draws: slice) -> Chains:
     return Chains(z[rows, draws], mark[rows, draws], probability[rows, draws])
 
 
-def _put(chains: Chains, rows: slice, draws: slice, part: Chains) -> None:
+def _put(chains: Chains, rows: slice, part: Chains) -> None:
     for whole, piece in zip(chains, part, strict=True):
         if whole is not None and piece is not None:
-            whole[rows, draws] = piece
+            whole[rows] = piece

@@ -2,7 +2,7 @@
 
 BENCH.json is pytest-benchmark's. STUDIES, the folder `docs/measurements`, holds what takes longer
 and is run by hand: `quality-*.json` of `time_to_quality.py`, `samplers-*.json` of
-`sampler_study.py`.
+`sampler_study.py`, `gpu.json` of `gpu.py`.
 """
 
 import json
@@ -57,11 +57,21 @@ and its standard error over events. Seconds are those of drawing and scoring.
 GPU = """
 ## On a GPU
 
-Unmeasured: no figure here was taken on one. Training and sampling run there with `device: cuda`;
-`sampling.cuda_graph` replays the published chain's step from a CUDA graph, and
-`sampling.matmul_precision: high` takes TF32. Without a GPU, tests show the first to give the plain
-chain's draws in the graph's places of memory, and the second's coarser brother (`medium`) to draw
-the same law.
+Seconds by the clock with default settings (`device: auto`), beside the same code with the fast ways
+off and the sizes that `auto` is on a CPU (`tests/benchmarks/gpu.py`, which takes minutes and is
+run by hand where there is a GPU). The published chain and the chain of places go many steps in one
+Triton kernel (`sampling.fused`): an event's chains stay in registers, the network's weights on
+chip, noise is drawn within. A training waits for the GPU once in many batches, and replays what it
+can from CUDA graphs (`training.graphed`).
+
+| work | now | with fast ways off | asked for | |
+|---|---|---|---|---|
+"""
+WAYS = ("now", "plain")
+AGREEMENT = """
+Fused kernels beside the plain way, on the same GPU: steps without noise, by the rounding of
+products, and draws of both as laws (the least p value of many tests, times their number).
+
 """
 
 
@@ -73,7 +83,7 @@ def main(bench: str, studies: str, target: str) -> None:
     for path in sorted(folder.glob("samplers-*.json")):
         text += samplers(json.loads(path.read_text()))
     Path(target).parent.mkdir(exist_ok=True)
-    Path(target).write_text(text + GPU)
+    Path(target).write_text(text + gpu(json.loads((folder / "gpu.json").read_text())))
 
 
 def comparisons(run: dict[str, Any]) -> str:
@@ -135,6 +145,17 @@ def samplers(study: dict[str, Any]) -> str:
             text += "| " + " | ".join(_cell(value) for value in row.values()) + " |\n"
         text += "\n"
     return text + origin(**study) + "\n"
+
+
+def gpu(study: dict[str, Any]) -> str:
+    """Returns what was last measured on a GPU."""
+    text = GPU
+    for row in study["rows"]:
+        now, plain = (f"{row[way]:.3g} s" if row[way] is not None else "" for way in WAYS)
+        asked = f"≤ {row['goal']:g} s" if row["goal"] else ""
+        text += f"| {row['work']} | {now} | {plain} | {asked} | {row['note']} |\n"
+    text += AGREEMENT + "".join(f"- {line['line']}\n" for line in study["agreement"])
+    return text + "\n" + origin(**study) + "\n"
 
 
 def bench_origin(run: dict[str, Any]) -> str:

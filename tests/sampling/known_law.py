@@ -22,7 +22,7 @@ class KnownLaw:
     is N(0.1, 0.2² I).
     """
 
-    n_marks = 2
+    n_marks, units = 2, 1
     rates = (3.0, 1.0)
     law_grid = law_growth = None
     gives_law = False

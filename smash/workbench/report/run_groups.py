@@ -29,9 +29,11 @@ NOT_SETTINGS = {
     "pool_weights",
     "training.block_sequences",
     "training.block_events",
+    "training.graphed",
     "sampling.n_samples",
     "sampling.block_events",
     "sampling.test_batch_size",
+    "sampling.fused",
 }
 """Keys of a spec in which runs of one setting may differ: who ran, and in what portions."""
 MLFLOW_INFINITY = sys.float_info.max

@@ -38,6 +38,7 @@ from smash.model.smash import Smash
 from smash.sampling import sample_blocks, to_samples
 from smash.scores.recalibration import Recalibration, way_of
 from smash.settings import SamplingSettings
+from smash.sizes import sampling_sizes
 
 PERCENT = {"low_90": 5, "low_50": 25, "median": 50, "high_50": 75, "high_90": 95}
 MOST_EVENTS, MOST_SEQUENCES, MOST_SAMPLES, MOST_STEPS = 200_000, 10_000, 20_000, 1_000_000
@@ -103,9 +104,7 @@ class NextEvent(PythonModel):
         check_whole("sampling_steps", steps, 1, MOST_STEPS)
         check_whole("seed", seed, 0, MOST_SEED)
         settings = replace(
-            self.settings,
-            total_samples=int(total),
-            n_samples=min(int(total), self.settings.n_samples),
+            self.settings.with_draws(int(total)),
             sampling_steps=int(steps),
             per_step=min(int(steps), STEPS_AT_A_TIME),
         )
@@ -153,8 +152,7 @@ class NextEvent(PythonModel):
         scaled = ScaledSequences(histories, self.model.scaler, str(self.model.device))
         batch = scaled.batch(indices)
         # The last row stands for the event to come; the context before it is the history's.
-        rows = torch.arange(len(indices), device=self.model.device)
-        contexts = self.model.encoder(batch)[rows, batch.length - 2]
+        contexts = batch.last_of(self.model.encoder(batch), before=1)
         *_, last = sample_blocks(self.model, contexts, settings, generator, _check_time)
         return to_samples(last.chains, self.model.scaler)
 
@@ -237,7 +235,8 @@ def _with_next(histories: list[History]) -> EventSequences:
 
 def _groups(lengths: NDArray[np.int64], settings: SamplingSettings) -> Iterator[list[int]]:
     """Yields the sequences of `lengths` a few at a time, as many as memory should hold."""
-    most = max(1, min(settings.test_batch_size, MOST_DRAWS // settings.total_samples))
+    sizes = sampling_sizes(settings, units=1, device="cpu")
+    most = max(1, min(sizes.test_batch_size, MOST_DRAWS // settings.total_samples))
     group: list[int] = []
     for i, length in enumerate(lengths):
         longest = max(length, *(lengths[j] for j in group)) if group else length

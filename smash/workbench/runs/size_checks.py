@@ -17,6 +17,7 @@ from smash.data.resolution import gap_cells
 from smash.errors import SpecError
 from smash.forecast.rolling_futures import CELLS, MOST_WINDOWS, PERIODS, count_windows
 from smash.settings import ModelSettings
+from smash.sizes import TrainingSizes, sampling_sizes, training_sizes
 from smash.workbench.specs.experiment_spec import ExperimentSpec
 
 DIGITS = 1e-12
@@ -65,7 +66,7 @@ def memory_of(device: str) -> float:
 
 def uses(spec: ExperimentSpec, dataset: Dataset) -> Iterator[Use]:
     """Yields what each stage needs at once."""
-    model, training = spec.model, spec.training
+    model, training = spec.model, _training_sizes(spec)
     yield Use(
         "the model",
         ("model.cond_dim", "model.n_layers", "model.n_heads", "model.d_head", "model.num_units"),
@@ -80,7 +81,7 @@ def uses(spec: ExperimentSpec, dataset: Dataset) -> Iterator[Use]:
         "encoding a block of sequences",
         ("training.block_sequences", "model.cond_dim", "model.n_layers", "model.max_context"),
         NUMBER
-        * min(training.block_sequences, training.batch_size, len(dataset.train))
+        * min(training.block_sequences, spec.training.batch_size, len(dataset.train))
         * (seen * streams * (model.n_layers * of_layer + 24 * model.cond_dim)),
     )
     of_place = 0 if model.location_law == "score" else 8 * model.location_components
@@ -101,11 +102,12 @@ def uses(spec: ExperimentSpec, dataset: Dataset) -> Iterator[Use]:
 def _sampling_uses(spec: ExperimentSpec, dataset: Dataset, of_place: int) -> Iterator[Use]:
     sampling, scores = spec.sampling, spec.scores
     total = max(sampling.total_samples, scores.validation_samples)
-    at_once = sampling.n_samples if sampling.sampler == "langevin" else total
+    sizes = sampling_sizes(sampling, spec.model.num_units, "cpu")
+    at_once = sizes.n_samples if sampling.sampler == "langevin" else total
     likely = spec.objective.kind == "likelihood"
     grid = _times_an_event(spec) if likely else sampling.grid_points
-    events = _events_of_batch(dataset.test, sampling.test_batch_size)
-    block = min(sampling.block_events, events)
+    events = _events_of_batch(dataset.test, sizes.test_batch_size)
+    block = min(sizes.block_events, events)
     width = _width(spec, dataset.n_marks) / 2
     yield Use(
         "drawing samples for a block of events",
@@ -144,6 +146,11 @@ def n_weights(settings: ModelSettings, n_marks: int) -> int:
     per_mark = n_marks * (size + 2 * units)
     places = 0 if settings.location_law == "score" else 6 * settings.location_components * units
     return streams * (encoder + lstm) + 8 * size**2 + heads + per_mark + places
+
+
+def _training_sizes(spec: ExperimentSpec) -> TrainingSizes:
+    """Returns the sizes that are set, and a CPU's where they follow the device, and so fit."""
+    return training_sizes(spec.training, _times_an_event(spec), spec.model.num_units, "cpu")
 
 
 def _times_an_event(spec: ExperimentSpec) -> int:

@@ -29,6 +29,7 @@ from smash.scores.recalibration import (
     recalibrated_scores,
     recalibrated_table,
 )
+from smash.sizes import SamplingSizes, TrainingSizes, sampling_sizes
 from smash.workbench.runs import console
 from smash.workbench.runs.drawn_forecasts import ShownForecasts
 from smash.workbench.runs.logged_model import ARTIFACT, pack_model
@@ -117,6 +118,7 @@ def train(run: Run, resume: bool = False) -> Smash:
         _log_again(run, trainer)
     elif resume:
         console.warn(f"no checkpoint in {trainer.root}: training starts from the first epoch")
+    _log_sizes(run, trainer.sizes)
     n_targets = int(run.data.train.is_target.sum())
     done = len(trainer.result.records)
     with console.training_progress(n_targets, training.total_epochs, done) as bar:
@@ -150,6 +152,11 @@ def _finish_training(run: Run, result: TrainingResult) -> Smash:
         {"best/epoch": result.best_epoch, "best/validation_loss": result.best_loss}
     )
     return model
+
+
+def _log_sizes(run: Run, sizes: TrainingSizes | SamplingSizes) -> None:
+    """Logs what `auto` stands for on the run's device."""
+    run.tracker.set_tags({f"sizes.{name}": str(size) for name, size in sizes._asdict().items()})
 
 
 def epoch_metrics(record: EpochRecord) -> dict[str, float]:
@@ -209,6 +216,7 @@ def test(run: Run, forecaster: Forecaster, recalibration: Recalibration | None) 
     With a recalibration its figures are logged beside, as `test_recalibrated/…`.
     """
     sampling = run.spec.sampling
+    _log_sizes(run, sampling_sizes(sampling, run.spec.model.num_units, run.device))
     sequences = spread_subset(run.data.test, sampling.max_sequences)
     shown, changed = ShownForecasts(sequences), []
     path = run.folder / "samples.parquet"

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from smash.baseline_names import unknown
-from smash.settings import DATASETS, DataSettings
+from smash.settings import AUTO, DATASETS, DataSettings
 from smash.workbench.specs.schema import given
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _sampler(spec: "Spec") -> Iterator[str]:
 def _no_more_than(setting: str, limit: str) -> Callable[["Spec"], Iterator[str]]:
     def broken(spec: "Spec") -> Iterator[str]:
         value, most = value_of(spec, setting), value_of(spec, limit)
-        if value > most:
+        if value != AUTO and value > most:
             yield f"{setting}: expected at most {limit} ({most}), given {value}; set both"
 
     return broken

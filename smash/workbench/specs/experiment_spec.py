@@ -219,11 +219,9 @@ def quick_profile(spec: ExperimentSpec) -> ExperimentSpec:
     # Every member of an ensemble or a pool gives its share.
     total = min(max(QUICK_SAMPLES, len(spec.seeds), len(spec.pool)), full.total_samples)
     quick = replace(
-        full,
+        full.with_draws(total),
         sampling_steps=steps,
         per_step=min(full.per_step, steps),
-        total_samples=total,
-        n_samples=min(full.n_samples, total),
         max_sequences=min(full.max_sequences or QUICK_SEQUENCES, QUICK_SEQUENCES),
     )
     return spec.model_copy(update={"sampling": quick})

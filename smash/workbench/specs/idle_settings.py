@@ -145,6 +145,12 @@ PARTS = (
         lambda s: _langevin(s) and s.device != "cpu",
     ),
     Part(
+        ("training.graphed",),
+        "with `objective.kind=score_matching` on a GPU",
+        lambda s: not _likelihood(s) and s.device != "cpu",
+    ),
+    Part(("sampling.fused",), "on a GPU", lambda s: s.device != "cpu"),
+    Part(
         ("sampling.support",),
         "with `sampling.sampler=inverse_cdf`, unless time and place have densities",
         lambda s: not _langevin(s) and not _density(s),

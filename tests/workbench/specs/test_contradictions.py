@@ -118,6 +118,8 @@ IDLE: Mapping[str, tuple[str, ...]] = {
     "sampling.n_samples": ("n_samples=10",),
     "sampling.time_table": ("time_table=true",),
     "sampling.cuda_graph": ("cuda_graph=true",),
+    "training.graphed": ("graphed=false", "device=cpu"),
+    "sampling.fused": ("fused=false", "device=cpu"),
     "sampling.support": ("support=noised", LIKELIHOOD, "location_law=mixture"),
     "sampling.grid_points": ("grid_points=64", LIKELIHOOD),
     "sampling.location_steps": ("location_steps=9", LIKELIHOOD, "location_law=mixture"),
