@@ -190,8 +190,8 @@ class ModelSettings:
     """Width of a head's keys and values [script]."""
     dropout: Dropout = 0.1
     """Share dropped in attention layers [script]."""
-    base: Literal["none", "climatology"] = "none"
-    """climatology starts the model at the training data's own law; none: as published."""
+    base: Literal["none", "climatology", "self_exciting"] = "none"
+    """What untrained it is: climatology, a fitted Hawkes process; none: as published."""
     mark_in_location: bool = False
     """The location's score knows the event's own mark, p(x | t, k) [paper: true; script: false]."""
     location_law: Literal["score", "mixture", "history"] = "score"
@@ -222,6 +222,11 @@ class ModelSettings:
         """How many past events a location's law is told of: `recent_events`, or its law's own."""
         own = {"score": 0, "mixture": 1, "history": 128}[self.location_law]
         return (self.recent_events or own) if own else 0
+
+
+def goes_with_process(model: ModelSettings, likelihood: bool) -> bool:
+    """Returns True for a model that can start at a self-exciting process's law."""
+    return likelihood and model.time_law == "grid" and model.location_law == "history"
 
 
 @dataclass(frozen=True)

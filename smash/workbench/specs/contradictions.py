@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from smash.baseline_names import unknown
-from smash.settings import DATASETS, DataSettings
+from smash.settings import DATASETS, DataSettings, goes_with_process
 from smash.workbench.specs.schema import given
 
 if TYPE_CHECKING:
@@ -139,6 +139,16 @@ def _time_law(spec: "Spec") -> Iterator[str]:
         )
 
 
+def _base(spec: "Spec") -> Iterator[str]:
+    likelihood = spec.objective.kind == "likelihood"
+    if spec.model.base == "self_exciting" and not goes_with_process(spec.model, likelihood):
+        yield (
+            "model.base: self_exciting is a law of clean times and of places beside past events; "
+            "set objective.kind=likelihood, model.time_law=grid and model.location_law=history, or "
+            "model.base=climatology"
+        )
+
+
 def _sampler(spec: "Spec") -> Iterator[str]:
     if spec.sampling.sampler == "langevin" and spec.objective.kind == "likelihood":
         yield (
@@ -249,6 +259,11 @@ RULES = (
         "model.time_law=mixture",
         "`objective.kind=likelihood` and `scaling.log_normalization=true`",
         _time_law,
+    ),
+    Rule(
+        "model.base=self_exciting",
+        "`objective.kind=likelihood`, `model.time_law=grid` and `model.location_law=history`",
+        _base,
     ),
     Rule("sampling.sampler=langevin", "`objective.kind=score_matching`", _sampler),
     Rule(

@@ -39,6 +39,10 @@ BROKEN: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("time_law=mixture",),
         ("time_law=mixture", LIKELIHOOD, "log_normalization=false"),
     ),
+    "model.base=self_exciting": (
+        ("base=self_exciting", LIKELIHOOD),
+        ("base=self_exciting", LIKELIHOOD, "location_law=history", "time_law=mixture"),
+    ),
     "sampling.sampler=langevin": (("sampling.sampler=langevin", LIKELIHOOD),),
     "sampling.n_samples": (("n_samples=301",),),
     "sampling.per_step": (("per_step=2001",),),
