@@ -192,6 +192,8 @@ class ModelSettings:
     """Share dropped in attention layers [script]."""
     base: Literal["none", "climatology", "self_exciting"] = "none"
     """What untrained it is: climatology, a fitted Hawkes process; none: as published."""
+    noise_levels: Annotated[int, Ge(1), Le(100), doc("each is trained on copies of its own")] = 1
+    """Levels of noise of the places' score, down to sigma_loc; 1: as published."""
     mark_in_location: bool = False
     """The location's score knows the event's own mark, p(x | t, k) [paper: true; script: false]."""
     location_law: Literal["score", "mixture", "history"] = "score"
@@ -233,8 +235,8 @@ def goes_with_process(model: ModelSettings, likelihood: bool) -> bool:
 class ObjectiveSettings:
     """What is minimised, and the weights of its parts."""
 
-    kind: Literal["score_matching", "likelihood"] = "score_matching"
-    """score_matching: as published; likelihood: exact, of time and mark."""
+    kind: Literal["score_matching", "weighted_score_matching", "likelihood"] = "score_matching"
+    """score_matching: as published; the others of clean times, weighted or by exact likelihood."""
     loss_lambda: Weight = 0.5
     """Weight of the mark's cross-entropy under score matching [script]."""
     loss_lambda2: Weight = 1.0
@@ -245,6 +247,11 @@ class ObjectiveSettings:
     """Noised copies of each event a step [script; paper: 300]."""
     law_points: Points = 128
     """Times of the grid on which the likelihood is normalised."""
+
+    @property
+    def clean_times(self) -> bool:
+        """True where times are trained without noise, and so have a law."""
+        return self.kind != "score_matching"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from smash.model.history_head import HistoryHead
 from smash.model.location_head import Context, Given, LocationHead, LocationTerms
 from smash.model.location_mixture import LocationMixture
 from smash.model.mixture_branch import MixtureBranch
+from smash.model.noise_levels import LevelScoreHead, noise_levels
 from smash.model.plane import Plane
 from smash.model.score_head import ScoreHead
 from smash.model.self_exciting_head import SelfExcitingHead
@@ -240,6 +241,9 @@ def location_head(
         assert plane is not None
         kind = SelfExcitingHead if settings.base == "self_exciting" else HistoryHead
         return kind(n_encoded, units, n_recent, n_marks, plane)
+    if settings.noise_levels > 1:
+        levels = noise_levels(settings.sigma_loc, settings.noise_levels)
+        return LevelScoreHead(size, n_streams, units, levels)
     base = ClimatologyPlaces(settings.sigma_loc) if settings.base == "climatology" else None
     return ScoreHead(size, n_streams, units, base)
 

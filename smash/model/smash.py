@@ -179,10 +179,11 @@ class Smash(nn.Module):
             TrainingError: when no process can be fitted as a base.
         """
         likelihood = objective.kind == "likelihood"
-        if likelihood and not scaler.gap_cell and (train.gap[train.is_target] == 0).any():
+        bounded = scaler.gap_cell or not (train.gap[train.is_target] == 0).any()
+        if objective.clean_times and not bounded:
             raise SpecError(
-                f"objective.kind: likelihood, and {train.name} holds gaps of exactly 0, where a "
-                "density has no bound; set scaling.resolution to the clock's, or to auto"
+                f"objective.kind: {objective.kind}, and {train.name} holds gaps of exactly 0, "
+                "where a density has no bound; set scaling.resolution to the clock's, or to auto"
             )
         if settings.location_law != "score" and not likelihood:
             raise SpecError(
@@ -201,7 +202,18 @@ class Smash(nn.Module):
                 "events; set objective.kind to likelihood, time_law to grid and location_law to "
                 "history, or base to climatology"
             )
-        points = objective.law_points if likelihood and settings.time_law == "grid" else 0
+        if objective.kind == "weighted_score_matching" and settings.base != "none":
+            raise SpecError(
+                "objective.kind: weighted_score_matching asks for slopes, which a base has none "
+                "worth matching of; set model.base to none"
+            )
+        if settings.noise_levels > 1 and not objective.clean_times:
+            raise SpecError(
+                "model.noise_levels: more than one are of places beside times without noise; set "
+                "objective.kind to weighted_score_matching or likelihood"
+            )
+        clean = objective.clean_times and settings.time_law == "grid"
+        points = objective.law_points if clean else 0
         model = cls(settings, n_marks, scaler, about, points)
         model.network.time.fit(train, scaler, float(model.noise_scale()[0]))
         model.network.location.fit(train, scaler)
