@@ -196,8 +196,10 @@ class ModelSettings:
     """Width of a head's keys and values [script]."""
     dropout: Dropout = 0.1
     """Share dropped in attention layers [script]."""
-    base: Literal["none", "climatology"] = "none"
-    """climatology starts the model at the training data's own law; none: as published."""
+    base: Literal["none", "climatology", "self_exciting"] = "none"
+    """What untrained it is: climatology, a fitted Hawkes process; none: as published."""
+    noise_levels: Annotated[int, Ge(1), Le(100), doc("each is trained on copies of its own")] = 1
+    """Levels of noise of the places' score, down to sigma_loc; 1: as published."""
     mark_in_location: bool = False
     """The location's score knows the event's own mark, p(x | t, k) [paper: true; script: false]."""
     location_law: Literal["score", "mixture", "history"] = "score"
@@ -230,12 +232,17 @@ class ModelSettings:
         return (self.recent_events or own) if own else 0
 
 
+def goes_with_process(model: ModelSettings, likelihood: bool) -> bool:
+    """Returns True for a model that can start at a self-exciting process's law."""
+    return likelihood and model.time_law == "grid" and model.location_law == "history"
+
+
 @dataclass(frozen=True)
 class ObjectiveSettings:
     """What is minimised, and the weights of its parts."""
 
-    kind: Literal["score_matching", "likelihood"] = "score_matching"
-    """score_matching: as published; likelihood: exact, of time and mark."""
+    kind: Literal["score_matching", "weighted_score_matching", "likelihood"] = "score_matching"
+    """score_matching: as published; the others of clean times, weighted or by exact likelihood."""
     loss_lambda: Weight = 0.5
     """Weight of the mark's cross-entropy under score matching [script]."""
     loss_lambda2: Weight = 1.0
@@ -246,6 +253,11 @@ class ObjectiveSettings:
     """Noised copies of each event a step [script; paper: 300]."""
     law_points: Points = 128
     """Times of the grid on which the likelihood is normalised."""
+
+    @property
+    def clean_times(self) -> bool:
+        """True where times are trained without noise, and so have a law."""
+        return self.kind != "score_matching"
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ class Batch:
     u where the values are spread over their cells, `u` itself unless given. `left` (B,): scaled
     time from the last event to the window's end, NaN where that is not later. `start` (B,): raw
     time of the window's start, float64; 0 unless given. `history` (B,): events at the start of each
-    sequence that are no targets; 1 unless given.
+    sequence that are no targets; 1 unless given. `until` (B, L): scaled time from the event before
+    to the window's end, which a gap cannot be longer than, NaN where that is not known.
 
     `length`, `history` and `left` lie on the CPU, which so knows what to ask of a GPU without
     waiting for it.
@@ -41,6 +42,7 @@ class Batch:
     left: Tensor | None = None
     start: Tensor | None = None
     history: Tensor | None = None
+    until: Tensor | None = None
 
     @cached_property
     def mask(self) -> Tensor:
@@ -82,6 +84,7 @@ class Batch:
                 None if self.left is None else self.left[rows],
                 None if self.start is None else self.start[rows],
                 None if self.history is None else self.history[rows],
+                None if self.until is None else self.until[rows, events],
             )
 
     def targets(self) -> tuple[Tensor, Tensor | None]:
@@ -89,6 +92,12 @@ class Batch:
         u = self.u if self.target is None else self.target
         z = 2 * self._of_targets(u[:, 1:]) - 1
         return z, None if self.mark is None else self._of_targets(self.mark[:, 1:])
+
+    def longest_gaps(self) -> Tensor:
+        """Returns z (N,) of how long the targets' gaps could have been, NaN where not known."""
+        if self.until is None:
+            return torch.full_like(self._of_targets(self.u[:, 1:, 0]), torch.nan)
+        return 2 * self._of_targets(self.until[:, 1:]) - 1
 
     def contexts(self, encoding: Tensor) -> Tensor:
         """Returns the contexts (N, C) of the targets from an encoding (B, L, C)."""
@@ -132,6 +141,8 @@ class ScaledSequences:
         left = sequences.window[:, 1] - sequences.time[sequences.offsets[1:] - 1]
         left = np.where(left > 0, scaler.scale_gap(np.maximum(left, 0), position=0.0), np.nan)
         self._left = torch.from_numpy(left.astype(np.float32))
+        until = np.where(np.isnan(left)[sequences.sequence], np.nan, _longest(sequences, scaler))
+        self._until = _padded(until.astype(np.float32)).to(device)
         self._history = None
         if sequences.history is not None:
             self._history = torch.from_numpy(sequences.n_history)
@@ -196,6 +207,7 @@ class ScaledSequences:
             left=self._left[chosen],
             start=moved(self._start[chosen], device),
             history=None if self._history is None else self._history[chosen],
+            until=self._until[places],
         )
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
@@ -221,6 +233,13 @@ def _padded(values: NDArray) -> Tensor:
     """Returns values of E events (E, ...) with zeros at the end, for the places of padding."""
     nothing = np.zeros((1, *values.shape[1:]), dtype=values.dtype)
     return torch.from_numpy(np.concatenate([values, nothing]))
+
+
+def _longest(sequences: EventSequences, scaler: Scaler) -> NDArray[np.float64]:
+    """Returns u (E,) of how long each event's gap could have been within its window."""
+    before = sequences.time - sequences.gap
+    longest = sequences.window[sequences.sequence, 1] - before
+    return scaler.scale_gap(np.maximum(longest, 0), position=0.0)
 
 
 def shuffled_by_length(

@@ -30,7 +30,7 @@ Integers = NDArray[np.int64]
 
 NO_DENSITY = (
     "score matching knows no density of the data, only one of data with noise; train with "
-    "objective.kind=likelihood"
+    "objective.kind=likelihood or weighted_score_matching"
 )
 NO_PLACE = "the place is known by its score alone; train with model.location_law=history or mixture"
 BEFORE_ALL = -1e3

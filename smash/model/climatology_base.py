@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from smash.data.events import EventSequences
 from smash.data.scaling import Scaler
+from smash.model.hazard_base import HazardBase
 
 Floats = NDArray[np.float64]
 
@@ -35,7 +36,7 @@ def base_grid(sigma_time: float, n_points: int = 512) -> Tensor:
     return torch.linspace(-reach, reach, n_points)
 
 
-class ClimatologyHazard(nn.Module):
+class ClimatologyHazard(HazardBase):
     """Climatology's intensity h(t) q_k, tabulated.
 
     `hazard` (G,) on an even grid of times, linear between them, constant beyond; `frequency` (K,)
@@ -52,12 +53,12 @@ class ClimatologyHazard(nn.Module):
         self.register_buffer("hazard", torch.ones(len(grid)))
         self.register_buffer("frequency", torch.full((n_marks,), 1 / n_marks))
 
-    def intensity(self, t: Tensor) -> Tensor:
+    def intensity(self, t: Tensor, *known: Tensor) -> Tensor:
         """Returns h(t) q_k (N, Q, K) at times t (N, Q, 1)."""
         cell, share = self._cell(t)
         return torch.lerp(self.hazard[cell], self.hazard[cell + 1], share) * self.frequency
 
-    def intensity_with_slope(self, t: Tensor) -> tuple[Tensor, Tensor]:
+    def intensity_with_slope(self, t: Tensor, *known: Tensor) -> tuple[Tensor, Tensor]:
         """Returns h(t) q_k and its derivative in t, (N, Q, K) each."""
         cell, share = self._cell(t)
         low, high = self.hazard[cell], self.hazard[cell + 1]

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from smash.data.scaling import Scaler
 from smash.errors import CheckpointError
-from smash.settings import ModelSettings
+from smash.settings import ModelSettings, goes_with_process
 from smash.untrusted_files import read_json
 
 FORMAT = 1
@@ -68,6 +68,7 @@ def read_description(path: Path, about_kind: type[AboutKind]) -> Description[Abo
     for problem in (
         *_scaler_problems(description.scaler),
         *_about_problems(description.about, description.n_marks),
+        *_base_problems(description),
     ):
         raise CheckpointError(f"{path}: {problem}; get or save the model again")
     return description
@@ -144,6 +145,17 @@ def _about_problems(about: Any, n_marks: int) -> Iterator[str]:
         yield f"about.window_length: expected a number > 0, given {about.window_length}"
     if about.time_origin and not _is_moment(about.time_origin):
         yield f"about.time_origin: expected a timestamp, given {about.time_origin[:80]!r}"
+
+
+def _base_problems(description: "Description[Any]") -> Iterator[str]:
+    """Yields what no model that starts at a process has beside it."""
+    settings = description.settings
+    fits = goes_with_process(settings, description.law_points > 0)
+    if settings.base == "self_exciting" and not fits:
+        yield (
+            "settings.base: self_exciting goes with location_law history, time_law grid and "
+            "law_points above 0"
+        )
 
 
 def _is_moment(text: str) -> bool:

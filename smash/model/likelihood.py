@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from smash.model.location_head import DensityHead, Given
+from smash.model.noise_levels import LevelScoreHead
 from smash.model.score_matching import Loss
 from smash.model.score_network import ContextTerms, ScoreNet
 from smash.settings import ObjectiveSettings
@@ -41,7 +42,7 @@ def likelihood_loss(
     """
     log_likelihood = network.time_law(terms, len(z)).log_likelihood(z[:, :1])[:, 0]
     time = -log_likelihood.logsumexp(-1).mean()
-    location = _location_loss(network, terms, z, mark, noise[..., 1:], sigma[1:])
+    location = location_loss(network, terms, z, mark, noise[..., 1:], sigma[1:])
     mark_loss = torch.zeros_like(time)
     if mark is not None:
         mark_loss = -log_likelihood.log_softmax(-1).gather(1, mark[:, None]).mean()
@@ -56,7 +57,7 @@ def survival_loss(network: ScoreNet, terms: ContextTerms, left: Tensor) -> Loss:
     return Loss(time, time, nothing, nothing)
 
 
-def _location_loss(
+def location_loss(
     network: ScoreNet,
     terms: ContextTerms,
     z: Tensor,
@@ -71,6 +72,8 @@ def _location_loss(
     given, x = _given(network, terms, z, mark), z[:, None, 1:]
     if isinstance(network.location, DensityHead):
         return -network.location.log_density(x, given, terms.location).mean()
+    if isinstance(network.location, LevelScoreHead):
+        return network.location.errors(x, noise, given, terms.location).mean() / 3
     score = network.location.score(x + sigma * noise, given, terms.location)
     return 0.5 * (sigma * score + noise).square().sum(-1).mean() / 3
 

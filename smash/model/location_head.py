@@ -5,6 +5,7 @@ knows the law itself, trained by its likelihood and drawn without steps. All of 
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -45,11 +46,19 @@ class Given(NamedTuple):
     """What a location's law is conditioned on beside its terms, at Q times of each of N events.
 
     `time` (N, Q, 1) on the z scale; `mixed` (N, Q, H): the head's first layer before its ReLU,
-    of context, time and, under `mark_in_location`, mark.
+    of context, time and, under `mark_in_location`, mark; `mark` (N, Q): itself, None without.
     """
 
     time: Tensor
     mixed: Tensor
+    mark: Tensor | None = None
+
+    def split(self, size: int) -> Iterator["Given"]:
+        """Yields what is given at `size` times at a time."""
+        for start in range(0, self.time.shape[1], size):
+            some = slice(start, start + size)
+            mark = None if self.mark is None else self.mark[:, some]
+            yield Given(self.time[:, some], self.mixed[:, some], mark)
 
 
 class LocationHead(nn.Module, ABC):

@@ -46,7 +46,7 @@ LEAST = 1e-37
 
 
 class PlaceBackground(nn.Module):
-    """log b(x) and draws of it, in the plane's own units (`Plane` of `smash.model.history_head`).
+    """log b(x) and draws of it, in the plane's own units (`smash.model.plane`).
 
     `place` (M, 2), `bandwidth` (M,) and `share` (M,) of the kernels, the shares summing to 1;
     `known` (V,), increasing, tells the places of training events, `left_out` (V,) is log b there

@@ -75,16 +75,27 @@ class ScoreHead(LocationHead):
 
     def score(self, x: Tensor, given: Given, terms: LocationTerms) -> Tensor:
         """Returns ∇ log p(x | t) (N, Q, 2) at x (N, Q, 2)."""
-        *trunk, _ = self.trunk
-        *layers, weight = terms.own
-        hidden = x
+        score = self.residual(x, given, terms)
+        if self.base is None:
+            return score
+        return self.base.score_at(x) + score / self.base.sigma_loc
+
+    def residual(
+        self, x: Tensor, given: Given, terms: LocationTerms, shift: Tensor | None = None
+    ) -> Tensor:
+        """Returns what the network gives (N, Q, 2) at x (N, Q, 2).
+
+        `shift` (Q, H) or (1, H) is added in the trunk's first layer.
+        """
+        first, *trunk, _ = self.trunk
+        first_term, *layers, weight = terms.own
+        hidden = linear(x, first.weight).add_(first_term)
+        hidden = (hidden if shift is None else hidden.add_(shift)).relu_()
         for layer, term in zip(trunk, layers, strict=True):
             hidden = linear(hidden, layer.weight).add_(term).relu_()
         _, last = self.head
         score: Tensor = last(torch.baddbmm(given.mixed, hidden, weight).relu_())
-        if self.base is None:
-            return score
-        return self.base.score_at(x) + score / self.base.sigma_loc
+        return score
 
     def draw_start(self, shape: tuple[int, int], generator: torch.Generator) -> Tensor | None:
         """Returns places (N, S, 2) of the base; None without one."""

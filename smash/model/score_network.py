@@ -5,13 +5,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from smash.model.climatology_base import ClimatologyHazard, ClimatologyPlaces
+from smash.model.climatology_base import ClimatologyPlaces
 from smash.model.grid_time_law import GridTimeLaw
-from smash.model.history_head import HistoryHead, Plane
+from smash.model.hazard_base import HazardBase
+from smash.model.history_head import HistoryHead
 from smash.model.location_head import Context, Given, LocationHead, LocationTerms
 from smash.model.location_mixture import LocationMixture
 from smash.model.mixture_branch import MixtureBranch
+from smash.model.noise_levels import LevelScoreHead, noise_levels
+from smash.model.plane import Plane
 from smash.model.score_head import ScoreHead
+from smash.model.self_exciting_head import SelfExcitingHead
 from smash.model.time_branch import TimeBranch, mark_probability, time_score
 from smash.model.time_law import TimeLaw
 from smash.model.time_trunk import TimeTerms, TimeTrunk
@@ -111,7 +115,7 @@ class ScoreNet(nn.Module):
         self,
         settings: ModelSettings,
         n_marks: int,
-        hazard: ClimatologyHazard | None = None,
+        hazard: HazardBase | None = None,
         plane: Plane | None = None,
         law_grid: Tensor | None = None,
         law_growth: float | None = None,
@@ -119,7 +123,7 @@ class ScoreNet(nn.Module):
     ) -> None:
         """Takes sizes, K, the hazard that intensities start at and the grid of a likelihood.
 
-        `plane`: of `location_law: history`, how z becomes time and place. `atom`: of `time_law:
+        `plane`: of laws that point at the past, how z becomes time and place. `atom`: of `time_law:
         mixture`, the z below which all times are a gap of 0.
         """
         super().__init__()
@@ -139,7 +143,7 @@ class ScoreNet(nn.Module):
         if settings.mark_in_location and n_marks > 1:
             self.mark_shift = nn.Embedding(n_marks, units)
             nn.init.zeros_(self.mark_shift.weight)
-        if settings.base == "climatology":
+        if settings.base != "none":
             self.location.start_at_base()
             if isinstance(self.time, TimeBranch):
                 self.time.start_at_base()
@@ -188,6 +192,11 @@ class ScoreNet(nn.Module):
         return self.time
 
     @property
+    def hazard(self) -> HazardBase | None:
+        """What intensities start at, if at anything."""
+        return self.time.base if isinstance(self.time, TimeBranch) else None
+
+    @property
     def gives_law(self) -> bool:
         """True where the law of time and mark is given outright, not by an intensity."""
         return isinstance(self.time, MixtureBranch)
@@ -216,9 +225,9 @@ class ScoreNet(nn.Module):
 
         `mixed` (N, Q, H) is the times' share in the location head.
         """
-        if self.mark_shift is not None and mark is not None:
-            mixed = mixed + self.mark_shift(mark)
-        return Given(t, mixed)
+        if self.mark_shift is None or mark is None:
+            return Given(t, mixed)
+        return Given(t, mixed + self.mark_shift(mark), mark)
 
 
 def location_head(
@@ -231,7 +240,12 @@ def location_head(
         return LocationMixture(n_encoded, units, settings.location_components, n_recent)
     if settings.location_law == "history":
         assert plane is not None
+        if settings.base == "self_exciting":
+            return SelfExcitingHead(n_encoded, units, n_recent, n_marks, plane)
         return HistoryHead(n_encoded, units, n_recent, n_marks, plane, settings.location_components)
+    if settings.noise_levels > 1:
+        levels = noise_levels(settings.sigma_loc, settings.noise_levels)
+        return LevelScoreHead(size, n_streams, units, levels)
     base = ClimatologyPlaces(settings.sigma_loc) if settings.base == "climatology" else None
     return ScoreHead(size, n_streams, units, base)
 

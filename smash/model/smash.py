@@ -21,13 +21,17 @@ from smash.model.climatology_base import ClimatologyHazard, base_grid
 from smash.model.description import FORMAT, read_description
 from smash.model.encoder import Encoder
 from smash.model.first_events import FirstEvents
-from smash.model.history_head import Plane
+from smash.model.hazard_base import HazardBase
 from smash.model.location_head import DensityHead
+from smash.model.plane import Plane
 from smash.model.score_matching import noise_scale
 from smash.model.score_network import LAW_REACH, ScoreNet
+from smash.model.self_exciting_base import SelfExcitingHazard
+from smash.model.self_exciting_head import SelfExcitingHead, check_process
 from smash.model.weight_names import present_name
 from smash.model.weights import growing_tables, no_larger_than, read_weights
-from smash.settings import Columns, ModelSettings, ObjectiveSettings
+from smash.settings import Columns, ModelSettings, ObjectiveSettings, goes_with_process
+from smash.simulate.hawkes_fit import FittedHawkes, fit_process
 
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 PARTS = (DESCRIPTION, WEIGHTS, RECALIBRATION)
@@ -128,14 +132,20 @@ class Smash(nn.Module):
         self.about, self.law_points, self.law_tail = about or About(), law_points, law_tail
         self.encoder = Encoder(settings, n_marks)
         law_grid = self._law_grid() if law_points else None
-        hazard = None
-        if settings.base == "climatology" and settings.time_law == "grid":
-            grid = base_grid(settings.sigma_time) if law_grid is None else law_grid
-            hazard = ClimatologyHazard(n_marks, grid)
         plane = Plane.of(scaler, geographic=self.about.location_unit == "degrees")
+        hazard = self._hazard(law_grid, plane) if settings.time_law == "grid" else None
         growth = scaler.gap_growth if law_points and law_tail else None
         self.network = ScoreNet(settings, n_marks, hazard, plane, law_grid, growth, self._atom())
         self.first = FirstEvents()
+
+    def _hazard(self, law_grid: Tensor | None, plane: Plane) -> HazardBase | None:
+        """Returns what the intensity starts at, empty as yet."""
+        if self.settings.base == "climatology":
+            grid = base_grid(self.settings.sigma_time) if law_grid is None else law_grid
+            return ClimatologyHazard(self.n_marks, grid)
+        if self.settings.base == "self_exciting":
+            return SelfExcitingHazard(self.n_marks, plane)
+        return None
 
     def _law_grid(self) -> Tensor:
         """Returns the points of the rate; on a linear scale none below a gap of 0."""
@@ -164,13 +174,16 @@ class Smash(nn.Module):
         """Returns a new model for an objective, its base, if any, fitted on `train`.
 
         Raises:
-            SpecError: when training data repeat a gap of zero and its likelihood has no bound.
+            SpecError: when training data repeat a gap of zero and its likelihood has no bound, or
+                settings contradict each other.
+            TrainingError: when no process can be fitted as a base.
         """
         likelihood = objective.kind == "likelihood"
-        if likelihood and not scaler.gap_cell and (train.gap[train.is_target] == 0).any():
+        bounded = scaler.gap_cell or not (train.gap[train.is_target] == 0).any()
+        if objective.clean_times and not bounded:
             raise SpecError(
-                f"objective.kind: likelihood, and {train.name} holds gaps of exactly 0, where a "
-                "density has no bound; set scaling.resolution to the clock's, or to auto"
+                f"objective.kind: {objective.kind}, and {train.name} holds gaps of exactly 0, "
+                "where a density has no bound; set scaling.resolution to the clock's, or to auto"
             )
         if settings.location_law != "score" and not likelihood:
             raise SpecError(
@@ -183,12 +196,39 @@ class Smash(nn.Module):
                 "likelihood; set objective.kind to likelihood and scaling.log_normalization to "
                 "true, or time_law to grid"
             )
-        points = objective.law_points if likelihood and settings.time_law == "grid" else 0
+        if settings.base == "self_exciting" and not goes_with_process(settings, likelihood):
+            raise SpecError(
+                "model.base: self_exciting is a law of clean times and of places beside past "
+                "events; set objective.kind to likelihood, time_law to grid and location_law to "
+                "history, or base to climatology"
+            )
+        if objective.kind == "weighted_score_matching" and settings.base != "none":
+            raise SpecError(
+                "objective.kind: weighted_score_matching asks for slopes, which a base has none "
+                "worth matching of; set model.base to none"
+            )
+        if settings.noise_levels > 1 and not objective.clean_times:
+            raise SpecError(
+                "model.noise_levels: more than one are of places beside times without noise; set "
+                "objective.kind to weighted_score_matching or likelihood"
+            )
+        clean = objective.clean_times and settings.time_law == "grid"
+        points = objective.law_points if clean else 0
         model = cls(settings, n_marks, scaler, about, points)
         model.network.time.fit(train, scaler, float(model.noise_scale()[0]))
         model.network.location.fit(train, scaler)
         model.first.fit(train, n_marks)
+        if settings.base == "self_exciting":
+            model.start_at(fit_process(train, n_marks), train)
         return model
+
+    def start_at(self, fitted: FittedHawkes, train: EventSequences) -> None:
+        """Makes an untrained model of `base: self_exciting` a process fitted to `train`."""
+        hazard, head = self.network.hazard, self.network.location
+        assert isinstance(hazard, SelfExcitingHazard)
+        assert isinstance(head, SelfExcitingHead)
+        hazard.rates.start_at(fitted.process)
+        head.start_at(fitted, train, self.scaler)
 
     @property
     def marked(self) -> bool:
@@ -265,6 +305,7 @@ class Smash(nn.Module):
         weights = read_weights(folder / WEIGHTS, expected, tables, early, present_name)
         model.load_state_dict(weights)
         model.first.check(model.n_marks, folder / WEIGHTS)
+        check_process(model, folder / WEIGHTS)
         if kept_digest and kept_digest != model.about.digest:
             raise CheckpointError(
                 f"{folder}: the manifest is of a model of other data ({model.about.dataset}); get "

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from smash.data.events import EventSequences
 from smash.data.scaling import Scaler
-from smash.model.climatology_base import ClimatologyHazard
+from smash.model.hazard_base import HazardBase
 from smash.model.layers import Linears, step_of
 from smash.model.linear import linear
 from smash.model.location_head import Context
@@ -35,10 +35,10 @@ class Rate(NamedTuple):
 class TimeBranch(TimeTrunk):
     """λ(t, k | context), K intensities of one time (paper, section 4.1, and appendix A).
 
-    After the trunk a head Linear-ReLU-Linear-softplus. With a `base` λ(t, k) is the base's h(t) q_k
-    times the head's output, which then starts at 1. `own` of its terms is `head_weight` (H, H) and
-    `head_bias` (H,): from the trunk's last ReLU layer to the head's first, the trunk's last map
-    folded in.
+    After the trunk a head Linear-ReLU-Linear-softplus. With a `base` λ(t, k) is the base's times
+    the head's output, which then starts at 1. `own` of its terms is `head_weight` (H, H) and
+    `head_bias` (H,), from the trunk's last ReLU layer to the head's first, the trunk's last map
+    folded in; then what the base knows of the histories.
 
     `TimeBranch(16, 3)(t, branch.terms(context, branch.joint_terms(context.joint)))` takes t
     (N, Q, 1) on the z scale and contexts of width 16 to `Rate`.
@@ -49,7 +49,7 @@ class TimeBranch(TimeTrunk):
         size: int,
         n_marks: int,
         units: int = 64,
-        base: ClimatologyHazard | None = None,
+        base: HazardBase | None = None,
     ) -> None:
         """Takes the width of a context's streams, K, H and what the intensity starts at."""
         super().__init__(size, units)
@@ -68,12 +68,13 @@ class TimeBranch(TimeTrunk):
 
     def own_terms(self, context: Context) -> tuple[Tensor, ...]:
         first, _ = self.head
-        return first.weight @ self.last.weight, first(self.last.bias)
+        known = () if self.base is None else self.base.known(context)
+        return first.weight @ self.last.weight, first(self.last.bias), *known
 
     def forward(self, t: Tensor, terms: TimeTerms) -> Rate:
         """Returns intensity, slope and hidden layer at times t (N, Q, 1)."""
         hidden, slope = self._hidden_with_slope(t, terms)
-        head_weight, head_bias = terms.own
+        head_weight, head_bias, *known = terms.own
         _, last = self.head
         inner = linear(hidden, head_weight, head_bias).relu_()
         inner_slope = step_of(inner) * linear(slope, head_weight)
@@ -82,17 +83,17 @@ class TimeBranch(TimeTrunk):
         factor_slope = torch.sigmoid(logit) * linear(inner_slope, last.weight)
         if self.base is None:
             return Rate(factor, factor_slope, hidden)
-        base, base_slope = self.base.intensity_with_slope(t)
+        base, base_slope = self.base.intensity_with_slope(t, *known)
         return Rate(base * factor, base_slope * factor + base * factor_slope, hidden)
 
     def intensity(self, t: Tensor, terms: TimeTerms) -> Tensor:
         """Returns λ(t, k) (N, Q, K) at times t (N, Q, 1), without what its slope costs."""
         hidden = self.hidden(t, terms)
-        head_weight, head_bias = terms.own
+        head_weight, head_bias, *known = terms.own
         _, last = self.head
         inner = linear(hidden, head_weight, head_bias).relu_()
         factor = F.softplus(last(inner))
-        return factor if self.base is None else self.base.intensity(t) * factor
+        return factor if self.base is None else self.base.intensity(t, *known) * factor
 
     def _hidden_with_slope(self, t: Tensor, terms: TimeTerms) -> tuple[Tensor, Tensor]:
         """Returns the trunk's last ReLU layer (N, Q, H) and its derivative in t."""

@@ -27,8 +27,8 @@ from smash.model.checkpoints import (
 from smash.model.description import checked_parts
 from smash.model.generator_state import GlobalState
 from smash.model.graphed_loss import GraphedLoss
-from smash.model.likelihood import likelihood_loss, survival_loss
-from smash.model.score_matching import Loss, score_matching_loss
+from smash.model.objectives import END_LOSSES, KNOWS_LONGEST, LOSSES
+from smash.model.score_matching import Loss
 from smash.model.score_network import ScoreNet
 from smash.model.smash import Smash
 from smash.model.weight_names import in_order
@@ -38,7 +38,6 @@ from smash.sizes import training_sizes
 VALIDATION_SEED = 20240721
 UNCHECKED = 32
 """Batches on a GPU after which their losses are looked at, and it is waited for."""
-LOSSES = {"score_matching": score_matching_loss, "likelihood": likelihood_loss}
 
 
 @dataclass(frozen=True)
@@ -330,14 +329,14 @@ class Trainer:
 
         The encoder sees `block_sequences` sequences at a time, the score network `block_events`
         events, which keeps their activations in cache; gradients gather in the contexts and reach
-        the encoder once. A likelihood adds what the event-free ends of windows tell, spread over
-        the batch's events.
+        the encoder once. Some objectives add what the event-free ends of windows tell, spread
+        over the batch's events.
         """
         total = self._zero_loss()
         for part in batch.parts(self.sizes.block_sequences):
             encoding = model.encoder(part)
             context, left = part.contexts(encoding), None
-            if self.objective.kind == "likelihood":
+            if self.objective.kind in END_LOSSES:
                 ends, left = part.event_free_ends(encoding)
                 context = torch.cat([context, ends])
             leaf = context.detach().requires_grad_(backward)
@@ -363,17 +362,18 @@ class Trainer:
         `context` (N + M, C) is that of the N targets, then that of the M event-free ends of z
         length `left` (M,).
         """
-        loss_of = LOSSES[self.objective.kind]
         z, mark = batch.targets()
+        kind = self.objective.kind
+        beside = (batch.longest_gaps(),) if kind == KNOWS_LONGEST else ()
         for rows in slices(len(z), self.sizes.block_events):
             noise = self._draw_noise(len(z[rows]), generator)
             terms = network.terms(context[rows])
             marks = None if mark is None else mark[rows]
-            loss = loss_of(network, terms, z[rows], marks, noise, self.sigma, self.objective)
-            yield loss, len(z[rows])
+            of_rows = (network, terms, z[rows], marks, noise, self.sigma, self.objective)
+            yield LOSSES[kind](*of_rows, *(part[rows] for part in beside)), len(z[rows])
         if left is not None and len(left):
             terms = network.terms(context[len(z) :])
-            yield survival_loss(network, terms, left), len(left)
+            yield END_LOSSES[kind](network, terms, left), len(left)
 
     def _zero_loss(self) -> Tensor:
         return torch.zeros(4, dtype=torch.float64, device=self.model.device)

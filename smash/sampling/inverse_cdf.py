@@ -19,9 +19,11 @@ from torch import Tensor
 from smash.errors import ForecastError
 from smash.model.grid_time_law import GridTimeLaw
 from smash.model.location_head import DensityHead, Given, LocationHead, LocationTerms
+from smash.model.noise_levels import LevelScoreHead
 from smash.model.score_network import AtCleanTime, AtTime, ContextTerms, ScoreNet
 from smash.model.time_law import TimeLaw
 from smash.sampling import fused
+from smash.sampling.annealing import annealed_places
 from smash.sampling.chains import ChainBlock, Chains, draw_marks, joined
 from smash.sampling.denoising import denoise
 from smash.sampling.time_table import TimeTable
@@ -129,6 +131,8 @@ def draw_places(
     """Returns places (N, S, 2) on the z scale, of a score head with its noise."""
     if isinstance(head, DensityHead):
         return head.draw(given, terms, generator)
+    if isinstance(head, LevelScoreHead):
+        return annealed_places(head, terms, given, settings.location_steps, generator)
     return _walk(head, terms, given, sigma_loc, settings, generator)
 
 

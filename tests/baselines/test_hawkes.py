@@ -8,12 +8,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smash.baselines import Hawkes, HawkesSettings, fit_hawkes, hawkes_likelihood
-from smash.baselines.hawkes_likelihood import Likelihood, Parameters
+from smash.baselines import Hawkes, HawkesSettings, fit_hawkes
 from smash.data.events import EventSequences, build_sequences
 from smash.errors import DataError
 from smash.scores.evaluation import score_forecasts
 from smash.settings import ScoreSettings, SimulatorSettings
+from smash.simulate import hawkes_likelihood
+from smash.simulate.hawkes_likelihood import Likelihood, Parameters
 from smash.simulate.process import Events, HawkesProcess
 from smash.simulate.simulator import Oracle
 

@@ -59,6 +59,7 @@ MODELS = {
     "model, mixture": {"location_law": "mixture"},
     "model, history": {"location_law": "history"},
     "model, mixture times": {"location_law": "mixture", "time_law": "mixture"},
+    "model, self-exciting": {"location_law": "history", "base": "self_exciting"},
 }
 KINDS = (*BASELINES, *MODELS, "pool")
 ORACLES = ("oracle", "low rung")
@@ -108,8 +109,7 @@ def trained(train: EventSequences, n_marks: int, **laws: Any) -> ModelForecaster
     """Returns a model after two epochs."""
     torch.manual_seed(0)
     sizes = ModelSettings(
-        base="climatology",
-        **laws,
+        **{"base": "climatology", **laws},
         location_components=8,
         recent_events=8,
         cond_dim=8,

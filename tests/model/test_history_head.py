@@ -226,7 +226,7 @@ def test_draws_have_the_density():
     terms = type(terms.location)(
         *(p.double() for p in terms.location[:2]), tuple(p.double() for p in terms.location.own)
     )
-    some = Given(*(part.double() for part in some))
+    some = Given(some.time.double(), some.mixed.double())
     for axis in range(2):
         shift = step * torch.eye(2).double()[axis]
         slope = head.log_density(x + shift, some, terms) - head.log_density(x - shift, some, terms)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 SCORE_MATCHING = "SMASH, score matching"
 """The published method; the same networks trained otherwise are not it."""
 LIKELIHOOD = "SMASH networks, likelihood"
+WEIGHTED = "SMASH networks, weighted score matching"
 PLACES = {"score": "score-matched", "mixture": "mixture", "history": "history"}
 """Words for `model.location_law`."""
 NAMED_BY = frozenset({"objective.kind", "model.location_law", "ensemble", "pool"})
@@ -20,8 +21,11 @@ def model_name(settings: Mapping[str, str]) -> str:
     """
     law = settings.get("model.location_law", "score")
     places = f"{PLACES.get(law, law)} places"
-    if settings.get("objective.kind", "score_matching") == "score_matching":
+    kind = settings.get("objective.kind", "score_matching")
+    if kind == "score_matching":
         name = SCORE_MATCHING if law == "score" else f"{SCORE_MATCHING} of times, {places}"
+    elif kind == "weighted_score_matching":
+        name = f"{WEIGHTED}, {places}"
     else:
         name = f"{LIKELIHOOD}, {places}"
     if "ensemble" in settings:

@@ -91,7 +91,7 @@ def uses(spec: ExperimentSpec, dataset: Dataset) -> Iterator[Use]:
         "the loss of a block of events",
         (
             *("training.block_events", "model.num_units"),
-            "objective.law_points" if spec.objective.kind == "likelihood" else "objective.n_noise",
+            "objective.law_points" if spec.objective.clean_times else "objective.n_noise",
         ),
         NUMBER * trained * (points * _width(spec, dataset.n_marks) + 2 * model.num_units**2)
         + NUMBER * trained * of_place,
@@ -104,8 +104,8 @@ def _sampling_uses(spec: ExperimentSpec, dataset: Dataset, of_place: int) -> Ite
     total = max(sampling.total_samples, scores.validation_samples)
     sizes = sampling_sizes(sampling, spec.model.num_units, "cpu")
     at_once = sizes.n_samples if sampling.sampler == "langevin" else total
-    likely = spec.objective.kind == "likelihood"
-    grid = _times_an_event(spec) if likely else sampling.grid_points
+    clean = spec.objective.clean_times
+    grid = _times_an_event(spec) if clean else sampling.grid_points
     events = _events_of_batch(dataset.test, sizes.test_batch_size)
     block = min(sizes.block_events, events)
     width = _width(spec, dataset.n_marks) / 2
@@ -113,7 +113,7 @@ def _sampling_uses(spec: ExperimentSpec, dataset: Dataset, of_place: int) -> Ite
         "drawing samples for a block of events",
         (
             *("sampling.block_events", "sampling.total_samples", "model.num_units"),
-            *(() if likely else ("sampling.grid_points",)),
+            *(() if clean else ("sampling.grid_points",)),
         ),
         NUMBER * block * (max(at_once, grid) * (width + of_place) + 2 * spec.model.num_units**2),
     )
@@ -155,7 +155,7 @@ def _training_sizes(spec: ExperimentSpec) -> TrainingSizes:
 
 def _times_an_event(spec: ExperimentSpec) -> int:
     """Returns at how many times a loss asks the score network of each event."""
-    if spec.objective.kind != "likelihood":
+    if not spec.objective.clean_times:
         return spec.objective.n_noise
     return spec.objective.law_points if spec.model.time_law == "grid" else 1
 

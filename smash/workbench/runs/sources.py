@@ -4,7 +4,6 @@ import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from smash.data.dataset import Dataset
 from smash.data.protocol import prepare
@@ -135,9 +134,9 @@ def with_source(spec: ExperimentSpec, source: Source) -> ExperimentSpec:
     Raises:
         SpecError: when the spec asks of the model what it was not trained for.
     """
-    kind: Literal["likelihood", "score_matching"] = (
-        "likelihood" if source.model.knows_times else "score_matching"
-    )
+    kind = spec.objective.kind
+    if source.model.knows_times != spec.objective.clean_times:
+        kind = "likelihood" if source.model.knows_times else "score_matching"
     adopted = spec.model_copy(
         update={
             "model": replace(source.model.settings),

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from smash.baseline_names import unknown
-from smash.settings import AUTO, DATASETS, DataSettings
+from smash.settings import AUTO, DATASETS, DataSettings, goes_with_process
 from smash.workbench.specs.schema import given
 
 if TYPE_CHECKING:
@@ -139,12 +139,46 @@ def _time_law(spec: "Spec") -> Iterator[str]:
         )
 
 
+def _base(spec: "Spec") -> Iterator[str]:
+    likelihood = spec.objective.kind == "likelihood"
+    if spec.model.base == "self_exciting" and not goes_with_process(spec.model, likelihood):
+        yield (
+            "model.base: self_exciting is a law of clean times and of places beside past events; "
+            "set objective.kind=likelihood, model.time_law=grid and model.location_law=history, or "
+            "model.base=climatology"
+        )
+
+
 def _sampler(spec: "Spec") -> Iterator[str]:
-    if spec.sampling.sampler == "langevin" and spec.objective.kind == "likelihood":
+    if spec.sampling.sampler == "langevin" and spec.objective.clean_times:
         yield (
             "sampling.sampler: langevin follows the score of times with noise, and "
-            "objective.kind=likelihood trains a law of times without; set "
+            f"objective.kind={spec.objective.kind} trains a law of times without; set "
             "sampling.sampler=inverse_cdf, or objective.kind=score_matching"
+        )
+
+
+def _weighted(spec: "Spec") -> Iterator[str]:
+    if spec.objective.kind == "weighted_score_matching" and spec.model.base != "none":
+        yield (
+            f"objective.kind: weighted_score_matching asks for slopes, which model.base="
+            f"{spec.model.base} has none worth matching of; set model.base=none"
+        )
+
+
+def _noise_levels(spec: "Spec") -> Iterator[str]:
+    levels = spec.model.noise_levels
+    if levels == 1 or spec.model.location_law != "score":
+        return
+    if not spec.objective.clean_times:
+        yield (
+            f"model.noise_levels: {levels} are of places beside times without noise; set "
+            "objective.kind=weighted_score_matching or likelihood, or noise_levels=1"
+        )
+    if spec.objective.n_noise < levels:
+        yield (
+            f"model.noise_levels: expected at most objective.n_noise ({spec.objective.n_noise}), "
+            f"given {levels}; set both"
         )
 
 
@@ -249,6 +283,18 @@ RULES = (
         "model.time_law=mixture",
         "`objective.kind=likelihood` and `scaling.log_normalization=true`",
         _time_law,
+    ),
+    Rule(
+        "model.base=self_exciting",
+        "`objective.kind=likelihood`, `model.time_law=grid` and `model.location_law=history`",
+        _base,
+    ),
+    Rule("objective.kind=weighted_score_matching", "`model.base=none`", _weighted),
+    Rule(
+        "model.noise_levels",
+        "with 2 or more `objective.kind=weighted_score_matching` or `likelihood`, and as many of "
+        "`objective.n_noise`",
+        _noise_levels,
     ),
     Rule("sampling.sampler=langevin", "`objective.kind=score_matching`", _sampler),
     Rule(

@@ -57,6 +57,10 @@ def _likelihood(spec: "Spec") -> bool:
     return spec.objective.kind == "likelihood"
 
 
+def _clean_times(spec: "Spec") -> bool:
+    return spec.objective.clean_times
+
+
 def _langevin(spec: "Spec") -> bool:
     return spec.sampling.sampler == "langevin"
 
@@ -76,7 +80,7 @@ def _location_steps(spec: "Spec") -> bool:
 
 
 def _grid_points(spec: "Spec") -> bool:
-    return spec.sampling.time_table if _langevin(spec) else not _likelihood(spec)
+    return spec.sampling.time_table if _langevin(spec) else not _clean_times(spec)
 
 
 PARTS = (
@@ -98,20 +102,25 @@ PARTS = (
         _density,
     ),
     Part(
-        ("model.sigma_loc",),
+        ("model.sigma_loc", "model.noise_levels"),
         "with `model.location_law=score`",
         lambda s: not _density(s),
     ),
     Part(("model.mark_in_location",), "with marked data", lambda s: s.data.marked is not False),
     Part(
-        ("model.sigma_time", "objective.loss_lambda", "objective.smooth"),
+        ("model.sigma_time",),
         "with `objective.kind=score_matching`",
+        lambda s: not _clean_times(s),
+    ),
+    Part(
+        ("objective.loss_lambda", "objective.smooth"),
+        "with `objective.kind=score_matching` or `weighted_score_matching`",
         lambda s: not _likelihood(s),
     ),
     Part(
         ("objective.law_points",),
-        "with `objective.kind=likelihood` and `model.time_law=grid`",
-        lambda s: _likelihood(s) and s.model.time_law == "grid",
+        "unless `objective.kind=score_matching` or `model.time_law=mixture`",
+        lambda s: _clean_times(s) and s.model.time_law == "grid",
     ),
     Part(
         ("training.piece_history",),

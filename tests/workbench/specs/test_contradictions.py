@@ -39,6 +39,17 @@ BROKEN: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("time_law=mixture",),
         ("time_law=mixture", LIKELIHOOD, "log_normalization=false"),
     ),
+    "model.base=self_exciting": (
+        ("base=self_exciting", LIKELIHOOD),
+        ("base=self_exciting", LIKELIHOOD, "location_law=history", "time_law=mixture"),
+    ),
+    "objective.kind=weighted_score_matching": (
+        ("objective.kind=weighted_score_matching", "base=climatology"),
+    ),
+    "model.noise_levels": (
+        ("noise_levels=4",),
+        ("noise_levels=9", "objective.kind=weighted_score_matching", "n_noise=8"),
+    ),
     "sampling.sampler=langevin": (("sampling.sampler=langevin", LIKELIHOOD),),
     "sampling.n_samples": (("n_samples=301",),),
     "sampling.per_step": (("per_step=2001",),),
@@ -104,6 +115,7 @@ IDLE: Mapping[str, tuple[str, ...]] = {
     "model.location_components": ("location_components=3",),
     "model.recent_events": ("recent_events=3",),
     "model.sigma_loc": ("sigma_loc=0.3", LIKELIHOOD, "location_law=mixture"),
+    "model.noise_levels": ("noise_levels=3", LIKELIHOOD, "location_law=mixture"),
     "model.mark_in_location": ("mark_in_location=true", "marked=false"),
     "model.sigma_time": ("sigma_time=0.3", LIKELIHOOD),
     "objective.loss_lambda": ("loss_lambda=0.3", LIKELIHOOD),
