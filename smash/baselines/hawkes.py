@@ -54,7 +54,7 @@ class HawkesSettings:
 class Hawkes(Forecaster):
     """A fitted process; its next-event law is exact.
 
-    `process` has raw time and locations (x - center) / scale; `center` and `scale` (2,) are raw.
+    `process` has raw time and locations (x - center) / scale; `center` and `scale` (D,) are raw.
     """
 
     process: HawkesProcess
@@ -145,6 +145,7 @@ def fit_hawkes(
         decay=float(fitted.decay) / unit,
         spread=float(fitted.spread),
         background_spread=1.0,
+        center=(0.0,) * train.n_axes,
     )
     center = mean + spread * fitted.center.numpy()
     return Hawkes(process, center, spread * fitted.scale.numpy(), train.mark is not None)
@@ -205,8 +206,8 @@ def _start(standardised: EventSequences, n_marks: int) -> Parameters:
         excitation=0.5 * share.repeat(n_marks, 1),
         decay=torch.tensor(1.0, dtype=torch.float64),
         spread=torch.tensor(0.3, dtype=torch.float64),
-        center=torch.zeros(2, dtype=torch.float64),
-        scale=torch.ones(2, dtype=torch.float64),
+        center=torch.zeros(standardised.n_axes, dtype=torch.float64),
+        scale=torch.ones(standardised.n_axes, dtype=torch.float64),
     )
 
 
@@ -219,8 +220,8 @@ def _bounds(
     def packed(rate: float, decay: float, spread: float, center: float, scale: float) -> NDArray:
         number = torch.tensor([decay, spread], dtype=torch.float64)
         rates = torch.full((n_marks, n_marks), rate, dtype=torch.float64)
-        axes = torch.full((2,), scale, dtype=torch.float64)
-        mean = torch.full((2,), center, dtype=torch.float64)
+        axes = torch.full((standardised.n_axes,), scale, dtype=torch.float64)
+        mean = torch.full((standardised.n_axes,), center, dtype=torch.float64)
         return Parameters(rates[0], rates, number[0], number[1], mean, axes).pack().numpy()
 
     fastest = 1 / settings.shortest_delay

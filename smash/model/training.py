@@ -310,7 +310,7 @@ class Trainer:
             yield survival_loss(network, terms, left), len(left)
 
     def _draw_noise(self, n_events: int, generator: torch.Generator) -> Tensor:
-        shape = (n_events, self.objective.n_noise, 3)
+        shape = (n_events, self.objective.n_noise, len(self.sigma))
         return torch.randn(shape, generator=generator, device=self.model.device)
 
     def _note(self, record: EpochRecord) -> None:

@@ -7,6 +7,8 @@ SCORE_MATCHING = "SMASH, score matching"
 LIKELIHOOD = "SMASH networks, likelihood"
 PLACES = {"score": "score-matched", "mixture": "mixture", "history": "history"}
 """Words for `model.location_law`."""
+NO_PLACES = "none"
+"""The location's law of events without places."""
 NAMED_BY = frozenset({"objective.kind", "model.location_law", "ensemble", "pool"})
 """Keys of settings that a model's name says already."""
 
@@ -16,14 +18,16 @@ def model_name(settings: Mapping[str, str]) -> str:
 
     Such as "SMASH, score matching"; "SMASH networks, likelihood, history places" where times and
     marks, and places with this law, were trained by likelihood; "score-matched places" where these
-    alone were matched. An ensemble of seeds and a pool of unlike members say so.
+    alone were matched; of events without places nothing of these. An ensemble of seeds and a pool
+    of unlike members say so.
     """
     law = settings.get("model.location_law", "score")
     places = f"{PLACES.get(law, law)} places"
     if settings.get("objective.kind", "score_matching") == "score_matching":
-        name = SCORE_MATCHING if law == "score" else f"{SCORE_MATCHING} of times, {places}"
+        plain = law in ("score", NO_PLACES)
+        name = SCORE_MATCHING if plain else f"{SCORE_MATCHING} of times, {places}"
     else:
-        name = f"{LIKELIHOOD}, {places}"
+        name = LIKELIHOOD if law == NO_PLACES else f"{LIKELIHOOD}, {places}"
     if "ensemble" in settings:
         return f"{name}, ensemble of {settings['ensemble']}"
     if "pool" in settings:
