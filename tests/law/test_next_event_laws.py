@@ -300,12 +300,15 @@ def test_draws_of_whole_events_agree_with_their_density(case):
     if placed:
         centre = np.median(place, axis=0)
         width = 0.5 * np.diff(np.quantile(place, [0.2, 0.8], axis=0), axis=0)
-    middle, spread = np.median(np.log(gap)), 0.5 * np.diff(np.quantile(np.log(gap), [0.2, 0.8]))
+    positive = gap > 0  # q has no atom at zero
+    log_gap = np.log(np.where(positive, gap, 1.0))
+    middle, spread = np.median(log_gap), 0.5 * np.diff(np.quantile(log_gap, [0.2, 0.8]))
     log_q = (
-        stats.norm.logpdf(np.log(gap), middle, spread)
-        - np.log(gap)
+        stats.norm.logpdf(log_gap, middle, spread)
+        - log_gap
         + stats.norm.logpdf(place, centre, width).sum(axis=1)
     )
+    log_q = np.where(positive, log_q, -np.inf)
     late = gap > np.exp(middle)
     right = place[:, 0] > centre[0] if placed else np.ones(n, dtype=bool)
     sides = (False, True) if placed else (True,)
