@@ -195,7 +195,7 @@ def build_dataset(
                 f"{name}: {having[0]} has {what} and {without[0]} has none; give all or none"
             )
     if not with_places:
-        about |= NO_PLACES
+        about |= NO_PLACES | {"columns": about.get("columns", Columns()).without_places()}
     check_variation(train, about.get("time_unit", "time units"))
     given = tuple(about.pop("mark_names", None) or ())
     n_marks, names = (
