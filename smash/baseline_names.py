@@ -16,6 +16,8 @@ BASELINES = (
     "folded_mixture",
 )
 """The workbench's own."""
+OF_PLACES = ("walk", "etas")
+"""Those that are not of events without places."""
 RIVALS = ("auto_stpp", "deep_stpp", "rmtpp_gmm", "thp_gmm", "nsmpp")
 """Presets of Seahorse that are offered, as `seahorse:rmtpp_gmm`."""
 RIVAL = "seahorse:"

@@ -59,10 +59,10 @@ class Columns:
 
     time: str = "time"
     """Time of an event: a timestamp (ISO 8601) or a number."""
-    x: str = "x"
-    """First coordinate: east, or the longitude."""
-    y: str = "y"
-    """Second coordinate: north, or the latitude."""
+    x: str | None = "x"
+    """First coordinate: east, or the longitude; null, as y, where events have no places."""
+    y: str | None = "y"
+    """Second coordinate: north, or the latitude; null, as x, where events have no places."""
     mark: str | None = None
     """Kind of an event; null for unmarked data."""
     sequence: str | None = None
@@ -77,6 +77,15 @@ class Columns:
     """Number that an event carries, such as an earthquake's magnitude; null where there is none."""
     history: str | None = None
     """true or 1 for events that are history alone and no targets; null where there are none."""
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The columns of places, x and y; none where events have no places."""
+        return () if self.x is None or self.y is None else (self.x, self.y)
+
+    def without_places(self) -> "Columns":
+        """Returns the columns of events without places."""
+        return replace(self, x=None, y=None)
 
 
 @dataclass(frozen=True)
@@ -126,6 +135,8 @@ class DataSettings:
     """Names of the columns of own files."""
     marked: bool | None = None
     """false leaves marks out (the original's `--dim 2`); true insists on them; null: if any."""
+    places: bool | None = None
+    """false leaves places out; true insists on them; null: if any, which tables are to have."""
     time_unit: str | None = None
     """Unit of time in figures and words; null: the data set's own."""
     location_unit: str | None = None

@@ -61,14 +61,14 @@ KINDS: dict[str, tuple[Callable[[Path, random.Random], None], Callable[[Path], N
     "npz, sequences": (alterations.npz_sequences, readings.table("sequences.npz")),
     "npz, splits": (alterations.npz_objects, readings.splits),
     "npz, splits, bytes": (alterations.bytes_of("splits.npz"), readings.splits),
-    "easytpp": (alterations.json_of("easytpp.json"), readings.without_places("easytpp.json")),
+    "easytpp": (alterations.json_of("easytpp.json"), readings.table("easytpp.json")),
     "easytpp, bytes": (
         alterations.bytes_of("easytpp.json"),
-        readings.without_places("easytpp.json"),
+        readings.table("easytpp.json"),
     ),
     "easytpp pickle": (
         alterations.bytes_of("easytpp.pkl"),
-        readings.without_places("easytpp.pkl"),
+        readings.table("easytpp.pkl"),
     ),
     "samples": (alterations.bytes_of("samples.parquet"), readings.samples),
     "anything": (alterations.in_place_of_a_file, readings.everything),

@@ -46,6 +46,6 @@ class Climatology(Memoryless):
         return cls(kernel_times(targets.gap), KernelDensity.of(targets.location), probability)
 
     def law(self, n_events: int) -> NextEventLaw:
-        place = KernelPlaces((self.location,), np.zeros((n_events, 2)))
+        place = KernelPlaces((self.location,), np.zeros((n_events, self.location.n_axes)))
         marks = FixedMarks.of(self.mark_probability, n_events)
         return NextEventLaw(replace(self.time, n_events=n_events), place, marks)

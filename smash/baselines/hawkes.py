@@ -32,7 +32,7 @@ from smash.simulate.self_exciting_law import law_after, laws_of_targets
 class Hawkes(Forecaster):
     """A fitted process; its next-event law is exact.
 
-    `process` has raw time and locations (x - center) / scale; `center` and `scale` (2,) are raw.
+    `process` has raw time and locations (x - center) / scale; `center` and `scale` (D,) are raw.
     """
 
     process: HawkesProcess

@@ -85,5 +85,5 @@ class Markov(Forecaster):
             mark = known_marks(sequences, self.n_marks)
             row = np.where(last >= 0, mark[np.maximum(last, 0)], row)
         marks = None if self.transition is None else FixedMarks(self.transition[row])
-        place = KernelPlaces(self.location, np.zeros((len(last), 2)), row)
+        place = KernelPlaces(self.location, np.zeros((len(last), self.location[0].n_axes)), row)
         return NextEventLaw(self.time.of(row), place, marks)

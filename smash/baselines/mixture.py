@@ -107,8 +107,10 @@ class Mixture(nn.Module, Forecaster):
             nn.Linear(n_state, units), nn.ReLU(), nn.Linear(units, n_marks)
         )
         self.gap_head = _Head(n_state, units, n_marks, 0, 1 + GAP_NUMBERS * m)
-        self.location_head = _Head(n_state, units, n_marks, 2, LOCATION_NUMBERS * m)
-        self.first = FirstEvents()
+        self.location_head: _Head | None = None
+        if standardisation.n_axes:
+            self.location_head = _Head(n_state, units, n_marks, 2, LOCATION_NUMBERS * m)
+        self.first = FirstEvents(standardisation.n_axes)
 
     @property
     def n_marks(self) -> int:
@@ -140,7 +142,11 @@ class Mixture(nn.Module, Forecaster):
         return GapLaw.of(self.gap_head(state[:, None], every), self.settings.least_scale)
 
     def location_law(self, state: Tensor, mark: Tensor, gap: Tensor, zero: Tensor) -> LocationLaw:
-        """Returns the laws (...) of the standardised location given mark and log gap (...)."""
+        """Returns the laws (...) of the standardised location given mark and log gap (...).
+
+        There are none of events without places.
+        """
+        assert self.location_head is not None
         further = torch.stack([gap, zero.to(gap.dtype)], dim=-1)
         return LocationLaw.of(self.location_head(state, mark, further), self.settings.least_scale)
 
@@ -151,11 +157,11 @@ class Mixture(nn.Module, Forecaster):
         gap, zero = batch.gap[rows], batch.zero[rows]
         log_mark = self.mark_head(before).log_softmax(-1)
         of_gap = GapLaw.of(self.gap_head(before, mark), self.settings.least_scale)
+        time_mark = log_mark.gather(1, mark[:, None])[:, 0] + of_gap.log_density(gap, zero)
+        if self.location_head is None:
+            return time_mark
         of_location = self.location_law(before, mark, gap, zero)
-        of_mark = log_mark.gather(1, mark[:, None])[:, 0]
-        return (
-            of_mark + of_gap.log_density(gap, zero) + of_location.log_density(batch.location[rows])
-        )
+        return time_mark + of_location.log_density(batch.location[rows])
 
     def log_survival(self, batch: Batch, states: Tensor) -> Tensor:
         """Returns (B,) log probabilities of no event from each last event to the window's end."""
@@ -224,8 +230,7 @@ class Mixture(nn.Module, Forecaster):
         parts = checked_parts(_PARTS, read_json(folder / DESCRIPTION), folder / DESCRIPTION)
         if parts["format"] != FORMAT:
             raise CheckpointError(f"{folder / DESCRIPTION}: not a mixture of format {FORMAT}")
-        if min(parts["standardisation"].location_scale + parts["standardisation"].log_gap[1:]) <= 0:
-            raise CheckpointError(f"{folder / DESCRIPTION}: standard deviations are above 0")
+        _check_standardisation(parts["standardisation"], folder / DESCRIPTION)
         with no_larger_than(folder / WEIGHTS):
             model = cls(parts["settings"], parts["n_marks"], parts["standardisation"])
         expected = model.state_dict()
@@ -234,3 +239,12 @@ class Mixture(nn.Module, Forecaster):
         model.load_state_dict(weights)
         model.first.check(model.n_marks, folder / WEIGHTS)
         return model.to(device).eval()
+
+
+def _check_standardisation(found: Standardisation, path: Path) -> None:
+    if min(found.location_scale + found.log_gap[1:]) <= 0:
+        raise CheckpointError(f"{path}: standard deviations are above 0")
+    if len(found.location_mean) != len(found.location_scale) or found.n_axes not in (0, 2):
+        raise CheckpointError(
+            f"{path}: means and standard deviations of places are two numbers each, or none"
+        )

@@ -18,12 +18,13 @@ DAY = {"seconds": 86400.0, "minutes": 1440.0, "hours": 24.0, "days": 1.0}
 class Standardisation:
     """Means and standard deviations of training targets: of the log positive gap and location.
 
-    `day` is a day in the unit of time, None where that is not known.
+    Those of the location are (D,), none without places. `day` is a day in the unit of time, None
+    where that is not known.
     """
 
     log_gap: tuple[float, float]
-    location_mean: tuple[float, float]
-    location_scale: tuple[float, float]
+    location_mean: tuple[float, ...]
+    location_scale: tuple[float, ...]
     day: float | None
 
     @classmethod
@@ -36,14 +37,19 @@ class Standardisation:
         spread = float(log_gap.std()) or 1.0
         return cls(
             (float(log_gap.mean()), spread),
-            (float(mean[0]), float(mean[1])),
-            (float(scale[0]), float(scale[1])),
+            tuple(mean.tolist()),
+            tuple(scale.tolist()),
             DAY.get(time_unit),
         )
 
     @property
     def n_inputs(self) -> int:
-        return 4 if self.day is None else 8
+        return 2 + self.n_axes + (0 if self.day is None else 4)
+
+    @property
+    def n_axes(self) -> int:
+        """D, the coordinates of a place: 2, or 0 for events without places."""
+        return len(self.location_mean)
 
     def scale_gap(self, gap: NDArray[np.float64]) -> NDArray[np.float64]:
         """Returns standardised log gaps; 0, the mean, for gaps of zero."""
@@ -57,11 +63,11 @@ class Standardisation:
         return np.exp(mean + spread * np.asarray(z, dtype=np.float64))
 
     def scale_location(self, location: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns standardised locations (..., 2)."""
+        """Returns standardised locations (..., D)."""
         return (location - np.asarray(self.location_mean)) / np.asarray(self.location_scale)
 
     def unscale_location(self, z: NDArray) -> NDArray[np.float64]:
-        """Returns locations (..., 2) in raw units."""
+        """Returns locations (..., D) in raw units."""
         mean, scale = np.asarray(self.location_mean), np.asarray(self.location_scale)
         return mean + scale * np.asarray(z, dtype=np.float64)
 
@@ -86,7 +92,7 @@ class Batch:
     """B sequences padded to L events, and their E events in a row.
 
     `inputs` (B, L, F), `mark` (B, L), `mask` (B, L): True where there is an event. Of the events
-    in a row: `gap`, `zero`, `location` (E, 2), `own_mark`, `is_target`. `left` (B,): standardised
+    in a row: `gap`, `zero`, `location` (E, D), `own_mark`, `is_target`. `left` (B,): standardised
     log time from each last event to the window's end, `censored` (B,) where there is any.
     """
 

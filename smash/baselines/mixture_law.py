@@ -14,6 +14,7 @@ from torch import Tensor
 from smash.law.gaussian_mixtures import LocationLaw
 from smash.law.log_normal_times import LogNormalTimes
 from smash.law.next_event_law import MarkPart, NextEventLaw, PlacePart
+from smash.law.no_places import NoPlaces
 
 if TYPE_CHECKING:
     from smash.baselines.mixture import Mixture
@@ -45,7 +46,8 @@ def mixture_law(mixture: Mixture, state: Tensor) -> NextEventLaw:
         scale.reshape(n, -1),
     )
     marks = MarksByGap(log_mark, by_mark) if mixture.n_marks > 1 else None
-    return NextEventLaw(times, NetworkPlaces(mixture, state), marks)
+    places = NoPlaces() if mixture.location_head is None else NetworkPlaces(mixture, state)
+    return NextEventLaw(times, places, marks)
 
 
 @dataclass(frozen=True)

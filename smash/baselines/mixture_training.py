@@ -106,10 +106,11 @@ def _new_model(
     chosen = location[torch.randint(len(location), (m,), generator=generator)]
     model.first.fit(train, n_marks)
     with torch.no_grad():
-        gap_bias, location_bias = model.gap_head.out.bias, model.location_head.out.bias
+        gap_bias = model.gap_head.out.bias
         gap_bias[0] = torch.logit(torch.tensor(zero_share))
         gap_bias[1 + m : 1 + 2 * m] = log_gap.sort().values[_middles(len(log_gap), m)]
-        location_bias[m : 3 * m] = chosen.T.flatten()
+        if model.location_head is not None:
+            model.location_head.out.bias[m : 3 * m] = chosen.T.flatten()
     return model
 
 

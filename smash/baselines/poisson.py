@@ -8,7 +8,7 @@ from smash.baselines.memoryless import Memoryless
 from smash.data.events import EventSequences
 from smash.data.region import Region
 from smash.law.fixed_marks import FixedMarks, training_shares
-from smash.law.kernel_places import KernelPlaces
+from smash.law.kernel_places import KernelDensity, KernelPlaces
 from smash.law.next_event_law import Floats, NextEventLaw
 from smash.law.place_densities import KernelFit, PlaceDensity, UniformPlaces
 from smash.settings import Count, Level
@@ -48,7 +48,9 @@ class Poisson(Memoryless):
         begin = train.time[train.offsets[:-1] + train.n_history - 1]
         duration = float((train.window[:, 1] - begin).sum())
         places: PlaceDensity
-        if even and region is not None:
+        if not train.n_axes:
+            places = KernelDensity.of(targets.location)
+        elif even and region is not None:
             places = UniformPlaces(region)
         else:
             kernels = KernelFit(targets.location, settings.neighbours, region)
@@ -57,5 +59,6 @@ class Poisson(Memoryless):
 
     def law(self, n_events: int) -> NextEventLaw:
         times = SelfExcitingTimes(np.array([self.rate]), np.zeros((n_events, 1)), 1.0)
-        place = KernelPlaces((self.places,), np.zeros((n_events, 2)))
+        n_axes = self.places.n_axes if isinstance(self.places, KernelDensity) else 2
+        place = KernelPlaces((self.places,), np.zeros((n_events, n_axes)))
         return NextEventLaw(times, place, FixedMarks.of(self.mark_probability, n_events))

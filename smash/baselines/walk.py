@@ -60,7 +60,7 @@ class Walk(Forecaster):
     def _law(self, sequences: EventSequences, last: NDArray[np.int64]) -> NextEventLaw:
         """Returns the laws after the events `last` (N,), -1 for none."""
         first = last < 0
-        place = np.zeros((len(last), 2))
+        place = np.zeros((len(last), self.displacement.n_axes))
         place[~first] = sequences.location[last[~first]]
         densities = (self.displacement, self.climatology.location)
         law = self.climatology.law(len(last))

@@ -12,7 +12,7 @@ from smash.data.dataset import Dataset, build_dataset
 from smash.data.events import EventSequences, Place
 from smash.data.geography import LENGTHS, Geography, check_degrees
 from smash.data.places import DEGREES, KILOMETRES, unit_of, without_seam
-from smash.data.readers import own_splits, read_splits
+from smash.data.readers import own_splits, read_splits, with_places_asked
 from smash.data.region import Region
 from smash.data.tables import Table
 from smash.data.tally import Tally, read_tally
@@ -32,7 +32,10 @@ def load_dataset(settings: DataSettings) -> Dataset:
         DataError: when the name is unknown, a file is missing or wrong (naming file, sequence and
             event), or marks are asked for where there are none.
     """
-    return _with_notes(_find_dataset(settings))
+    dataset = _find_dataset(settings)
+    if settings.places is False and dataset.n_axes:
+        dataset = dataset.without_places()
+    return _with_notes(dataset)
 
 
 def _with_notes(dataset: Dataset) -> Dataset:
@@ -127,7 +130,13 @@ def table_dataset(table: Table, settings: DataSettings) -> Dataset:
 def _dataset(
     read_from: Table | str | dict[str, str], settings: DataSettings, source: Path
 ) -> Dataset:
+    settings = with_places_asked(settings)
     splits, columns = own_splits(read_from, settings), settings.columns
+    if missing := [split for split in _SPLITS if split not in splits.events]:
+        raise DataError(
+            f"{source}: holds {', '.join(splits.events)} and no {' or '.join(missing)}; name a "
+            "file a split: data.train, data.validation and data.test"
+        )
     events, geography, notes = _on_the_plane(splits.events, settings)
     tally = read_tally(Path(read_from)) if isinstance(read_from, str) else None
     return build_dataset(
@@ -136,12 +145,9 @@ def _dataset(
         mark_names=splits.mark_names or settings.mark_names,
         time_unit=splits.clock.unit,
         location_unit=unit_of(settings.location_unit, columns),
-        location_names=(columns.x, columns.y),
+        location_names=columns.axes,
         geography=geography,
-        written_names=(
-            settings.x_column or settings.columns.x,
-            settings.y_column or settings.columns.y,
-        ),
+        written_names=_table_columns(settings).axes,
         warnings=notes,
         time_origin=splits.clock.origin,
         mark_edges=settings.mark_edges,
@@ -176,6 +182,8 @@ def _on_the_plane(
     Raises:
         DataError: when places in degrees cannot be, or are said to be projected already.
     """
+    if not any(part.n_axes for part in splits.values()):
+        return splits, LENGTHS, ()
     unit = unit_of(settings.location_unit, settings.columns)
     if settings.projection is not None:
         if unit != KILOMETRES:
@@ -210,6 +218,10 @@ def _on_the_plane(
 def _table_columns(settings: DataSettings) -> Columns:
     """Returns the columns of the user's own table, which forecasts look for in histories."""
     columns = settings.columns
+    if columns.axes:
+        columns = replace(
+            columns, x=settings.x_column or columns.x, y=settings.y_column or columns.y
+        )
     if settings.time_column:
         # Windows cut from a table number them as sequences of their own.
         columns = replace(
@@ -217,8 +229,8 @@ def _table_columns(settings: DataSettings) -> Columns:
         )
     return Columns(
         columns.time,
-        settings.x_column or columns.x,
-        settings.y_column or columns.y,
+        columns.x,
+        columns.y,
         settings.mark_column or columns.mark,
         magnitude=settings.magnitude_column or columns.magnitude,
         sequence=settings.sequence_column or columns.sequence,

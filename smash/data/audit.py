@@ -164,10 +164,11 @@ def _magnitudes(sequences: EventSequences) -> dict[str, float]:
     }
 
 
-def _places(sequences: EventSequences, names: tuple[str, str]) -> dict[str, float]:
+def _places(sequences: EventSequences, names: tuple[str, ...]) -> dict[str, float]:
+    """Returns the ends of the coordinates; nothing where events have no places."""
     low, high = sequences.location.min(axis=0), sequences.location.max(axis=0)
     ends = {"least": low, "greatest": high}
-    return {f"{end}_{names[i]}": float(ends[end][i]) for i in (0, 1) for end in ends}
+    return {f"{end}_{name}": float(ends[end][i]) for i, name in enumerate(names) for end in ends}
 
 
 def _rows(tally: Tally) -> dict[str, Any]:
@@ -177,7 +178,7 @@ def _rows(tally: Tally) -> dict[str, Any]:
     }
 
 
-def _resolution(train: EventSequences, names: tuple[str, str]) -> dict[str, Any]:
+def _resolution(train: EventSequences, names: tuple[str, ...]) -> dict[str, Any]:
     """Returns the cells' widths, 0 where values look continuous (`smash.data.resolution`)."""
     cells = gap_cells(train.gap[train.is_target], "auto")
     widths = [location_cell(coordinate, "auto") for coordinate in train.location.T]
@@ -242,7 +243,8 @@ def _marks_table(found: Mapping[str, Any]) -> Table:
 
 
 def _notes_table(found: Mapping[str, Any]) -> Table:
-    table = Table(title="places, drift, leaks and resolution", title_justify="left")
+    places = "places, " if found["places"]["train"] else ""
+    table = Table(title=f"{places}drift, leaks and resolution", title_justify="left")
     table.add_column("what")
     table.add_column("found", justify="right")
     for what, found_out in _geography(found["about"]):

@@ -22,9 +22,9 @@ from smash.settings import Variation
 class Batch:
     """B sequences padded to L events.
 
-    `time` (B, L): raw time since the window's start, float32. `u` (B, L, 3): scaled gap and
-    location. `mark` (B, L): from 0, or None. `length` (B,): events a sequence. `target` (B, L, 3):
-    u where the values are spread over their cells, `u` itself unless given. `left` (B,): scaled
+    `time` (B, L): raw time since the window's start, float32. `u` (B, L, 1 + D): scaled gap
+    and location. `mark` (B, L): from 0, or None. `length` (B,): events a sequence. `target`, as u:
+    where the values are spread over their cells, `u` itself unless given. `left` (B,): scaled
     time from the last event to the window's end, NaN where that is not later. `start` (B,): raw
     time of the window's start, float64; 0 unless given. `history` (B,): events at the start of each
     sequence that are no targets; 1 unless given. `until` (B, L): scaled time from the event before
@@ -88,7 +88,7 @@ class Batch:
             )
 
     def targets(self) -> tuple[Tensor, Tensor | None]:
-        """Returns the targets' z (N, 3) on [-1, 1] and marks (N,), in order of the contexts."""
+        """Returns the targets' z (N, 1 + D) on [-1, 1] and marks (N,), in order of the contexts."""
         u = self.u if self.target is None else self.target
         z = 2 * self._of_targets(u[:, 1:]) - 1
         return z, None if self.mark is None else self._of_targets(self.mark[:, 1:])
@@ -176,7 +176,8 @@ class ScaledSequences:
         """Draws a new position for every target in its cells; draws nothing where none are."""
         if not self._scaler.has_cells:
             return
-        shape, device = (self._sequences.n_events, 3), generator.device
+        n_axes, device = self._sequences.n_axes, generator.device
+        shape = (self._sequences.n_events, 1 + n_axes)
         drawn = torch.rand(shape, generator=generator, device=device, dtype=torch.float64)
         position = drawn.cpu().numpy()
         u = np.column_stack(

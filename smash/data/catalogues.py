@@ -31,7 +31,7 @@ STRAY_SHARE = 0.02
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Events in order of time, as numbers: `time` (E,), `location` (E, 2), `mark` (E,) or None.
+    """Events in order of time, as numbers: `time` (E,), `location` (E, D), `mark` (E,) or None.
 
     `magnitude` (E,) is None where no column holds it; `region` (V, 2) the corners, as written, of
     where events were looked for. `sequence` (E,) numbers the file's own sequences, and is None for
@@ -77,7 +77,8 @@ def read_catalogue(
     Args:
         path: CSV or Parquet, or a file of sequences (`smash.data.sequence_files`), whose own
             sequences and marks are kept.
-        columns: the table's columns; windows and splits play no part.
+        columns: the table's columns; windows and splits play no part. Without `x` and `y` events
+            have no places.
         edges: growing values at which the mark column, a number, is cut into marks.
         time_unit: of the numbers that times are or become; for timestamps by default the largest
             in which the median gap is not tiny.
@@ -92,6 +93,8 @@ def read_catalogue(
     """
     held = as_table(path, columns)
     read, columns = held or (read_table(path), columns)
+    if region is not None and not columns.axes:
+        raise DataError(f"{path}: a region (--region) is one of places, and its events have none")
     rows, left_out = _kept(read_rows(read, columns), columns, threshold, region)
     table, clock = rows.table, Clock.of(rows.times, time_unit)
     places = read_places(rows.location, columns, table.where, location_unit, project)

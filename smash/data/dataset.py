@@ -21,6 +21,16 @@ MANY_MARKS = 50
 """Marks above which it is looked whether most of them occur."""
 
 
+NO_PLACES: dict[str, Any] = {
+    "location_unit": "",
+    "location_names": (),
+    "written_names": (),
+    "geography": LENGTHS,
+    "region": None,
+}
+"""What is said of places where events have none."""
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Training, validation and test sequences in raw units, with names and units.
@@ -29,11 +39,12 @@ class Dataset:
     count from, empty where they are plain numbers; `mark_edges` (K - 1,) are the values at which a
     number such as a magnitude was cut into marks, empty where it was not. Locations lie on the
     plane of `geography`, which says how people write them; `location_names` are those of the plane,
-    `written_names` people's own. `warnings` are what reading the data said (`notices`: all that is
-    to be said); `published` is True when every file has its published checksum. `columns` are those
-    of the user's own table. `completeness` is the magnitude from which on events are complete,
-    where it is known; `region` the polygon of the plane in which they were looked for, None for
-    everywhere. `tally` says what became of the table that windows were cut from.
+    `written_names` people's own, both empty where events have no places. `warnings` are what
+    reading the data said (`notices`: all that is to be said); `published` is True when every file
+    has its published checksum. `columns` are those of the user's own table. `completeness` is the
+    magnitude from which on events are complete, where it is known; `region` the polygon of the
+    plane in which they were looked for, None for everywhere. `tally` says what became of the table
+    that windows were cut from.
     """
 
     name: str
@@ -44,12 +55,12 @@ class Dataset:
     mark_names: tuple[str, ...]
     time_unit: str = "time units"
     location_unit: str = "length units"
-    location_names: tuple[str, str] = ("x", "y")
+    location_names: tuple[str, ...] = ("x", "y")
     time_origin: str = ""
     mark_edges: tuple[float, ...] = ()
     geography: Geography = LENGTHS
     columns: Columns = field(default_factory=Columns)
-    written_names: tuple[str, str] | None = None
+    written_names: tuple[str, ...] | None = None
     source: str = ""
     published: bool = False
     warnings: tuple[str, ...] = ()
@@ -60,6 +71,11 @@ class Dataset:
     @property
     def marked(self) -> bool:
         return self.train.mark is not None
+
+    @property
+    def n_axes(self) -> int:
+        """D, the coordinates of a place: 2, or 0 for events without places."""
+        return self.train.n_axes
 
     def splits(self) -> Iterator[tuple[str, EventSequences]]:
         yield "train", self.train
@@ -121,6 +137,17 @@ class Dataset:
             mark_edges=(),
         )
 
+    def without_places(self) -> "Dataset":
+        """Returns the same data with the places left out."""
+        return replace(
+            self,
+            train=self.train.without_places(),
+            validation=self.validation.without_places(),
+            test=self.test.without_places(),
+            **NO_PLACES,
+            columns=self.columns.without_places(),
+        )
+
     def summary(self) -> pd.DataFrame:
         """A row a split: sequences, events, targets, lengths, gaps and what was dropped."""
         rows = []
@@ -155,16 +182,20 @@ def build_dataset(
     than the number of `mark_names` given.
 
     Raises:
-        DataError: when marked and unmarked splits are mixed, there are more marks than names or
-            than `MOST_MARKS`, or training data do not vary.
+        DataError: when splits with and without marks, or places, are mixed, there are more marks
+            than names or than `MOST_MARKS`, or training data do not vary.
     """
     splits = (train, validation, test)
     with_marks = [sequences.name for sequences in splits if sequences.mark is not None]
-    without = [sequences.name for sequences in splits if sequences.mark is None]
-    if with_marks and without:
-        raise DataError(
-            f"{name}: {with_marks[0]} has marks and {without[0]} has none; give all or none"
-        )
+    with_places = [sequences.name for sequences in splits if sequences.n_axes]
+    for what, having in (("marks", with_marks), ("places", with_places)):
+        without = [sequences.name for sequences in splits if sequences.name not in having]
+        if having and without:
+            raise DataError(
+                f"{name}: {having[0]} has {what} and {without[0]} has none; give all or none"
+            )
+    if not with_places:
+        about |= NO_PLACES | {"columns": about.get("columns", Columns()).without_places()}
     check_variation(train, about.get("time_unit", "time units"))
     given = tuple(about.pop("mark_names", None) or ())
     n_marks, names = (

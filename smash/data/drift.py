@@ -22,8 +22,9 @@ def drift(
 ) -> dict[str, float]:
     """Returns distances between the laws of distinct targets: 0 for equal ones, 1 at most.
 
-    Kolmogorov-Smirnov's of `gap`, `x` and `y`, total variation of `mark`; each with `…_chance`,
-    which 95 % of splits of one law stay below. The chance is 1 where there is nothing to deal.
+    Kolmogorov-Smirnov's of `gap` and, with places, `x` and `y`, total variation of `mark`; each
+    with `…_chance`, which 95 % of splits of one law stay below. The chance is 1 where there is
+    nothing to deal.
     """
     parts = [_distinct(first, layouts[0]), _distinct(second, layouts[1])]
     unit = np.concatenate([parts[0]["unit"], parts[1]["unit"] + parts[0]["unit"].max() + 1])
@@ -47,8 +48,8 @@ def drift(
 def _distinct(sequences: EventSequences, layout: Layout) -> dict[str, NDArray]:
     rows = np.flatnonzero(sequences.is_target)
     rows = rows[~layout.is_repeat(rows)]
-    x, y = sequences.location[rows].T
-    columns = {"unit": layout.unit[rows], "gap": sequences.gap[rows], "x": x, "y": y}
+    places = dict(zip(("x", "y"), sequences.location[rows].T, strict=False))
+    columns = {"unit": layout.unit[rows], "gap": sequences.gap[rows], **places}
     return columns if sequences.mark is None else columns | {"mark": sequences.mark[rows]}
 
 

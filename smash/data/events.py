@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 class EventSequences:
     """M sequences of E events in all, ragged, in raw units and float64.
 
-    `time` (E,) never decreases within a sequence; `location` is (E, 2); `mark` (E,) counts from 0
-    and is None for unmarked data. Sequence i holds the rows `offsets[i]:offsets[i + 1]`, observed
-    over `window[i]` = (start, end). `magnitude` (E,) is a number that each event carries beside its
-    mark, as an earthquake does; None where events have none. The first `history[i]` events of a
-    sequence are history alone and no targets; None: the first one. `name` stands in error messages.
-    `dropped` sequences with `dropped_events` in all were too short to be kept; `notes` say what was
-    done to read the events.
+    `time` (E,) never decreases within a sequence; `location` is (E, D), D = 2, or 0 for events
+    without places; `mark` (E,) counts from 0 and is None for unmarked data. Sequence i holds the
+    rows `offsets[i]:offsets[i + 1]`, observed over `window[i]` = (start, end). `magnitude` (E,) is
+    a number that each event carries beside its mark, as an earthquake does; None where events have
+    none. The first `history[i]` events of a sequence are history alone and no targets; None: the
+    first one. `name` stands in error messages. `dropped` sequences with `dropped_events` in all
+    were too short to be kept; `notes` say what was done to read the events.
     """
 
     time: NDArray[np.float64]
@@ -49,6 +49,11 @@ class EventSequences:
     @property
     def n_events(self) -> int:
         return len(self.time)
+
+    @property
+    def n_axes(self) -> int:
+        """D, the coordinates of a place: 2, or 0 for events without places."""
+        return self.location.shape[1]
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
@@ -128,6 +133,10 @@ class EventSequences:
         """Returns the same events with their marks left out."""
         return replace(self, mark=None)
 
+    def without_places(self) -> "EventSequences":
+        """Returns the same events with their places left out."""
+        return replace(self, location=no_places(self.n_events))
+
     def targets(self) -> "Targets":
         """Returns what is forecast: every event that is not history alone."""
         rows = np.flatnonzero(self.is_target)
@@ -144,7 +153,10 @@ class EventSequences:
 
 @dataclass(frozen=True)
 class Targets:
-    """N events to be forecast, in raw units; `sequence` and `event` (N,) say which they are."""
+    """N events to be forecast, in raw units; `sequence` and `event` (N,) say which they are.
+
+    Their places `location` are (N, D), as in `EventSequences`.
+    """
 
     sequence: NDArray[np.int64]
     event: NDArray[np.int64]
@@ -169,6 +181,11 @@ class Targets:
         )
 
 
+def no_places(n_events: int) -> NDArray[np.float64]:
+    """Returns the locations (E, 0) of events without places."""
+    return np.empty((n_events, 0))
+
+
 def build_sequences(
     time: NDArray,
     location: NDArray,
@@ -186,7 +203,7 @@ def build_sequences(
 
     Args:
         time: (E,) raw times, sequence after sequence.
-        location: (E, 2) raw locations.
+        location: (E, 2) raw locations, or (E, 0) of events without places.
         mark: (E,) marks from 0, or None.
         lengths: (M,) events a sequence, summing to E.
         name: file and split, for error messages.
@@ -203,7 +220,8 @@ def build_sequences(
             is wrong there.
     """
     time = np.asarray(time, dtype=np.float64)
-    location = np.asarray(location, dtype=np.float64).reshape(-1, 2)
+    location = np.asarray(location, dtype=np.float64)
+    location = location if location.ndim == 2 else location.reshape(-1, 2)
     lengths = np.asarray(lengths, dtype=np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     if not len(time) == len(location) == offsets[-1]:
@@ -244,7 +262,7 @@ def spread_subset(sequences: EventSequences, most: int) -> EventSequences:
 
 
 def check_variation(sequences: EventSequences, time_unit: str = "time units") -> None:
-    """Checks that gaps and both coordinates vary, as their scaling needs.
+    """Checks that gaps and both coordinates, if any, vary, as their scaling needs.
 
     Raises:
         DataError: naming the file, the quantity that never varies, the likely cause and what to do.
@@ -252,7 +270,7 @@ def check_variation(sequences: EventSequences, time_unit: str = "time units") ->
     gap = sequences.gap[sequences.is_target]
     if gap.min() == gap.max():
         raise DataError(f"{sequences.name}: {_constant_gap(sequences, float(gap[0]), time_unit)}")
-    for what, values in zip(("first", "second"), sequences.location.T, strict=True):
+    for what, values in zip(("first", "second"), sequences.location.T, strict=False):
         if values.min() == values.max():
             raise DataError(
                 f"{sequences.name}: the {what} coordinate is {values[0]:g} for every event; it "

@@ -3,7 +3,8 @@
 Overlapping windows hold the same events at times that count from starts of their own. So events
 are recognised by what does not depend on a start: two sequences overlap where three consecutive
 events agree in both gaps, all locations and all marks, both gaps being positive. Single events
-will not do: where clocks and places are coarse, unrelated ones agree by chance. Sequences too short
+will not do: where clocks and places are coarse, unrelated ones agree by chance. Events without
+places agree sooner, so that there as many have to as hardly ever do by chance. Sequences too short
 to have such a run are the same where they are equal as a whole and chance would hardly make them
 so.
 """
@@ -26,6 +27,8 @@ TICK = 1e-9
 """Times that differ by less than this share of the longest window are equal."""
 CHANCE = 0.05
 """A short sequence is a copy of another where chance gives fewer equal ones than this."""
+RUN, LONGEST_RUN = 3, 50
+"""Consecutive events that two sequences share where they overlap; the most that are asked for."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +107,13 @@ def _offsets(sequences: EventSequences, tick: float) -> dict[tuple[int, int], fl
     Of the sequences that share a run, neighbours suffice: they connect the others.
     """
     gap, target = sequences.gap, sequences.is_target
-    last = np.flatnonzero(target[2:] & target[1:-1] & (gap[2:] > 0) & (gap[1:-1] > 0)) + 2
     ticks = np.round(gap / tick)
-    places = _numbered([*sequences.location.T, *_marks(sequences)])
-    run = _numbered([ticks[last], ticks[last - 1], *(places[last - back] for back in range(3))])
+    places = _numbered([*sequences.location.T, *_marks(sequences)] or [np.zeros(len(gap))])
+    moved = target & (gap > 0)
+    length = _run_length(sequences, ticks[moved], places[moved])
+    last = np.flatnonzero(_all_of_last(moved, length - 1)) + length - 1
+    gaps = (ticks[last - back] for back in range(length - 1))
+    run = _numbered([*gaps, *(places[last - back] for back in range(length))])
     order = np.argsort(run, kind="stable")
     rows, same = last[order], np.diff(run[order]) == 0
     earlier, later = rows[:-1][same], rows[1:][same]
@@ -121,6 +127,28 @@ def _offsets(sequences: EventSequences, tick: float) -> dict[tuple[int, int], fl
             offset[one, other] = float(time[a] - time[b])
             offset[other, one] = float(time[b] - time[a])
     return offset
+
+
+def _run_length(sequences: EventSequences, ticks: Floats, places: Integers) -> int:
+    """Returns how many consecutive events are to agree where sequences overlap.
+
+    Without places: so many that, as often as gaps `ticks` and marks `places` (E,) are equal, chance
+    gives fewer than `CHANCE` such runs.
+    """
+    if sequences.n_axes or not len(ticks):
+        return RUN
+    counts = np.bincount(_numbered([ticks, places]))
+    equal = float(((counts / len(ticks)) ** 2).sum())
+    if equal == 1:
+        return LONGEST_RUN
+    gaps = np.ceil(np.log(len(ticks) ** 2 / CHANCE) / -np.log(equal))
+    return int(np.clip(gaps + 1, RUN, LONGEST_RUN))
+
+
+def _all_of_last(true: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
+    """Returns whether `count` values are true, for those that end with each from `count` on."""
+    sums = np.concatenate([[0], np.cumsum(true)])
+    return (sums[count:] - sums[:-count] == count)[1:]
 
 
 def _copies(

@@ -1,9 +1,9 @@
-"""Sequences as JSON: an object a sequence, with `times`, `locations` and perhaps `marks`.
+"""Sequences as JSON: an object a sequence, with `times`, perhaps `locations` and `marks`.
 
 As Seahorse and HawkesNest keep them: in JSON Lines (`.jsonl`, `.ndjson`) an object a line, in
-`.json` a list of such objects. `window_start` and `window_end`, where every sequence has them as
-numbers, are its observation; other keys are left alone. EasyTPP's objects, which have no places,
-are told apart (`smash.data.easytpp`).
+`.json` a list of such objects. Without `locations` events have no places. `window_start` and
+`window_end`, where every sequence has them as numbers, are its observation; other keys are left
+alone. EasyTPP's objects are told apart (`smash.data.easytpp`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from smash.data.easytpp import TIMES, TYPES, refuse_without_places
+from smash.data.easytpp import TIMES, easytpp_events
+from smash.data.events import no_places
 from smash.data.names import as_text
 from smash.data.plain_values import described, floats
 from smash.data.raw import RawEvents, observed_window
@@ -37,12 +38,15 @@ def json_events(path: Path) -> RawEvents:
     if not sequences:
         raise DataError(f"{path}: empty; give an object a sequence, with 'times' and 'locations'")
     if all(TIMES in content and "locations" not in content for content in sequences):
-        refuse_without_places(path, [(each[TIMES], each.get(TYPES)) for each in sequences])
+        return easytpp_events(str(path), sequences)
+    placed = any(content.get("locations") is not None for content in sequences)
     times, places, marks = [], [], []
     for number, content in enumerate(sequences):
         where = f"{path}, sequence {number}"
         times.append(floats(_list(content, "times", where), "time", where))
-        places.append(_places(_list(content, "locations", where), where))
+        places.append(no_places(len(times[-1])))
+        if placed:
+            places[-1] = _places(_list(content, "locations", where), where)
         if len(places[-1]) != len(times[-1]):
             raise DataError(
                 f"{where}: {len(times[-1])} times and {len(places[-1])} locations; give each event "
@@ -81,7 +85,8 @@ def _list(content: Mapping[str, Any], key: str, where: str) -> list[Any]:
     if key not in content:
         found = ", ".join(repr(name[:40]) for name in list(content)[:20]) or "none"
         raise DataError(
-            f"{where}: no key {key!r}; it has {found} and needs 'times' and 'locations'"
+            f"{where}: no key {key!r}; it has {found} and needs 'times' and, of events with "
+            "places, 'locations' in every sequence"
         )
     if not isinstance(content[key], list):
         raise DataError(f"{where}: {key!r} holds {described(content[key])}; expected a list")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smash.data.events import no_places
 from smash.data.names import as_text
 from smash.data.npz_arrays import KINDS, array_names, read_arrays
 from smash.data.raw import RawEvents, observed_window, reading
@@ -27,10 +28,15 @@ def npz_events(path: Path) -> RawEvents:
     found = [name for name in NAMES if name in inside]
     if not found:
         others = ", ".join(repr(name[:40]) for name in sorted(inside)[:20]) or "none"
-        raise DataError(f"{path}: no array 'time'; it has {others} and needs 'time' and 'location'")
+        raise DataError(
+            f"{path}: no array 'time'; it has {others} and needs 'time' and 'location' "
+            "(without: no places)"
+        )
     arrays = read_arrays(path, found)
     time = _array(arrays, "time", "iuf", (-1,), path)
-    location = _array(arrays, "location", "iuf", (len(time), 2), path)
+    location = no_places(len(time))
+    if "location" in arrays:
+        location = _array(arrays, "location", "iuf", (len(time), 2), path)
     lengths = _lengths(arrays, len(time), path)
     window = observed_window(time, lengths)
     if "window" in arrays:
@@ -77,7 +83,7 @@ def _array(
     if name not in arrays:
         raise DataError(
             f"{path}: no array {name!r}; it has {', '.join(map(repr, arrays)) or 'none'} and "
-            "needs 'time' and 'location'"
+            "needs 'time' and, of events with places, 'location'"
         )
     array = arrays[name]
     fits = len(array.shape) == len(shape) and all(

@@ -8,26 +8,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smash.data.easytpp import refuse_pickled
+from smash.data.easytpp import pickled_easytpp
 from smash.data.plain_values import NUMBERS, described, is_list
-from smash.data.raw import RawEvents, reading
+from smash.data.raw import ALL, RawEvents, reading
 from smash.data.unpickling import load_pickle
 from smash.errors import DataError
 
 _WIDTHS = (3, 4)
 
 
-def pickle_events(path: Path) -> RawEvents:
+def pickle_events(path: Path) -> dict[str, RawEvents]:
     """Returns the events of a pickle: sequences of `[time, mark, x, y]` or `[time, x, y]`.
 
-    Lists, tuples and arrays serve at any level. Observation starts at 0.
+    Lists, tuples and arrays serve at any level. Observation starts at 0. They are `ALL` of the
+    file's; a mapping is EasyTPP's, whose splits are told apart (`smash.data.easytpp`).
 
     Raises:
         DataError: naming file, sequence and event of what is not an event.
     """
     content: Any = load_pickle(path)
     if isinstance(content, dict):
-        refuse_pickled(path, content)
+        return pickled_easytpp(path, content)
     if not is_list(content) or len(content) == 0:
         raise DataError(
             f"{path}: holds {described(content)}; expected a list of sequences, each a list of "
@@ -38,13 +39,14 @@ def pickle_events(path: Path) -> RawEvents:
         sequences = [_event_rows(events, i, path) for i, events in enumerate(content)]
     width = _common_width(sequences, path)
     rows = np.concatenate([events.reshape(-1, width) for events in sequences])
-    return RawEvents(
+    events = RawEvents(
         name=str(path),
         time=rows[:, 0],
         location=rows[:, -2:],
         mark=rows[:, 1] if width == 4 else None,
         lengths=np.array([len(events) for events in sequences]),
     )
+    return {ALL: events}
 
 
 def _check_size(content: Sequence[Any], path: Path) -> None:

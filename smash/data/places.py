@@ -64,7 +64,7 @@ def read_places(
     """Returns the places of a table, those in degrees projected or with longitudes unwrapped.
 
     Args:
-        written: (E, 2) finite coordinates as the table has them.
+        written: (E, 2) finite coordinates as the table has them; (E, 0) of events without places.
         columns: their names, which tell degrees where no `unit` is given.
         where: says where a row is.
         unit: of the coordinates.
@@ -74,11 +74,18 @@ def read_places(
     Raises:
         DataError: naming a row that cannot be degrees, or when there is nothing to project.
     """
+    if not columns.axes:
+        if project or unit is not None:
+            raise DataError(
+                f"{'--project' if project else '--location-unit'}: is of places, and these events "
+                "have none; leave it out"
+            )
+        return Places(written, LENGTHS, "")
     named = unit_of(unit, columns)
     if named != DEGREES:
         if project:
             raise DataError(
-                f"--project: places ({columns.x}, {columns.y}) are in {named}; longitudes and "
+                f"--project: places ({', '.join(columns.axes)}) are in {named}; longitudes and "
                 "latitudes alone can be projected (--location-unit degrees)"
             )
         notes = (*_degrees_called_lengths(written, columns, unit), *suspects(written, where))
@@ -101,10 +108,11 @@ def unit_of(unit: str | None, columns: Columns) -> str:
     """
     if unit is not None:
         return DEGREES if unit.lower() in ("degrees", "degree", "deg", "°") else unit
-    if _LATITUDE.search(columns.x.lower()) and _LONGITUDE.search(columns.y.lower()):
+    x, y = columns.axes or ("", "")
+    if _LATITUDE.search(x.lower()) and _LONGITUDE.search(y.lower()):
         raise DataError(
-            f"x is column {columns.x!r} and y is column {columns.y!r}: latitude and longitude the "
-            f"wrong way round; x is the longitude (--x {columns.y} --y {columns.x})"
+            f"x is column {x!r} and y is column {y!r}: latitude and longitude the "
+            f"wrong way round; x is the longitude (--x {y} --y {x})"
         )
     return DEGREES if _called_degrees(columns) else "length units"
 
@@ -160,9 +168,9 @@ def suspects(location: Floats, where: Where, written: Floats | None = None) -> I
             )
 
 
-def plane_columns(geography: Geography, columns: Columns) -> tuple[str, str]:
+def plane_columns(geography: Geography, columns: Columns) -> tuple[str, ...]:
     """Returns what the columns of places on the plane are called: those of projected ones anew."""
-    return PROJECTED if geography.origin is not None else (columns.x, columns.y)
+    return PROJECTED if geography.origin is not None else columns.axes
 
 
 def with_written(
@@ -173,14 +181,15 @@ def with_written(
     Those of the `plane` become these where they are called the same and stay beside them where
     they are not.
     """
-    written = geography.written(events[[plane.x, plane.y]].to_numpy())
-    if geography.origin is not None and {columns.x, columns.y} & set(events.columns):
+    written = geography.written(events[list(plane.axes)].to_numpy())
+    if geography.origin is not None and set(columns.axes) & set(events.columns):
         return events
-    return events.assign(**{columns.x: written[:, 0], columns.y: written[:, 1]})
+    return events.assign(**dict(zip(columns.axes, written.T, strict=True)))
 
 
 def _called_degrees(columns: Columns) -> bool:
-    return bool(_LONGITUDE.search(columns.x.lower()) and _LATITUDE.search(columns.y.lower()))
+    x, y = columns.axes or ("", "")
+    return bool(_LONGITUDE.search(x.lower()) and _LATITUDE.search(y.lower()))
 
 
 def _degrees_called_lengths(written: Floats, columns: Columns, unit: str | None) -> Iterator[str]:

@@ -14,6 +14,8 @@ from smash.data.events import EventSequences, Place, build_sequences
 from smash.data.names import codes, in_order, is_whole, listed, nearest
 from smash.errors import DataError
 
+ALL = "all"
+"""What the events of a file are called that does not split them."""
 MOST_KINDS = 50
 """Different marks beyond which they look like a number, or like a name for each event."""
 
@@ -22,9 +24,9 @@ MOST_KINDS = 50
 class RawEvents:
     """One split as its file has it, unchecked: E events in M sequences.
 
-    `time` (E,), `location` (E, 2), `lengths` (M,), `magnitude` (E,) and `history` (M,), both None
-    where there are none, are numbers; `mark` (E,) holds numbers, or
-    names as text (None where missing), or is None for unmarked data. `window` (M, 2) is None where
+    `time` (E,), `location` (E, 2), or (E, 0) without places, `lengths` (M,), `magnitude` (E,) and
+    `history` (M,), both None where there are none, are numbers; `mark` (E,) holds numbers, or names
+    as text (None where missing), or is None for unmarked data. `window` (M, 2) is None where
     observation starts at 0. `labels` (M,) are the file's own names of its sequences.
 
     Of tables also: `where` says where a row stands, `clock` what a time is in the user's words,

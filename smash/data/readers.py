@@ -8,15 +8,17 @@ What a file may be, by its suffix:
   packed as `.csv.gz`, with `;`, tab or `|`; see `smash.data.table_files`) or Parquet. Rows are
   sorted by time within their sequences. Times are timestamps or numbers (`smash.data.times`);
   marks are names, and so are sequences (`smash.data.names`).
-- `.npz`: arrays `time` (E,) and `location` (E, 2), sequence after sequence; either `lengths` (M,)
+- `.npz`: arrays `time` (E,) and, of events with places, `location` (E, 2), sequence after
+  sequence; either `lengths` (M,)
   or `offsets` (M + 1,), or neither for one sequence; optionally `mark` (E,), whole numbers from 0
   or text, `window` (M, 2), start and end of observation, `magnitude` (E,), a number of each event,
   and `history` (M,), how many events at the start of a sequence are history alone. Or as
   neural_stpp, AutoSTPP and DeepSTPP keep them (`smash.data.npz_sequences`).
-- `.jsonl`, `.ndjson`, `.json`: an object a sequence with `times`, `locations` and perhaps `marks`,
-  as Seahorse and HawkesNest keep them (`smash.data.json_sequences`).
+- `.jsonl`, `.ndjson`, `.json`: an object a sequence with `times` and perhaps `locations` and
+  `marks`, as Seahorse and HawkesNest keep them (`smash.data.json_sequences`).
+- EasyTPP's JSON and pickles (`smash.data.easytpp`), whose events have no places.
 
-EasyTPP's JSON and pickles are known, and refused as their events have no places.
+Events have no places (`location` (E, 0)) where their file knows none, and where none are asked for.
 
 Where a table, an NPZ file or JSON gives no window, observation starts at a sequence's first event;
 where nothing gives its end, it ends with the last.
@@ -27,7 +29,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smash.data.clock import Clock
-from smash.data.events import EventSequences
+from smash.data.events import EventSequences, no_places
 from smash.data.raw import RawEvents, build_splits
 from smash.data.rows import Rows, edge_names, read_rows
 from smash.data.sequence_files import ALL, events_within, splits_within
@@ -56,7 +58,7 @@ def read_split(
 
     Args:
         path: a file of one of the kinds above.
-        columns: the columns of a table.
+        columns: the columns of a table; `Columns(x=None, y=None)` reads no places.
         marked: True requires marks, False leaves them out, None takes what the file has.
 
     Raises:
@@ -100,6 +102,7 @@ def own_splits(
     """
     tables: dict[str, Rows] = {}
     others: dict[str, RawEvents] = {}
+    settings = with_places_asked(settings)
     if isinstance(source, Mapping):
         for split, path in source.items():
             if (found := events_within(Path(path), split)) is not None:
@@ -113,9 +116,7 @@ def own_splits(
             table = source if isinstance(source, Table) else read_table(Path(source))
             tables = split_rows(table, settings.columns)
         order = list(others or tables)
-    others = {
-        split: _with_or_without_marks(found, settings.marked) for split, found in others.items()
-    }
+    others = {split: _as_asked(found, settings) for split, found in others.items()}
     read, clock = splits_of(tables, settings)
     raw = {split: (read | others)[split] for split in order}
     given = settings.mark_names
@@ -130,13 +131,44 @@ def _splits_of_file(path: Path) -> dict[str, RawEvents]:
     found = splits_within(path)
     if found is not None and ALL in found:
         raise DataError(
-            f"{path}: one file for all splits is a table (CSV or Parquet), or an NPZ file of "
-            "train, val and test; for other files name one a split: train, validation and test"
+            f"{path}: one file for all splits is a table (CSV or Parquet), an NPZ file of train, "
+            "val and test, or EasyTPP's pickle of these; for other files name one a split: train, "
+            "validation and test"
         )
     return found or {}
 
 
-def _with_or_without_marks(events: RawEvents, marked: bool | None) -> RawEvents:
-    if marked and events.mark is None:
-        raise DataError(f"{events.name}: has no marks, but marked data are asked for (data.marked)")
-    return replace(events, mark=None) if marked is False else events
+def with_places_asked(settings: DataSettings) -> DataSettings:
+    """Returns settings without columns of places where none are to be read.
+
+    Raises:
+        DataError: when places are insisted on and no columns hold them.
+    """
+    if settings.places is False:
+        return replace(settings, columns=settings.columns.without_places())
+    if settings.places and not settings.columns.axes:
+        raise DataError(
+            "data.places is true and data.columns.x or y is null; name the columns of places, or "
+            "leave data.places out"
+        )
+    return settings
+
+
+def _as_asked(events: RawEvents, settings: DataSettings) -> RawEvents:
+    """Returns a file's events without the marks and places that are not asked for.
+
+    Raises:
+        DataError: when it has none that are insisted on.
+    """
+    wanted = {
+        "marked": (settings.marked, "marks", events.mark is not None),
+        "places": (settings.places, "places", events.location.shape[1] > 0),
+    }
+    for key, (asked, what, has) in wanted.items():
+        if asked and not has:
+            raise DataError(f"{events.name}: has no {what}, but they are asked for (data.{key})")
+    if settings.marked is False:
+        events = replace(events, mark=None)
+    if not settings.columns.axes:
+        events = replace(events, location=no_places(len(events.time)))
+    return events

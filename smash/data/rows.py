@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smash.data.events import no_places
 from smash.data.names import codes
 from smash.data.raw import unknown_mark
 from smash.data.tables import Floats, Table, to_numbers
@@ -23,9 +24,9 @@ from smash.settings import Columns
 class Rows:
     """The events of a table, in order of time within each sequence.
 
-    `table` has the rows in that order. `location` is (E, 2); `sequence` (E,) counts sequences in
-    the order of their first row, whose names are `labels`, None where the table is one sequence.
-    `notes` say what was done to read the table.
+    `table` has the rows in that order. `location` is (E, 2), or (E, 0) without places; `sequence`
+    (E,) counts sequences in the order of their first row, whose names are `labels`, None where the
+    table is one sequence. `notes` say what was done to read the table.
     """
 
     table: Table
@@ -66,7 +67,7 @@ def read_rows(table: Table, columns: Columns) -> Rows:
     if columns.sequence is not None:
         sequence, labels = read_sequences(table, columns.sequence)
     times = read_times(table.column(columns.time), table.where)
-    location = np.stack([table.numbers(columns.x), table.numbers(columns.y)], axis=1)
+    location = read_places(table, columns)
     # Both sorts are stable.
     by_sequence = np.argsort(sequence, kind="stable")
     order = np.lexsort((times.order, sequence))
@@ -81,6 +82,25 @@ def read_rows(table: Table, columns: Columns) -> Rows:
         labels,
         (*table.notes, *((note,) if moved else ())),
     )
+
+
+def read_places(table: Table, columns: Columns) -> Floats:
+    """Returns (E, 2) the coordinates in a table; (E, 0) where `columns` name none.
+
+    Raises:
+        DataError: naming the row that holds no number, or the column that is missing.
+    """
+    if not columns.axes:
+        return no_places(len(table))
+    missing = [name for name in columns.axes if name not in table.frame.columns]
+    try:
+        return np.stack([table.numbers(name) for name in columns.axes], axis=1)
+    except DataError as error:
+        if len(missing) < len(columns.axes):
+            raise
+        raise DataError(
+            f"{error}. If its events have no places, say so: --no-places (data.places: false)"
+        ) from error
 
 
 def read_sequences(table: Table, column: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:

@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Scaler:
-    """Affine maps to [0, 1] of the (log) gap and of both coordinates.
+    """Affine maps to [0, 1] of the (log) gap and of both coordinates, none without places.
 
     Values outside the fitted limits map outside [0, 1]; nothing is clamped. The one exception is
     the floor of the published log scaling: a gap below `floor` has no finite logarithm worth
@@ -30,20 +30,25 @@ class Scaler:
     floor: float
     gap_low: float
     gap_high: float
-    location_low: tuple[float, float]
-    location_high: tuple[float, float]
+    location_low: tuple[float, ...]
+    location_high: tuple[float, ...]
     gap_cell: float = 0.0
     gap_lattice: bool = False
-    location_cell: tuple[float, float] = (0.0, 0.0)
+    location_cell: tuple[float, ...] = (0.0, 0.0)
 
     @property
     def has_cells(self) -> bool:
         """True where values are spread over cells, so that their position matters."""
-        return self.gap_cell > 0 or max(self.location_cell) > 0
+        return self.gap_cell > 0 or any(cell > 0 for cell in self.location_cell)
+
+    @property
+    def n_axes(self) -> int:
+        """D, the coordinates of a place: 2, or 0 for events without places."""
+        return len(self.location_low)
 
     @property
     def region(self) -> Floats:
-        """(2, 2) least and greatest coordinates."""
+        """(2, D) least and greatest coordinates."""
         return np.array([self.location_low, self.location_high])
 
     @property
@@ -80,16 +85,16 @@ class Scaler:
         return np.where(gap < self.gap_cell, 0.0, gap)
 
     def scale_location(self, location: NDArray, position: float | Floats = 0.5) -> Floats:
-        """Returns locations (..., 2) in raw units as u, at a `position` (..., 2) in their cells."""
+        """Returns locations (..., D) in raw units as u, at a `position` (..., D) in their cells."""
         low, high = np.asarray(self.location_low), np.asarray(self.location_high)
         offset = (np.asarray(position) - 0.5) * np.asarray(self.location_cell)
         return (np.asarray(location, dtype=np.float64) + offset - low) / (high - low)
 
     def unscale_location(self, u: NDArray) -> Floats:
-        """Returns u (..., 2) as locations in raw units, rounded to their cells' middles."""
+        """Returns u (..., D) as locations in raw units, rounded to their cells' middles."""
         low, high = np.asarray(self.location_low), np.asarray(self.location_high)
         location = np.asarray(u, dtype=np.float64) * (high - low) + low
-        if max(self.location_cell) == 0:
+        if not any(self.location_cell):
             return location
         cell = np.asarray(self.location_cell)
         first, width = low + cell / 2, np.where(cell > 0, cell, 1.0)
@@ -119,19 +124,18 @@ def fit_scaler(
     gaps = np.concatenate([s.gap if first_gaps else s.gap[s.is_target] for s in splits])
     location = np.concatenate([s.location for s in splits])
     width, lattice = gap_cells(gaps, settings.resolution)
-    x_cell, y_cell = (location_cell(x, settings.location_resolution) for x in location.T)
-    cell = np.array([x_cell, y_cell])
+    cell = np.array([location_cell(x, settings.location_resolution) for x in location.T])
     low, high = location.min(axis=0) - cell / 2, location.max(axis=0) + cell / 2
     unlimited = Scaler(
         log_normalization=settings.log_normalization,
         floor=settings.floor,
         gap_low=0.0,
         gap_high=1.0,
-        location_low=(float(low[0]), float(low[1])),
-        location_high=(float(high[0]), float(high[1])),
+        location_low=tuple(low.tolist()),
+        location_high=tuple(high.tolist()),
         gap_cell=width,
         gap_lattice=lattice,
-        location_cell=(x_cell, y_cell),
+        location_cell=tuple(cell.tolist()),
     )
     return replace(
         unlimited,

@@ -12,7 +12,7 @@ from smash.data.npz import NAMES, npz_events
 from smash.data.npz_arrays import array_names
 from smash.data.npz_sequences import SPLITS, sequence_arrays, split_arrays
 from smash.data.pickles import pickle_events
-from smash.data.raw import RawEvents
+from smash.data.raw import ALL, RawEvents
 from smash.data.tables import Table
 from smash.errors import DataError
 from smash.settings import Columns
@@ -20,9 +20,6 @@ from smash.settings import Columns
 PICKLE_SUFFIXES = (".pkl", ".pickle")
 NPZ_SUFFIXES = (".npz",)
 SUFFIXES = PICKLE_SUFFIXES + NPZ_SUFFIXES + JSON_SUFFIXES
-
-ALL = "all"
-"""What the events of a file are called that does not split them."""
 
 
 def splits_within(path: Path) -> dict[str, RawEvents] | None:
@@ -33,7 +30,7 @@ def splits_within(path: Path) -> dict[str, RawEvents] | None:
     """
     suffix = path.suffix.lower()
     if suffix in PICKLE_SUFFIXES:
-        return {ALL: pickle_events(path)}
+        return pickle_events(path)
     if suffix in JSON_SUFFIXES:
         return {ALL: json_events(path)}
     return _npz(path) if suffix in NPZ_SUFFIXES else None
@@ -72,6 +69,9 @@ def as_table(path: Path, columns: Columns) -> tuple[Table, Columns] | None:
     for events in found.values():
         replace(events, mark=None).build()
     parts = list(found.values())
+    location = np.concatenate([events.location for events in parts])
+    if not location.shape[1] or not columns.axes:
+        columns = columns.without_places()
     lengths = np.concatenate([events.lengths for events in parts])
     named = replace(
         columns,
@@ -79,12 +79,10 @@ def as_table(path: Path, columns: Columns) -> tuple[Table, Columns] | None:
         sequence=None if len(lengths) == 1 else columns.sequence or "sequence",
         split=None,
     )
-    location = np.concatenate([events.location for events in parts])
     frame = pd.DataFrame(
         {
             named.time: np.concatenate([events.time for events in parts]),
-            named.x: location[:, 0],
-            named.y: location[:, 1],
+            **dict(zip(named.axes, location.T, strict=False)),
         }
     )
     if named.sequence is not None:

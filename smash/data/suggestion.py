@@ -48,7 +48,7 @@ def suggest(dataset: Dataset) -> Suggestion:
     lattice = any(location_cell(coordinate, "auto") for coordinate in train.location.T)
     log_gap = np.log(np.maximum(gap, floor))
     location = train.location
-    spread = (location.std(axis=0) / np.ptp(location, axis=0)).min()
+    spread = (location.std(axis=0) / np.ptp(location, axis=0)).min(initial=np.inf)
     n_events, n_windows = train.n_events, len(train)
     return Suggestion(
         floor=_rounded(floor),
@@ -72,6 +72,8 @@ def spec_text(
     mark = "".join(
         f"  {key}: {json.dumps(value)}\n"
         for key, value in (
+            ("location_unit", settings.location_unit),
+            ("places", settings.places),
             ("mark_names", list(settings.mark_names)),
             ("mark_edges", list(settings.mark_edges)),
             ("time_origin", settings.time_origin),
@@ -89,6 +91,7 @@ def spec_text(
         if value not in (None, "", [])
     )
     train = dataset.train
+    noise = f"sigma_loc: {found.sigma_loc:.3g}  # the same of the scaled locations"
     return _signed(f"""\
 # Training data: {train.n_events} events in {len(train)} windows.
 {_comment(dataset.rows)}\
@@ -98,17 +101,14 @@ data:
   path: {json.dumps(str(table))}
   columns: {json.dumps(named)}
   time_unit: {json.dumps(settings.time_unit)}
-  location_unit: {json.dumps(settings.location_unit)}
 {mark}scaling:
   log_normalization: true
   floor: {found.floor:.6g}  # the clock's resolution, or the shortest gap
   resolution: {found.resolution}
-  location_resolution: {found.location_resolution}
-model:
+{_of_places(dataset, f"location_resolution: {found.location_resolution}")}model:
   base: climatology  # starts as good as ignoring history; learns what history adds
   sigma_time: {found.sigma_time:.3g}  # {NOISE_SHARE:g} standard deviations of the scaled log gaps
-  sigma_loc: {found.sigma_loc:.3g}  # the same of the scaled locations
-  cond_dim: {found.cond_dim}
+{_of_places(dataset, noise)}  cond_dim: {found.cond_dim}
   time_encoding: relative
   skip: true
 objective:
@@ -121,15 +121,20 @@ training:
 sampling:
   sampler: inverse_cdf
   denoise: posterior
-  location_steps: 60
-baselines: {_baselines(dataset)}
+{_of_places(dataset, "location_steps: 60")}baselines: {_baselines(dataset)}
 """)
 
 
 def _baselines(dataset: Dataset) -> str:
     """Returns the rivals to beat: those of earthquakes where events have magnitudes."""
     names = ["climatology", "poisson", "etas"]
-    return f"[{', '.join(names if dataset.train.magnitude is not None else names[:1])}]"
+    seismic = dataset.train.magnitude is not None and dataset.n_axes
+    return f"[{', '.join(names if seismic else names[:1])}]"
+
+
+def _of_places(dataset: Dataset, line: str) -> str:
+    """Returns a line of a section that only events with places have."""
+    return f"  {line}\n" if dataset.n_axes else ""
 
 
 def is_as_written(text: str) -> bool:

@@ -112,12 +112,11 @@ def window_table(
     """Returns a row an event and window, with the columns that `columns` names."""
     rows = np.concatenate(windows.rows)
     lengths = [len(of_window) for of_window in windows.rows]
-    values = {
+    values: dict[str | None, NDArray] = {
         columns.sequence: np.repeat(np.arange(len(windows)), lengths),
         columns.split: np.repeat(windows.split, lengths),
         columns.time: catalogue.time[rows],
-        columns.x: catalogue.location[rows, 0],
-        columns.y: catalogue.location[rows, 1],
+        **dict(zip(columns.axes, catalogue.location[rows].T, strict=False)),
         columns.window_start: np.repeat(windows.bounds[:, 0], lengths),
         columns.window_end: np.repeat(windows.bounds[:, 1], lengths),
     }

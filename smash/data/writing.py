@@ -2,7 +2,8 @@
 
 What is written is read back by `smash.data.readers` as it was. Tables have the columns `time`, `x`,
 `y`, `mark`, `sequence`, `window_start`, `window_end`, and `split` where there are several splits,
-which the other two kinds have no place for.
+which the other kinds have no room for. Events without places have neither `x` and `y` nor
+`location`. `.json` is EasyTPP's, which has no places and no windows.
 """
 
 import json
@@ -15,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from smash.data.clock import Clock
+from smash.data.easytpp import N_TYPES, TIMES, TYPES
 from smash.data.events import EventSequences
 from smash.data.names import is_whole
 from smash.data.readers import OwnSplits
@@ -24,7 +26,8 @@ from smash.files import replacing
 from smash.settings import MOST_MARKS
 
 TABLES = (".csv", ".parquet")
-SEQUENCES = (".npz", ".jsonl")
+EASYTPP = ".json"
+SEQUENCES = (".npz", ".jsonl", EASYTPP)
 
 
 def write_events(path: Path, own: OwnSplits) -> tuple[str, ...]:
@@ -41,6 +44,8 @@ def write_events(path: Path, own: OwnSplits) -> tuple[str, ...]:
             f"{path}: a file of this kind has one split, and there are {', '.join(splits)}; choose "
             f"one (--only), or write a table ({', '.join(TABLES)})"
         )
+    if suffix == EASYTPP:
+        _check_easytpp(path, splits)
     with replacing(path) as written:
         if suffix in TABLES:
             table = pd.concat(_frames(own), ignore_index=True)
@@ -50,11 +55,14 @@ def write_events(path: Path, own: OwnSplits) -> tuple[str, ...]:
         if suffix == ".npz":
             with written.open("wb") as file:
                 np.savez(file, **_arrays(events, own.mark_names))
+        elif suffix == EASYTPP:
+            listed = _easytpp(events, len(own.mark_names))
+            written.write_text(json.dumps(listed) + "\n", encoding="utf-8")
         else:
             number = _mark_numbers(own.mark_names)
             with written.open("w", encoding="utf-8") as file:
                 file.writelines(json.dumps(line) + "\n" for line in _lines(events, number))
-    return _notes(own, numbered=suffix == ".jsonl")
+    return _notes(own, numbered=suffix in (".jsonl", EASYTPP))
 
 
 def check_suffix(path: Path) -> None:
@@ -82,8 +90,7 @@ def _frames(own: OwnSplits) -> Iterator[pd.DataFrame]:
         columns: dict[Any, Any] = {
             names.sequence: sequence + first,
             names.time: clock.times(events.time),
-            names.x: events.location[:, 0],
-            names.y: events.location[:, 1],
+            **dict(zip(names.axes, events.location.T, strict=False)),
             names.window_start: clock.times(events.window[sequence, 0]),
             names.window_end: clock.times(events.window[sequence, 1]),
         }
@@ -110,7 +117,7 @@ def _arrays(events: EventSequences, mark_names: tuple[str, ...]) -> Mapping[str,
     marks = {} if events.mark is None else {"mark": _named(events, mark_names)}
     return {
         "time": events.time,
-        "location": events.location,
+        **({"location": events.location} if events.n_axes else {}),
         "lengths": events.lengths,
         "window": events.window,
         **marks,
@@ -129,11 +136,48 @@ def _lines(events: EventSequences, number: NDArray[np.int64]) -> Iterator[dict[s
         marks = {} if events.mark is None else {"marks": number[events.mark[start:end]].tolist()}
         yield {
             "times": events.time[start:end].tolist(),
-            "locations": events.location[start:end].tolist(),
+            **({"locations": events.location[start:end].tolist()} if events.n_axes else {}),
             **marks,
             "window_start": float(events.window[i, 0]),
             "window_end": float(events.window[i, 1]),
         }
+
+
+def _check_easytpp(path: Path, splits: Mapping[str, EventSequences]) -> None:
+    """Checks that nothing is lost in a file of EasyTPP's without a word.
+
+    Raises:
+        OutputError: when events have places, or a past that is history alone.
+    """
+    for events in splits.values():
+        if events.n_axes:
+            raise OutputError(
+                f"{path}: a .json file is EasyTPP's, whose events have no places; leave them out "
+                "(--no-places), or write .jsonl"
+            )
+        if events.history is not None:
+            raise OutputError(
+                f"{path}: a .json file is EasyTPP's, which knows no events that are history alone; "
+                f"write a table ({', '.join(TABLES)})"
+            )
+
+
+def _easytpp(events: EventSequences, n_names: int) -> list[dict[str, Any]]:
+    """Returns an object a sequence; unmarked events are all of type 0."""
+    mark = np.zeros(events.n_events, np.int64) if events.mark is None else events.mark
+    n_types = max(n_names, int(mark.max()) + 1)
+    bounds = zip(events.offsets[:-1], events.offsets[1:], strict=True)
+    return [
+        {
+            N_TYPES: n_types,
+            "seq_idx": i,
+            "seq_len": int(end - start),
+            TIMES: events.time[start:end].tolist(),
+            "time_since_last_event": [0.0, *np.diff(events.time[start:end]).tolist()],
+            TYPES: mark[start:end].tolist(),
+        }
+        for i, (start, end) in enumerate(bounds)
+    ]
 
 
 def _notes(own: OwnSplits, numbered: bool) -> tuple[str, ...]:

@@ -43,7 +43,8 @@ class EventForecaster:
     """A trained forecaster with what it knows of its data: names, units, windows.
 
     Equal seeds give equal forecasts. `region` (2, 2): least and greatest coordinates of the
-    training data, on their plane. Whole sequences are forecast in the units it was trained in.
+    training data, on their plane; (2, 0) without places. Whole sequences are forecast in the units
+    it was trained in.
     """
 
     forecaster: Forecaster
@@ -180,9 +181,11 @@ class EventForecaster:
 
         Raises:
             DataError: naming the event, or the time, and what is wrong with it.
-            ForecastError: for an impossible request, or a forecaster whose law of the time or the
-                place has no density.
+            ForecastError: for an impossible request, events without places, or a forecaster whose
+                law of the time or the place has no density.
         """
+        if not self.region.shape[1]:
+            raise ForecastError("a map of the intensity is one of places; these events have none")
         wanted = read_moments(times, self.about, "times")
         known = self._read(history, columns, start, now, sequence)
         span = max(float(wanted.max(initial=known.now)) - known.now, 0.0)

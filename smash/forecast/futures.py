@@ -77,13 +77,12 @@ class Futures:
         return replace(self.paths, location=self.about.geography.degrees(self.paths.location))
 
     def table(self) -> pd.DataFrame:
-        """Returns a row an event: `path`, `time`, `x`, `y` and, of marked ones, `mark`."""
+        """Returns a row an event: `path`, `time`, `x` and `y`, `mark`, if it has these."""
         paths, places = self.paths, self.about.geography.written(self.paths.location)
         columns = {
             "path": paths.path,
             "time": self.about.clock.times(paths.time),
-            "x": places[:, 0],
-            "y": places[:, 1],
+            **dict(zip("xy", places.T, strict=False)),
         }
         if paths.mark is not None:
             names = np.array(mark_names(self.about, self.n_marks), dtype=object)
@@ -106,8 +105,11 @@ class Futures:
         The region is (2, 2) least and greatest coordinates, of longitudes the western end first.
 
         Raises:
-            ForecastError: when paths times cells are more than memory should hold.
+            ForecastError: when paths times cells are more than memory should hold, or events have
+                no places.
         """
+        if not self.paths.location.shape[1]:
+            raise ForecastError("a map is one of places, and these events have none")
         if cells < 1 or self.paths.n_paths * cells**2 > MOST_COUNTS:
             most = int((MOST_COUNTS / self.paths.n_paths) ** 0.5)
             raise ForecastError(

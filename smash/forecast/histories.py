@@ -139,10 +139,11 @@ def usual_columns(table: Table, about: About) -> Columns:
     def found(name: str | None, usual: str) -> str:
         return name if name in there and name is not None else usual
 
+    x, y = (found(known.x, "x"), found(known.y, "y")) if known.axes else (None, None)
     return Columns(
         found(known.time, COLUMNS.time),
-        found(known.x, COLUMNS.x),
-        found(known.y, COLUMNS.y),
+        x,
+        y,
         found(known.mark, "mark"),
         magnitude=known.magnitude if known.magnitude in there else None,
         sequence=known.sequence if known.sequence in there else None,

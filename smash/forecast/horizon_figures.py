@@ -41,7 +41,7 @@ def typical(paths: Paths, n_marks: int) -> Sequence:
         marks = np.zeros(len(rows), np.int64) if paths.mark is None else paths.mark[rows]
         score.append(np.bincount(marks, minlength=n_marks) / len(rows))
     scores = np.array(score).reshape(-1, n_marks)
-    places = np.array(place).reshape(-1, 2)
+    places = np.array(place).reshape(len(place), paths.location.shape[1])
     return Sequence(np.array(time), scores.argmax(axis=1), places, scores)
 
 
@@ -56,7 +56,8 @@ def horizon_figures(
 ) -> dict[str, float]:
     """Returns figures of forecast and true sequences of many windows; times in the data's unit.
 
-    `time_error_k`, `location_error_k` and, of marked ones, `mark_error_k` of the k-th next event;
+    `time_error_k` and, where there are places and marks, `location_error_k` and `mark_error_k` of
+    the k-th next event;
     `transport_distance` of the next `STEPS` events; `mark_count_error` within the horizon; `tmap`,
     the temporal mean average precision.
     """
@@ -64,7 +65,8 @@ def horizon_figures(
     figures: dict[str, float] = {}
     for step in step_errors(forecast, happened, STEPS):
         figures[f"time_error_{step.step}"] = step.time
-        figures[f"location_error_{step.step}"] = step.location
+        if any(each.location.shape[1] for each in happened):
+            figures[f"location_error_{step.step}"] = step.location
         if n_marks > 1:
             figures[f"mark_error_{step.step}"] = step.mark
     cost = COST * horizon

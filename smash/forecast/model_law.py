@@ -188,7 +188,7 @@ class HeadPlaces(PlacePart):
         head, terms = self.known.network.location, self.known.terms.location
         given = self._given(gap, mark)
         sigma = self.sigma.clone()
-        x = draw_places(head, terms, given, float(sigma[1]), self.sampling, generator)
+        x = draw_places(head, terms, given, sigma, self.sampling, generator)
         sigma[0] = 0.0  # the times are given
         z = denoise(
             lambda t: torch.zeros_like(t[..., 0]),

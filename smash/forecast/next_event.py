@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smash.errors import ForecastError
 from smash.forecast.histories import History
 from smash.law.regions import Region, density_regions
 from smash.law.samples import Samples
@@ -36,11 +37,14 @@ class Levels(Protocol):
 
 @dataclass(frozen=True)
 class Point:
-    """One number for each part of the forecast: `time`, `gap` since the last event, `location`."""
+    """One value for each part of the forecast: `time`, `gap` since the last event, `location`.
+
+    The location of events without places is None.
+    """
 
     time: Moment
     gap: float
-    location: tuple[float, float]
+    location: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class NextEvent:
     """When, where and of which mark the next event comes, in the data's own units and names.
 
     Places are longitude and latitude where the training data's were, projected or not.
+
+    Events without places have none, and no regions.
 
     `samples`: a row a draw, as the forecaster gave it: `time`, `gap` since the last event, `x`,
     `y` and, of a marked one, `mark`. `mean` and `median` (of the location: geometric) are point
@@ -80,11 +86,16 @@ class NextEvent:
 
         GeoJSON knows longitude and latitude alone, which places are written in where the training
         data's were; other coordinates are written as they are.
+
+        Raises:
+            ForecastError: when events have no places.
         """
         features = [
             {"type": "Feature", "properties": {"level": level}, "geometry": region.geometry()}
             for level, region in self.regions.items()
         ]
+        if self.median.location is None:
+            raise ForecastError("GeoJSON is of places, and these events have none")
         point = {"type": "Point", "coordinates": list(self.median.location)}
         median = {"type": "Feature", "properties": {"point": "median"}, "geometry": point}
         return {"type": "FeatureCollection", "features": [*features, median]}
@@ -105,17 +116,21 @@ def next_event(
         return float(np.quantile(gap, recalibration.time_level(level) if recalibration else level))
 
     moment, written = _moments(history, about), about.geography.written
-    median_gap, median_location = quantile(0.5), geometric_median(samples.location)[0]
+    median_gap, placed = quantile(0.5), location.shape[1] > 0
+    middles = (location.mean(axis=0), geometric_median(samples.location)[0]) if placed else ()
+    mean, median = (_pair(written(place)) for place in middles) if placed else (None, None)
     held = [recalibration.region_level(level) if recalibration else level for level in levels]
     return NextEvent(
         _table(samples, history, about),
-        Point(moment(gap.mean()), float(gap.mean()), _pair(written(location.mean(axis=0)))),
-        Point(moment(median_gap), median_gap, _pair(written(median_location))),
+        Point(moment(gap.mean()), float(gap.mean()), mean),
+        Point(moment(median_gap), median_gap, median),
         {level: _interval(level, quantile, moment) for level in levels},
         {
             region.level: region
             for region in density_regions(location, levels, held, about.geography)
-        },
+        }
+        if placed
+        else {},
         _named_probabilities(samples, about, recalibration),
         about,
         recalibration is not None,
@@ -150,8 +165,7 @@ def _table(samples: Samples, history: History, about: About) -> pd.DataFrame:
     columns = {
         "time": about.clock.times(history.last + gap),
         "gap": gap,
-        "x": location[:, 0],
-        "y": location[:, 1],
+        **dict(zip("xy", location.T, strict=False)),
     }
     if samples.mark is not None and samples.mark_probability is not None:
         names = mark_names(about, samples.mark_probability.shape[1])

@@ -83,12 +83,12 @@ def score_futures(
 ) -> pd.DataFrame:
     """Returns a row a window of `rolling_windows`; `on_window` is told what was drawn of each.
 
-    `region` (2, 2): least and greatest coordinates between which patterns are counted.
+    `region` (2, D): least and greatest coordinates between which patterns are counted.
 
     Columns: `sequence`; `start`, raw; `happened`, events that came; `mean`, `low` and `high`, mean
     and central 90 % interval of their forecast number; `pit_count`, its randomised rank;
     `crps_count`; `energy_pattern`, the fair energy score of the counts in `CELLS`² × `PERIODS`
-    cells.
+    cells, of events without places in `PERIODS` alone.
 
     Raises:
         DataError: when no window fits, or more than `MOST_WINDOWS` do.
@@ -166,12 +166,12 @@ def _row(
 
 
 def _pattern(paths: Paths, region: Floats) -> Floats:
-    """Returns (P, D) counts in cells of space and time; events beyond count in the last cells."""
+    """Returns (P, C) counts in cells of space and time; events beyond count in the last cells."""
     low, high = region
     place = (paths.location - low) / (high - low) * CELLS
-    column, row = np.clip(place, 0, CELLS - 1).astype(np.int64).T
+    axes = np.clip(place, 0, CELLS - 1).astype(np.int64).T[::-1]
     period = np.clip((paths.time - paths.now) / paths.horizon * PERIODS, 0, PERIODS - 1)
-    shape = (paths.n_paths, PERIODS, CELLS, CELLS)
-    cell = np.ravel_multi_index((paths.path, period.astype(np.int64), row, column), shape)
+    shape = (paths.n_paths, PERIODS, *[CELLS] * len(axes))
+    cell = np.ravel_multi_index((paths.path, period.astype(np.int64), *axes), shape)
     counts = np.bincount(cell, minlength=int(np.prod(shape)))
     return counts.reshape(paths.n_paths, -1).astype(np.float64)

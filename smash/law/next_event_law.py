@@ -95,7 +95,7 @@ class MarkPart(ABC):
 
 
 class PlacePart(ABC):
-    """The laws of N next events' places given their gaps and marks.
+    """The laws of N next events' places given their gaps and marks; (…, D), D = 2 or 0 (none).
 
     `lacking` says why there is no density; it is empty where there is one. `by_mark` is false where
     the mark does not matter.
@@ -106,11 +106,11 @@ class PlacePart(ABC):
 
     @abstractmethod
     def log_density(self, place: Floats, gap: Floats, mark: Integers | None) -> Floats:
-        """Returns (N, Q) log densities of places (N, Q, 2) given gaps and marks (N, Q)."""
+        """Returns (N, Q) log densities of places (N, Q, D) given gaps and marks (N, Q)."""
 
     @abstractmethod
     def draw(self, gap: Floats, mark: Integers | None, generator: torch.Generator) -> Floats:
-        """Returns (N, S, 2) a place for each of gaps and marks (N, S)."""
+        """Returns (N, S, D) a place for each of gaps and marks (N, S)."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ class NextEventLaw:
         return None if self.mark is None else np.exp(self.mark.log_probability(gap))
 
     def place_density(self, points: Floats, gap: Floats, mark: Integers | None = None) -> Floats:
-        """Returns (N, Q) densities of the same `points` (Q, 2) for each event, given `gap` (N,).
+        """Returns (N, Q) densities of the same `points` (Q, D) for each event, given `gap` (N,).
 
         Given `mark` (N,), or with the mark summed out.
 
@@ -224,7 +224,7 @@ class NextEventLaw:
         return density
 
     def intensity(self, points: Floats, gap: Floats) -> Floats:
-        """Returns λ (N, T, K, Q) at the same `points` (Q, 2) for each event, at gaps (N, T).
+        """Returns λ (N, T, K, Q) at the same `points` (Q, D) for each event, at gaps (N, T).
 
         Events expected a unit of time and area, by mark (K = 1 of unmarked laws), given that none
         came within the gap: p(τ) p(k | τ) p(x | τ, k) / P(no event within τ).
@@ -234,8 +234,9 @@ class NextEventLaw:
         """
         if lacking := self.time.lacking or self.place.lacking:
             raise ValueError(lacking)
-        shape = (*gap.shape, len(points))
-        place = np.broadcast_to(points, (*shape, 2)).reshape(len(self), -1, 2)
+        shape, (n_points, n_axes) = (*gap.shape, len(points)), points.shape
+        place = np.broadcast_to(points, (*shape, n_axes))
+        place = place.reshape(len(self), gap.shape[1] * n_points, n_axes)
         gaps = np.repeat(gap, len(points), axis=1)
         rate = np.exp(self.time.log_intensity(gap))[..., None]
         if self.mark is None:
@@ -249,7 +250,7 @@ class NextEventLaw:
         return found
 
     def _place_at(self, place: Floats, gap: Floats, mark: int | None) -> Floats:
-        """Returns the density (N, Q) of places (N, Q, 2) given gaps (N, Q) and one mark."""
+        """Returns the density (N, Q) of places (N, Q, D) given gaps (N, Q) and one mark."""
         marks = None if mark is None else np.full(gap.shape, mark, dtype=np.int64)
         return np.exp(self.place.log_density(place, gap, marks))
 

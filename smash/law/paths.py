@@ -18,7 +18,7 @@ MOST_IN_ALL = 20_000_000
 class Paths:
     """The events of `n_paths` futures in (now, now + horizon], in raw units.
 
-    `path` (E,) never decreases, nor does `time` (E,) within a path; `location` (E, 2); `mark` (E,)
+    `path` (E,) never decreases, nor does `time` (E,) within a path; `location` (E, D); `mark` (E,)
     or None.
     """
 

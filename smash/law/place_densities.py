@@ -23,13 +23,13 @@ NARROWEST = 1e-3
 
 
 class PlaceDensity(Protocol):
-    """A density of places of its own."""
+    """A density of places of its own, D = 2 unless it says otherwise."""
 
     def log_density(self, place: Floats) -> Floats:
-        """Returns (...) the log densities of places (..., 2)."""
+        """Returns (...) the log densities of places (..., D)."""
 
     def draw(self, shape: tuple[int, ...], numbers: np.random.Generator) -> Floats:
-        """Returns (*shape, 2) draws."""
+        """Returns (*shape, D) draws."""
 
 
 @dataclass(frozen=True)

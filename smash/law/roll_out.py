@@ -22,7 +22,7 @@ OnProgress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class _Events:
-    """One event of each of P paths: `path`, `time`, `gap` (P,), `location` (P, 2), `mark` (P,).
+    """One event of each of P paths: `path`, `time`, `gap` (P,), `location` (P, D), `mark` (P,).
 
     And `magnitude` (P,), where events have one.
     """

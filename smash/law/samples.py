@@ -14,7 +14,7 @@ from smash.data.events import Targets
 class Samples:
     """S draws of the next event for each of N targets, in raw units.
 
-    `gap` (N, S): time since the previous event. `location` (N, S, 2). `mark` (N, S): the drawn
+    `gap` (N, S): time since the previous event. `location` (N, S, D). `mark` (N, S): the drawn
     marks, `mark_mode` (N, S): arg max of p(k | t) at each draw, `mark_probability` (N, K): mean
     of p(k | t) over the draws; all three None for unmarked forecasts. `magnitude` (N, S); None
     where the forecaster knows none.

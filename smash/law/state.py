@@ -29,7 +29,7 @@ class State(ABC):
         mark: Integers | None,
         magnitude: Floats | None = None,
     ) -> None:
-        """Adds one event to each path: gaps (P,) since the last, places (P, 2), marks (P,).
+        """Adds one event to each path: gaps (P,) since the last, places (P, D), marks (P,).
 
         And magnitudes (P,), where events have them.
         """

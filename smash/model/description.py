@@ -69,6 +69,7 @@ def read_description(path: Path, about_kind: type[AboutKind]) -> Description[Abo
         *_scaler_problems(description.scaler),
         *_about_problems(description.about, description.n_marks),
         *_base_problems(description),
+        *_name_problems(description.about, description.scaler),
     ):
         raise CheckpointError(f"{path}: {problem}; get or save the model again")
     return description
@@ -110,11 +111,12 @@ def _given(value: Any) -> str:
 
 def _scaler_problems(scaler: Scaler) -> Iterator[str]:
     """Yields what no scaler that was fitted to data has."""
-    limits = {
-        "gap": (scaler.gap_low, scaler.gap_high, 0.0),
-        "location, x": (scaler.location_low[0], scaler.location_high[0], scaler.location_cell[0]),
-        "location, y": (scaler.location_low[1], scaler.location_high[1], scaler.location_cell[1]),
-    }
+    places = scaler.location_low, scaler.location_high, scaler.location_cell
+    if {len(part) for part in places} not in ({0}, {2}):
+        yield "scaler.location_low, _high and _cell: expected two numbers each, or none"
+        return
+    axes = zip(("location, x", "location, y"), zip(*places, strict=True), strict=False)
+    limits = {"gap": (scaler.gap_low, scaler.gap_high, 0.0), **dict(axes)}
     for what, (low, high, cell) in limits.items():
         if not (low < high and math.isfinite(2 * (high - low)) and 2 / (high - low) < math.inf):
             yield f"scaler: limits of {what}: expected a low below a high, given {low} and {high}"
@@ -155,6 +157,15 @@ def _base_problems(description: "Description[Any]") -> Iterator[str]:
         yield (
             "settings.base: self_exciting goes with location_law history, time_law grid and "
             "law_points above 0"
+        )
+
+
+def _name_problems(about: Any, scaler: Scaler) -> Iterator[str]:
+    """Yields that there are not as many names of coordinates as there are coordinates."""
+    if len(about.location_names) != scaler.n_axes:
+        yield (
+            f"about.location_names: expected {scaler.n_axes or 'no'} names, given "
+            f"{len(about.location_names)}"
         )
 
 

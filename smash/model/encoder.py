@@ -102,11 +102,17 @@ class EncoderLayer(nn.Module):
         return dropout(x, self.dropout) if self.training else x
 
 
+def count_streams(n_marks: int, n_axes: int) -> int:
+    """Returns how many streams a context has: of time, place if any, all together, mark if any."""
+    return 2 + (n_axes > 0) + (n_marks > 1)
+
+
 class Encoder(nn.Module):
     """Encodes a history into contexts for its next events (paper, appendix A).
 
-    Streams, in the order of the context: temporal, spatial, joint and, for K > 1, mark. Each is
-    `n_layers` of self-attention, then an LSTM of width 4 `cond_dim` projected back to `cond_dim`.
+    Streams, in the order of the context: temporal, of events with places spatial, joint and, for K
+    > 1, mark. Each is `n_layers` of self-attention, then an LSTM of width 4 `cond_dim` projected
+    back to `cond_dim`.
 
     For location heads that ask for them, what the last events were stands at the end of the
     context, the last one first, zeros where there are fewer: z (3) of each for a mixture, whose
@@ -119,14 +125,15 @@ class Encoder(nn.Module):
 
     period: Tensor
 
-    def __init__(self, settings: ModelSettings, n_marks: int) -> None:
+    def __init__(self, settings: ModelSettings, n_marks: int, n_axes: int = 2) -> None:
         super().__init__()
         size, self.max_context = settings.cond_dim, settings.max_context
-        self.n_streams = 4 if n_marks > 1 else 3
+        self.n_streams = count_streams(n_marks, n_axes)
         self.periods, self.skip = settings.periods, settings.skip
         self.context_dropout = settings.context_dropout
-        self.n_recent, self.tells_mark = settings.n_recent, settings.location_law == "history"
-        self.location_embedding = _embedding(2, size)
+        self.n_recent = settings.n_recent if n_axes else 0
+        self.tells_mark = settings.location_law == "history"
+        self.location_embedding = _embedding(n_axes, size) if n_axes else None
         self.time_embedding = (
             _embedding(1 + N_FEATURES * len(settings.periods), size)
             if settings.time_encoding == "relative"
@@ -231,12 +238,15 @@ class Encoder(nn.Module):
             temporal = self._embed_time(batch.time)
         else:
             temporal = self.time_embedding(self._gaps_and_phases(batch, before))
-        spatial = self.location_embedding(batch.u[..., 1:])
+        streams, joint = [temporal], temporal
+        if self.location_embedding is not None:
+            spatial = self.location_embedding(batch.u[..., 1:])
+            streams, joint = [temporal, spatial], temporal + spatial
         if self.mark_embedding is None:
-            return torch.stack([temporal, spatial, temporal + spatial])
+            return torch.stack([*streams, joint])
         assert batch.mark is not None
         mark = self.mark_embedding(batch.mark + 1)
-        return torch.stack([temporal, spatial, temporal + spatial + mark, mark])
+        return torch.stack([*streams, joint + mark, mark])
 
     def _embed_time(self, time: Tensor) -> Tensor:
         """Returns sines (even places) and cosines (odd places) of time (B, L) over d periods."""

@@ -29,7 +29,7 @@ SMOOTHING = 0.5
 class FirstEvents(nn.Module):
     """A kernel density of waits and one of places, and shares of marks, all of training data.
 
-    `wait` (W,) from a window's start to its first event, `place` (P, 2) and `mark_share` (K,), in
+    `wait` (W,) from a window's start to its first event, `place` (P, D) and `mark_share` (K,), in
     raw units and float64. Empty until `fit` or a checkpoint fills them; checkpoints of before have
     none.
     """
@@ -40,10 +40,11 @@ class FirstEvents(nn.Module):
     place: Tensor
     mark_share: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, n_axes: int = 2) -> None:
+        """Takes D, the coordinates of a place."""
         super().__init__()
         self.register_buffer("wait", torch.zeros(0, dtype=torch.float64))
-        self.register_buffer("place", torch.zeros(0, 2, dtype=torch.float64))
+        self.register_buffer("place", torch.zeros(0, n_axes, dtype=torch.float64))
         self.register_buffer("mark_share", torch.zeros(0, dtype=torch.float64))
 
     @property
@@ -64,7 +65,7 @@ class FirstEvents(nn.Module):
         """Returns the laws of `n_events` first events; gaps count from their windows' starts."""
         wait, place, share = (table.cpu().numpy() for table in self.buffers())
         marks = FixedMarks(np.tile(share, (n_events, 1))) if len(share) > 1 else None
-        places = KernelPlaces((KernelDensity.of(place),), np.zeros((n_events, 2)))
+        places = KernelPlaces((KernelDensity.of(place),), np.zeros((n_events, place.shape[1])))
         return NextEventLaw(kernel_times(wait, n_events), places, marks)
 
     def check(self, n_marks: int, path: Path) -> None:

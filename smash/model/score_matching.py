@@ -30,7 +30,7 @@ def noise_scale(settings: ModelSettings, device: torch.device | str = "cpu") -> 
 def denoising_errors(
     evaluation: Evaluation, mark: Tensor | None, noise: Tensor, sigma: Tensor
 ) -> Tensor:
-    """Returns ½ σ² (s(z + σ ε) + ε / σ)² for each coordinate, (N, Q, 3)."""
+    """Returns ½ σ² (s(z + σ ε) + ε / σ)² for each coordinate, (N, Q, 1 + D)."""
     return 0.5 * (sigma * evaluation.score(mark) + noise).square()
 
 
@@ -62,18 +62,18 @@ def score_matching_loss(
     Args:
         network: the score network.
         terms: context terms of the N events.
-        z: (N, 3) clean time and location on the z scale.
+        z: (N, 1 + D) clean time and location on the z scale.
         mark: (N,) marks, or None.
-        noise: (N, Q, 3) standard normal draws.
-        sigma: (3,) noise scales.
+        noise: (N, Q, 1 + D) standard normal draws.
+        sigma: (1 + D,) noise scales.
         settings: weights of the parts.
         weight: (N,) of the events, 1 in all; equal ones if None.
     """
     marks = None if mark is None else mark[:, None].expand(noise.shape[:2])
     evaluation = network(z[:, None, :] + sigma * noise, terms, marks)
     errors = _mean(denoising_errors(evaluation, marks, noise, sigma), weight)
-    # The mean over three coordinates, as published.
-    time, location = errors[0] / 3, errors[1:].sum() / 3
+    # The mean over three coordinates, as published; without places over the time alone.
+    time, location = errors[0] / len(errors), errors[1:].sum() / len(errors)
     if marks is None:
         return Loss(time + location, time, location, torch.zeros_like(time))
     by_mark = mark_errors(evaluation.mark_probability(), marks, settings.smooth)

@@ -6,12 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from smash.model.climatology_base import ClimatologyPlaces
+from smash.model.encoder import count_streams
 from smash.model.grid_time_law import GridTimeLaw
 from smash.model.hazard_base import HazardBase
 from smash.model.history_head import HistoryHead
 from smash.model.location_head import Context, Given, LocationHead, LocationTerms
 from smash.model.location_mixture import LocationMixture
 from smash.model.mixture_branch import MixtureBranch
+from smash.model.no_places_head import NoPlacesHead
 from smash.model.noise_levels import LevelScoreHead, noise_levels
 from smash.model.plane import Plane
 from smash.model.score_head import ScoreHead
@@ -75,7 +77,7 @@ class Evaluation(NamedTuple):
     """The network at Q points of each of N events, on the z scale.
 
     `intensity` (N, Q, K) is λ(t, k), `intensity_slope` (N, Q, K) its derivative in t,
-    `location_score` (N, Q, 2) is ∇ log p(x | t), or ∇ log p(x | t, k) of a given mark.
+    `location_score` (N, Q, D) is ∇ log p(x | t), or ∇ log p(x | t, k) of a given mark.
     """
 
     intensity: Tensor
@@ -87,7 +89,7 @@ class Evaluation(NamedTuple):
         return time_score(self.intensity, self.intensity_slope, mark)
 
     def score(self, mark: Tensor | None) -> Tensor:
-        """Returns the score of time given the mark and of location, (N, Q, 3)."""
+        """Returns the score of time given the mark and of location, (N, Q, 1 + D)."""
         return torch.cat([self.time_score(mark).unsqueeze(-1), self.location_score], dim=-1)
 
     def mark_probability(self) -> Tensor:
@@ -120,27 +122,28 @@ class ScoreNet(nn.Module):
         law_grid: Tensor | None = None,
         law_growth: float | None = None,
         atom: float | None = None,
+        n_axes: int = 2,
     ) -> None:
         """Takes sizes, K, the hazard that intensities start at and the grid of a likelihood.
 
         `plane`: of laws that point at the past, how z becomes time and place. `atom`: of `time_law:
-        mixture`, the z below which all times are a gap of 0.
+        mixture`, the z below which all times are a gap of 0. `n_axes`: D, 0 without places.
         """
         super().__init__()
         units, size = settings.num_units, settings.cond_dim
         self.cond_dim, self.n_marks, self.law_growth = size, n_marks, law_growth
         self.units = units
-        self.n_streams = 4 if n_marks > 1 else 3
+        self.n_axes, self.n_streams = n_axes, count_streams(n_marks, n_axes)
         state = torch.get_rng_state()
         if settings.time_law == "mixture":
             self.time = MixtureBranch(size, n_marks, units, self.n_streams * size, atom)
         else:
             self.time = TimeBranch(size, n_marks, units, hazard)
-        self.location = location_head(settings, n_marks, plane)
-        if settings.location_law == "score":
+        self.location = location_head(settings, n_marks, plane) if n_axes else NoPlacesHead()
+        if settings.location_law == "score" and n_axes:
             draw_in_order(self, state)
         self.mark_shift: nn.Embedding | None = None
-        if settings.mark_in_location and n_marks > 1:
+        if settings.mark_in_location and n_marks > 1 and n_axes:
             self.mark_shift = nn.Embedding(n_marks, units)
             nn.init.zeros_(self.mark_shift.weight)
         if settings.base != "none":
@@ -162,11 +165,13 @@ class ScoreNet(nn.Module):
     def _parts(self, context: Tensor) -> Context:
         """Returns the parts of contexts (N, C)."""
         streams, events = context.tensor_split([self.n_streams * self.cond_dim], dim=-1)
-        temporal, spatial, joint, *mark = streams.split(self.cond_dim, dim=-1)
+        temporal, *others = streams.split(self.cond_dim, dim=-1)
+        spatial = others.pop(0) if self.n_axes else temporal[:, :0]
+        joint, *mark = others
         return Context(context, temporal + mark[0] if mark else temporal, spatial, joint, events)
 
     def forward(self, z: Tensor, terms: ContextTerms, mark: Tensor | None = None) -> Evaluation:
-        """Returns intensity, its slope and location score at z (N, Q, 3): time, then location.
+        """Returns intensity, its slope and location score at z (N, Q, 1 + D): time, then location.
 
         The events' own marks (N, Q) enter the location score under `mark_in_location` alone.
         """
@@ -233,8 +238,8 @@ class ScoreNet(nn.Module):
 def location_head(
     settings: ModelSettings, n_marks: int, plane: Plane | None = None
 ) -> LocationHead:
-    """Returns the untrained location head that settings ask for."""
-    size, units, n_streams = settings.cond_dim, settings.num_units, 4 if n_marks > 1 else 3
+    """Returns the untrained location head that settings ask for, of places of two coordinates."""
+    size, units, n_streams = settings.cond_dim, settings.num_units, count_streams(n_marks, 2)
     n_encoded, n_recent = n_streams * size, settings.n_recent
     if settings.location_law == "mixture":
         return LocationMixture(n_encoded, units, settings.location_components, n_recent)

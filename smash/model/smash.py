@@ -44,7 +44,8 @@ class About:
 
     `time_origin` and `mark_edges` as in `Dataset`. `starts_at`: where all training windows start,
     None where they start at different times. `window_length`: the longest window.
-    `location_names`: what people call the coordinates, whose unit on the plane is `location_unit`.
+    `location_names`: what people call the coordinates, whose unit on the plane is `location_unit`;
+    none without places.
     `projection` and `longitude_cut` as in `smash.settings.DataSettings`. `time_column`,
     `mark_column`, `sequence_column`: columns of the user's own table, empty where there are none.
     """
@@ -54,7 +55,7 @@ class About:
     mark_names: tuple[str, ...] = ()
     time_unit: str = "time units"
     location_unit: str = "length units"
-    location_names: tuple[str, str] = ("x", "y")
+    location_names: tuple[str, ...] = ("x", "y")
     time_origin: str = ""
     mark_edges: tuple[float, ...] = ()
     starts_at: float | None = 0.0
@@ -75,7 +76,7 @@ class About:
             dataset.mark_names,
             dataset.time_unit,
             dataset.location_unit,
-            dataset.written_names or dataset.location_names,
+            dataset.location_names if dataset.written_names is None else dataset.written_names,
             dataset.time_origin,
             dataset.mark_edges,
             float(start[0]) if (start == start[0]).all() else None,
@@ -90,7 +91,7 @@ class About:
     @property
     def columns(self) -> Columns:
         """The columns of the user's own table, `time` and so on where nothing is known of it."""
-        x, y = self.location_names
+        x, y = self.location_names or (None, None)
         return Columns(
             self.time_column or "time", x, y, self.mark_column or None, self.sequence_column or None
         )
@@ -130,20 +131,26 @@ class Smash(nn.Module):
         super().__init__()
         self.settings, self.n_marks, self.scaler = settings, n_marks, scaler
         self.about, self.law_points, self.law_tail = about or About(), law_points, law_tail
-        self.encoder = Encoder(settings, n_marks)
+        n_axes = scaler.n_axes
+        self.encoder = Encoder(settings, n_marks, n_axes)
         law_grid = self._law_grid() if law_points else None
-        plane = Plane.of(scaler, geographic=self.about.location_unit == "degrees")
+        plane = None
+        if n_axes:
+            plane = Plane.of(scaler, geographic=self.about.location_unit == "degrees")
         hazard = self._hazard(law_grid, plane) if settings.time_law == "grid" else None
         growth = scaler.gap_growth if law_points and law_tail else None
-        self.network = ScoreNet(settings, n_marks, hazard, plane, law_grid, growth, self._atom())
-        self.first = FirstEvents()
+        self.network = ScoreNet(
+            settings, n_marks, hazard, plane, law_grid, growth, self._atom(), n_axes
+        )
+        self.first = FirstEvents(n_axes)
 
-    def _hazard(self, law_grid: Tensor | None, plane: Plane) -> HazardBase | None:
+    def _hazard(self, law_grid: Tensor | None, plane: Plane | None) -> HazardBase | None:
         """Returns what the intensity starts at, empty as yet."""
         if self.settings.base == "climatology":
             grid = base_grid(self.settings.sigma_time) if law_grid is None else law_grid
             return ClimatologyHazard(self.n_marks, grid)
         if self.settings.base == "self_exciting":
+            assert plane is not None
             return SelfExcitingHazard(self.n_marks, plane)
         return None
 
@@ -185,7 +192,12 @@ class Smash(nn.Module):
                 f"objective.kind: {objective.kind}, and {train.name} holds gaps of exactly 0, "
                 "where a density has no bound; set scaling.resolution to the clock's, or to auto"
             )
-        if settings.location_law != "score" and not likelihood:
+        if settings.base == "self_exciting" and not train.n_axes:
+            raise SpecError(
+                f"model.base: self_exciting starts at a law of places too, and {train.name} has "
+                "none; set it to climatology or none"
+            )
+        if settings.location_law != "score" and train.n_axes and not likelihood:
             raise SpecError(
                 f"model.location_law: {settings.location_law} is a density and trained by its "
                 "likelihood; set objective.kind to likelihood, or location_law to score"
@@ -244,8 +256,8 @@ class Smash(nn.Module):
         return self.encoder.projection.weight.device
 
     def noise_scale(self) -> Tensor:
-        """Returns σ (3,) of time and both coordinates, 0 where they carry no noise."""
-        sigma = noise_scale(self.settings, self.device)
+        """Returns σ (1 + D,) of time and coordinates, 0 where they carry no noise."""
+        sigma = noise_scale(self.settings, self.device)[: 1 + self.scaler.n_axes]
         if self.knows_times:
             sigma[0] = 0.0
         if isinstance(self.network.location, DensityHead):

@@ -110,7 +110,7 @@ class Trainer:
         self.hooks = hooks or Hooks()
         self.sigma = model.noise_scale()
         n_points = objective.n_noise
-        if objective.kind == "likelihood":
+        if objective.clean_times:
             n_points = objective.law_points if model.law_points else 1
         self.sizes = training_sizes(settings, n_points, model.settings.num_units, model.device)
         self.unchecked = UNCHECKED if model.device.type == "cuda" else 1
@@ -379,7 +379,7 @@ class Trainer:
         return torch.zeros(4, dtype=torch.float64, device=self.model.device)
 
     def _draw_noise(self, n_events: int, generator: torch.Generator) -> Tensor:
-        shape = (n_events, self.objective.n_noise, 3)
+        shape = (n_events, self.objective.n_noise, len(self.sigma))
         return torch.randn(shape, generator=generator, device=self.model.device)
 
     def _note(self, record: EpochRecord) -> None:

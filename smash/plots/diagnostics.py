@@ -56,7 +56,7 @@ Tables = pd.DataFrame | Mapping[str, pd.DataFrame]
 
 @rc_context(STYLE)
 def coverage_curve(tables: Tables) -> Figure:
-    """Returns actual against nominal coverage of time and location.
+    """Returns actual against nominal coverage of time and, of events with places, location.
 
     Args:
         tables: a table of scored events, or several by name. One table alone is drawn under the
@@ -64,10 +64,10 @@ def coverage_curve(tables: Tables) -> Figure:
             forecasters at each level, for the smallest number of distinct events. Where the first
             table has groups of events, its 95 % interval is drawn too.
     """
-    figure, axes = _time_and_location()
+    figure, panels = _panels(tables)
     n_events = _fewest(tables)
     low, high = (binom.ppf(p, n_events, CURVE_LEVELS) / n_events for p in (0.025, 0.975))
-    for axis, what in zip(axes, ("time", "location"), strict=True):
+    for what, axis in panels.items():
         axis.fill_between(CURVE_LEVELS, low, high, color="0.87", label=_band_name(n_events))
         axis.plot([0, 1], [0, 1], color="0.5", linewidth=0.8)
         for label, ranks, style in _curves(tables, what):
@@ -76,22 +76,22 @@ def coverage_curve(tables: Tables) -> Figure:
             axis.fill_between(CURVE_LEVELS, *interval, **INTERVAL)
         axis.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", title=what.capitalize())
         axis.yaxis.set_major_formatter(PercentFormatter(1))
-    axes[0].set_ylabel("coverage (% of events)")
-    _legend_below(figure, axes[0])
+    panels["time"].set_ylabel("coverage (% of events)")
+    _legend_below(figure, panels["time"])
     return figure
 
 
 @rc_context(STYLE)
 def coverage_error(tables: Tables, levels: Sequence[float] = (0.5, 0.6, 0.7, 0.8, 0.9)) -> Figure:
-    """Returns coverage minus level of time and location, marked at the `levels` that CS uses.
+    """Returns coverage minus level, marked at the `levels` that CS uses.
 
     Above zero the forecast is wider than the truth, below zero narrower. Tables and band as in
     `coverage_curve`.
     """
-    figure, axes = _time_and_location(sharey=True)
+    figure, panels = _panels(tables, sharey=True)
     n_events = _fewest(tables)
     low, high = (binom.ppf(p, n_events, CURVE_LEVELS) / n_events for p in (0.025, 0.975))
-    for axis, what in zip(axes, ("time", "location"), strict=True):
+    for what, axis in panels.items():
         band = 100 * (low - CURVE_LEVELS), 100 * (high - CURVE_LEVELS)
         axis.fill_between(CURVE_LEVELS, *band, color="0.87", label=_band_name(n_events))
         axis.axhline(0, color="0.5", linewidth=0.8)
@@ -103,8 +103,8 @@ def coverage_error(tables: Tables, levels: Sequence[float] = (0.5, 0.6, 0.7, 0.8
         if (interval := _first_interval(tables, what)) is not None:
             axis.fill_between(CURVE_LEVELS, *(100 * (interval - CURVE_LEVELS)), **INTERVAL)
         axis.set(xlim=(0, 1), title=what.capitalize())
-    axes[0].set_ylabel("coverage − level (percentage points)")
-    _legend_below(figure, axes[0])
+    panels["time"].set_ylabel("coverage − level (percentage points)")
+    _legend_below(figure, panels["time"])
     return figure
 
 
@@ -117,11 +117,11 @@ def forecast_densities(
     history: Sequence[Floats] | None = None,
     time_unit: str = "time units",
     location_unit: str = "length units",
-    location_names: tuple[str, str] = ("x", "y"),
+    location_names: tuple[str, ...] = ("x", "y"),
     mark_names: Sequence[str] = (),
     backdrop: Callable[[Axes], None] | None = None,
 ) -> Figure:
-    """Returns the forecasts of a few events: gap and location, with what happened.
+    """Returns the forecasts of a few events: gap and, if any, location, with what happened.
 
     Args:
         samples: S draws an event.
@@ -135,10 +135,18 @@ def forecast_densities(
         backdrop: draws what lies behind the locations, such as a map, and sets their limits.
     """
     figure = Figure(figsize=(WIDTH, 0.5 + 2.6 * len(rows)), layout="constrained")
-    panels = figure.subplots(len(rows), 2, squeeze=False)
+    placed = targets.location.shape[1] > 0
+    panels = figure.subplots(len(rows), 2 if placed else 1, squeeze=False)
     for i, row in enumerate(rows):
-        gap_panel, location_panel = panels[i]
+        gap_panel, last_panel = panels[i, 0], panels[i, -1]
         _draw_gap(gap_panel, samples.gap[row], targets.gap[row], time_unit)
+        where = f"Sequence {targets.sequence[row]}, event {targets.event[row]}"
+        gap_panel.set_title(where, loc="left")
+        line = _mark_line(samples, targets, row, mark_names)
+        last_panel.set_title(line, loc="left" if placed else "right")
+        if not placed:
+            continue
+        location_panel = last_panel
         if history is not None and len(history[i]):
             location_panel.plot(*history[i].T, ".-", color=HISTORY, linewidth=0.6, label="earlier")
         _draw_location(location_panel, samples.location[row], targets.location[row])
@@ -146,12 +154,10 @@ def forecast_densities(
             backdrop(location_panel)
         x, y = (f"{name} ({location_unit})" for name in location_names)
         location_panel.set(xlabel=x, ylabel=y)
-        where = f"Sequence {targets.sequence[row]}, event {targets.event[row]}"
-        gap_panel.set_title(where, loc="left")
-        location_panel.set_title(_mark_line(samples, targets, row, mark_names), loc="left")
-    handles, labels = panels[0, 1].get_legend_handles_labels()
-    intervals, names = panels[0, 0].get_legend_handles_labels()
-    handles, labels = intervals + handles[:-1], names + labels[:-1]
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    if placed:
+        points, names = panels[0, 1].get_legend_handles_labels()
+        handles, labels = handles + points[:-1], labels + names[:-1]
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
 
@@ -162,7 +168,7 @@ def training_curves(history: pd.DataFrame) -> Figure:
 
     Args:
         history: a row an epoch with `epoch`, `loss`, `loss_time`, `loss_location`, `loss_mark`,
-            `validation_loss` and `learning_rate`; NaN or absent where there is none.
+            `validation_loss` and `learning_rate`; NaN, absent or 0 throughout where there is none.
     """
     figure = Figure(figsize=(WIDTH, 2.7), layout="constrained")
     panels = figure.subplots(1, 3)
@@ -176,7 +182,7 @@ def training_curves(history: pd.DataFrame) -> Figure:
     )
     for panel, (columns, label) in zip(panels, lines, strict=True):
         for i, (column, name) in enumerate(columns.items()):
-            if column in history and history[column].notna().any():
+            if column in history and history[column].fillna(0).any():
                 _draw_history(panel, history, column, name, i)
         panel.set(xlabel="epoch", ylabel=label)
         panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
@@ -187,13 +193,16 @@ def training_curves(history: pd.DataFrame) -> Figure:
     return figure
 
 
-def _time_and_location(sharey: bool = False) -> tuple[Figure, NDArray]:
+def _panels(tables: Tables, sharey: bool = False) -> tuple[Figure, dict[str, Axes]]:
+    """Returns a panel for time and, where the tables have places, one for location."""
+    placed = all(RANKS["location"] in table for table in _named(tables).values())
+    named = ("time", "location") if placed else ("time",)
     figure = Figure(figsize=(WIDTH, 4.0), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=sharey)
+    axes = figure.subplots(1, len(named), sharey=sharey, squeeze=False)[0]
     for axis in axes:
         axis.set_xlabel("nominal level")
         axis.xaxis.set_major_formatter(PercentFormatter(1))
-    return figure, axes
+    return figure, dict(zip(named, axes, strict=True))
 
 
 def _named(tables: Tables) -> Mapping[str, pd.DataFrame]:

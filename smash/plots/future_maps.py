@@ -29,8 +29,12 @@ def future_maps(futures: Futures) -> Figure:
     """Returns maps of the events expected in each quarter of the horizon, and their number so far.
 
     Dots are the history's events. The bands hold the number of events with the probability that
-    the legend names.
+    the legend names. Of events without places there are no maps.
     """
+    if not futures.paths.location.shape[1]:
+        figure = Figure(figsize=(WIDTH, COUNTS), layout="constrained")
+        _draw_counts(figure.subplots(), futures)
+        return figure
     (low, high), paths = futures.extent, futures.mapped_paths
     tall = tallness(low, high) if futures.about.geography.geographic else None
     height = MAPS if tall is None else float(np.clip(PANEL * tall, *LOWEST_AND_HIGHEST)) + LABELS

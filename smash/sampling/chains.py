@@ -16,8 +16,8 @@ FEW_MARKS = 16
 class Chains(NamedTuple):
     """S chains for each of N events.
 
-    `z` (N, S, 3): time and location. `mark` (N, S) and `probability` p(k | t) (N, S, K) are None
-    for an unmarked model.
+    `z` (N, S, 1 + D): time and location. `mark` (N, S) and `probability` p(k | t) (N, S, K) are
+    None for an unmarked model.
     """
 
     z: Tensor

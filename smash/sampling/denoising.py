@@ -24,19 +24,19 @@ def denoise(
     how: Denoise,
     generator: torch.Generator,
 ) -> Tensor:
-    """Returns z (N, S, 3) denoised, time and location apart.
+    """Returns z (N, S, 1 + D) denoised, time and location apart.
 
     Args:
         time_score: of times (N, S, 1), given the draws' marks, (N, S).
-        location_score: of locations (N, S, 2), given the draws' times and marks, (N, S, 2).
+        location_score: of locations (N, S, D), given the draws' times and marks, (N, S, D).
         z: draws of the noised law.
-        sigma: (3,) noise scales.
+        sigma: (1 + D,) noise scales.
         how: what is wanted in place of z.
         generator: source of the posterior's noise.
     """
     if how == "none" or not sigma.any():
         return z
-    t, x = z.split([1, 2], dim=-1)
+    t, x = z[..., :1], z[..., 1:]
     by_time, by_place = time_score(t), location_score(x)
     mean = z + sigma.square() * torch.cat([by_time.unsqueeze(-1), by_place], dim=-1)
     if how == "tweedie":
@@ -55,11 +55,14 @@ def denoise(
 def _posterior_spread(
     time_slope: Tensor, place_slopes: list[Tensor], sigma: Tensor, noise: Tensor
 ) -> Tensor:
-    """Returns (I + σ² ∇s)^½ ε (N, S, 3), time by itself and the location's 2 × 2 block.
+    """Returns (I + σ² ∇s)^½ ε (N, S, 1 + D), time by itself and the location's 2 × 2 block.
 
-    The slopes are those of the score per σ: of time (N, S), in x and in y (N, S, 2) each.
+    The slopes are those of the score per σ: of time (N, S), in x and in y (N, S, 2) each; of events
+    without places, D = 0, there are none of these.
     """
     time = (1 + sigma[0] * time_slope).clamp(0, 1).sqrt() * noise[..., 0]
+    if not place_slopes:
+        return time.unsqueeze(-1)
     by_x, by_y = place_slopes
     a = 1 + sigma[1] * by_x[..., 0]
     d = 1 + sigma[2] * by_y[..., 1]

@@ -56,7 +56,7 @@ def sample_inverse_cdf(
     Args:
         network: the score network, in evaluation mode.
         context: (N, C) contexts.
-        sigma: (3,) noise scales on the z scale.
+        sigma: (1 + D,) noise scales on the z scale.
         settings: `grid_points` and `support` of the time grid, `location_steps` of the location
             chain, `denoise`; the draws of `block_events` events are made at a time.
         generator: source of all noise.
@@ -104,7 +104,7 @@ def _draw(
         mark = draw_marks(probability, generator)
     given = network.given(time, at_time.mixed, mark)
     head = network.location
-    location = draw_places(head, terms.location, given, float(sigma[1]), settings, generator)
+    location = draw_places(head, terms.location, given, sigma, settings, generator)
     z = denoise(
         lambda t: time_branch(t).score(mark),
         lambda x: head.score(x, given, terms.location),
@@ -124,16 +124,16 @@ def draw_places(
     head: LocationHead,
     terms: LocationTerms,
     given: Given,
-    sigma_loc: float,
+    sigma: Tensor,
     settings: SamplingSettings,
     generator: torch.Generator,
 ) -> Tensor:
-    """Returns places (N, S, 2) on the z scale, of a score head with its noise."""
+    """Returns places (N, S, D) on the z scale, of a score head with its noise `sigma` (1 + D,)."""
     if isinstance(head, DensityHead):
         return head.draw(given, terms, generator)
     if isinstance(head, LevelScoreHead):
         return annealed_places(head, terms, given, settings.location_steps, generator)
-    return _walk(head, terms, given, sigma_loc, settings, generator)
+    return _walk(head, terms, given, float(sigma[1]), settings, generator)
 
 
 def _check_numbers(drawn: Tensor) -> None:

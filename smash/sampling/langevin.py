@@ -38,13 +38,13 @@ def sample_langevin(
     Args:
         network: the score network, in evaluation mode.
         context: (N, C) contexts.
-        sigma: (3,) noise scales on the z scale.
+        sigma: (1 + D,) noise scales on the z scale.
         settings: `total_samples` chains an event, run `n_samples` at a time for `block_events`
             events, which bounds memory and, on a CPU, keeps the work in cache.
         generator: source of all noise.
         on_steps: called with the number of sample steps done, for a progress bar.
     """
-    chains = _start(network, context, settings, generator)
+    chains = _start(network, context, len(sigma), settings, generator)
     sizes = sampling_sizes(settings, network.units, context.device)
     done = 0
     while done < settings.sampling_steps:
@@ -72,10 +72,14 @@ def sample_langevin(
 
 
 def _start(
-    network: ScoreNet, context: Tensor, settings: SamplingSettings, generator: torch.Generator
+    network: ScoreNet,
+    context: Tensor,
+    n_numbers: int,
+    settings: SamplingSettings,
+    generator: torch.Generator,
 ) -> Chains:
     shape, device = (len(context), settings.total_samples), context.device
-    z = torch.randn(*shape, 3, generator=generator, device=device)
+    z = torch.randn(*shape, n_numbers, generator=generator, device=device)
     if network.n_marks == 1:
         return Chains(z, None, None)
     mark = torch.randint(network.n_marks, shape, generator=generator, device=device)

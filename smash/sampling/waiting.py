@@ -29,7 +29,7 @@ def draw_after(
     Args:
         network: the score network, in evaluation mode.
         context: (N, C).
-        sigma: (3,) noise scales on the z scale.
+        sigma: (1 + D,) noise scales on the z scale.
         settings: of `smash.sampling.inverse_cdf`; `total_samples` draws of each are returned.
         generator: source of all noise.
         after: until when no event came; None right after an event.

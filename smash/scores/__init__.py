@@ -11,6 +11,7 @@ from smash.scores.calibration import (
 from smash.scores.event_scores import (
     COLUMNS,
     Column,
+    Scales,
     score_events,
     with_densities,
     with_groups,
@@ -25,6 +26,7 @@ __all__ = [
     "COLUMNS",
     "Column",
     "Reliability",
+    "Scales",
     "brier_score",
     "calibration_score",
     "count_distinct",

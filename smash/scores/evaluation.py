@@ -17,7 +17,14 @@ from smash.law.draws_only import DRAWS_ALONE
 from smash.law.forecaster import Forecaster
 from smash.law.log_density import LogDensity
 from smash.law.samples import Forecast
-from smash.scores import score_events, summarise, with_densities, with_groups, with_law_times
+from smash.scores import (
+    Scales,
+    score_events,
+    summarise,
+    with_densities,
+    with_groups,
+    with_law_times,
+)
 from smash.settings import ScoreSettings
 
 TIE_SEED = 7_919
@@ -86,7 +93,7 @@ def score_forecasts(
     n_samples: int,
     settings: ScoreSettings,
     generator: torch.Generator,
-    scales: tuple[float, float, float] | None = None,
+    scales: Scales | None = None,
     keep: Callable[[Forecast], None] | None = None,
     law_times: bool = False,
 ) -> Evaluation:
@@ -100,7 +107,7 @@ def score_forecasts(
         n_samples: samples an event.
         settings: which figures are wanted.
         generator: the forecaster's source of randomness, on its device.
-        scales: training standard deviations of gap and both coordinates (`scales_of`).
+        scales: training standard deviations of gap and coordinates (`scales_of`).
         keep: called with each finished forecast, to write its samples away.
         law_times: scores gaps by the law's own cdf too, where it has one.
     """
@@ -187,7 +194,7 @@ def _whole(parts: list[pd.DataFrame], sequences: EventSequences) -> pd.DataFrame
     return with_groups(pd.concat(parts, ignore_index=True), sequences)
 
 
-def log_scales(scales: tuple[float, float, float]) -> dict[str, float]:
+def log_scales(scales: Scales) -> dict[str, float]:
     """Returns what nats of time and of place are lower by in units of these scales (`scales_of`).
 
     A density of t / s is s times that of t, so that raw log losses minus these are the ones of data
@@ -195,11 +202,11 @@ def log_scales(scales: tuple[float, float, float]) -> dict[str, float]:
     """
     if min(scales) <= 0:
         return {}
-    time, x, y = np.log(scales).tolist()
-    return {"time": time, "place": x + y}
+    time, *place = np.log(scales).tolist()
+    return {"time": time} | ({"place": sum(place)} if place else {})
 
 
-def scales_of(train: EventSequences) -> tuple[float, float, float]:
-    """Returns the standard deviations of gap and both coordinates, for the joint energy score."""
-    x, y = train.location.std(axis=0)
-    return float(train.gap[train.is_target].std()), float(x), float(y)
+def scales_of(train: EventSequences) -> Scales:
+    """Returns the standard deviations of gaps and each coordinate, for the joint energy score."""
+    gap = float(train.gap[train.is_target].std())
+    return (gap, *train.location.std(axis=0).tolist())

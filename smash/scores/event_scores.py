@@ -31,6 +31,8 @@ class Column:
     unit: str
 
 
+Scales = tuple[float, ...]
+"""Standard deviations of training targets: of gaps, then of each coordinate of places."""
 TIME, LENGTH, LEVEL, MARK, COUNT = "time", "length", "level in (0, 1)", "mark from 0", "count"
 
 COLUMNS: dict[str, Column] = {
@@ -44,7 +46,9 @@ COLUMNS: dict[str, Column] = {
     ),
     "n_samples": Column("samples the forecast was scored with", COUNT),
     "gap": Column("true time since the previous event", TIME),
-    "x": Column("true first coordinate", LENGTH),
+    "x": Column(
+        "true first coordinate; what is of places is absent where events have none", LENGTH
+    ),
     "y": Column("true second coordinate", LENGTH),
     "mark": Column("true mark; absent from unmarked data", MARK),
     "pit_time": Column("randomised PIT of the gap; [0, q-quantile] holds it when <= q", LEVEL),
@@ -96,8 +100,8 @@ COLUMNS: dict[str, Column] = {
 
 `with_groups` adds `group` and `repeat`, `with_densities` the losses of densities, `with_law_times`
 what laws say without draws. Columns on marks
-are absent from unmarked forecasts, those of the original estimators when `ScoreSettings.original`
-is false.
+are absent from unmarked forecasts, those of places where events have none, those of the original
+estimators when `ScoreSettings.original` is false.
 """
 
 
@@ -106,7 +110,7 @@ def score_events(
     targets: Targets,
     settings: ScoreSettings,
     generator: torch.Generator,
-    scales: tuple[float, float, float] | None = None,
+    scales: Scales | None = None,
 ) -> pd.DataFrame:
     """Returns a table with a row for each of N events and the columns of `COLUMNS`.
 
@@ -115,7 +119,7 @@ def score_events(
         targets: what happened.
         settings: whether the original estimators are wanted.
         generator: breaks ties of the calibration ranks.
-        scales: training standard deviations of gap, x and y, for the joint energy score.
+        scales: training standard deviations of gap and coordinates, for the joint energy score.
 
     Raises:
         DataError: when samples and targets do not match, a sample is not finite, or a mark lies
@@ -127,8 +131,7 @@ def score_events(
         "event": targets.event,
         "n_samples": np.full(len(targets), samples.gap.shape[1], dtype=np.int64),
         "gap": targets.gap,
-        "x": targets.location[:, 0],
-        "y": targets.location[:, 1],
+        **dict(zip(("x", "y"), targets.location.T, strict=False)),
     }
     if targets.mark is not None:
         columns["mark"] = targets.mark
@@ -151,6 +154,10 @@ def with_densities(table: pd.DataFrame, found: LogDensity) -> pd.DataFrame:
         "event_log_loss": found.event,
         "unmarked_log_loss": found.unmarked,
     }
+    if "x" not in table:
+        # What is left of these is that of the gap, or of the whole event.
+        for name in ("place_log_loss", "time_mark_log_loss", "unmarked_log_loss"):
+            del densities[name]
     known = {name: -density for name, density in densities.items() if density is not None}
     return _ordered(table.assign(**known))
 
@@ -188,30 +195,36 @@ def _ordered(table: pd.DataFrame) -> pd.DataFrame:
 def _calibration_columns(
     samples: Samples, targets: Targets, generator: torch.Generator
 ) -> dict[str, object]:
-    return {
-        "pit_time": calibration.randomised_pit(samples.gap, targets.gap, generator),
-        "region_level": calibration.region_level(samples.location, targets.location, generator),
+    columns: dict[str, object] = {
+        "pit_time": calibration.randomised_pit(samples.gap, targets.gap, generator)
     }
+    if targets.location.shape[1]:
+        columns["region_level"] = calibration.region_level(
+            samples.location, targets.location, generator
+        )
+    return columns
 
 
 def _error_columns(samples: Samples, targets: Targets) -> dict[str, object]:
     gap, location = samples.gap, samples.location
-    centre = points.geometric_median(location)
-    return {
+    columns: dict[str, object] = {
         "error_time": np.abs(gap.mean(axis=1) - targets.gap),
         "error_time_median": np.abs(np.median(gap, axis=1) - targets.gap),
+    }
+    if not targets.location.shape[1]:
+        return columns
+    centre = points.geometric_median(location)
+    return columns | {
         "error_location": points.distance(location.mean(axis=1), targets.location),
         "error_location_median": points.distance(centre, targets.location),
     }
 
 
-def _proper_columns(
-    samples: Samples, targets: Targets, scales: tuple[float, float, float] | None
-) -> dict[str, object]:
-    columns: dict[str, object] = {
-        "crps_time": proper.fair_crps(samples.gap, targets.gap),
-        "energy_location": proper.fair_energy_score(samples.location, targets.location),
-    }
+def _proper_columns(samples: Samples, targets: Targets, scales: Scales | None) -> dict[str, object]:
+    columns: dict[str, object] = {"crps_time": proper.fair_crps(samples.gap, targets.gap)}
+    if not targets.location.shape[1]:
+        return columns
+    columns["energy_location"] = proper.fair_energy_score(samples.location, targets.location)
     if scales is not None:
         forecast = np.concatenate([samples.gap[..., None], samples.location], axis=-1)
         truth = np.concatenate([targets.gap[:, None], targets.location], axis=-1)
@@ -238,6 +251,8 @@ def _mark_columns(samples: Samples, targets: Targets) -> dict[str, object]:
 
 def _original_columns(samples: Samples, targets: Targets) -> dict[str, object]:
     time = original_estimators.time_level(samples.gap, targets.gap)
+    if not targets.location.shape[1]:
+        return {"level_time_original": time.level, "degenerate_original": time.degenerate}
     location = original_estimators.location_level(samples.location, targets.location)
     return {
         "level_time_original": time.level,
@@ -248,10 +263,11 @@ def _original_columns(samples: Samples, targets: Targets) -> dict[str, object]:
 
 def _check(samples: Samples, targets: Targets) -> None:
     n_events, n_samples = samples.gap.shape
-    if n_samples < 1 or samples.location.shape != (n_events, n_samples, 2):
+    n_axes = targets.location.shape[1]
+    if n_samples < 1 or samples.location.shape != (n_events, n_samples, n_axes):
         raise DataError(
             f"samples: gaps of shape {samples.gap.shape} and locations of shape "
-            f"{samples.location.shape}; give (N, S) and (N, S, 2) with one sample or more"
+            f"{samples.location.shape}; give (N, S) and (N, S, {n_axes}) with one sample or more"
         )
     if n_events != len(targets):
         raise DataError(

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Sequence:
-    """L events after a moment: `time` (L,) since it, rising; `mark` (L,) from 0; `location` (L, 2).
+    """L events after a moment: `time` (L,) since it, rising; `mark` (L,) from 0; `location` (L, D).
 
     Of a forecast, `score` (L, K) says how much each mark is expected of each event.
     """

@@ -83,12 +83,13 @@ class Recalibration:
     `n_events` it was fitted on. Drift breaks it, and so, in part, do events of one sequence being
     alike: where the data audit shows drift between splits, take it as no more than a correction.
 
-    `temperature` is None for unmarked forecasts. `drawn_by` says how the samples were drawn
-    (`way_of`): other draws of the same model need another recalibration.
+    `temperature` is None for unmarked forecasts, `region` for events without places. `drawn_by`
+    says how the samples were drawn (`way_of`): other draws of the same model need another
+    recalibration.
     """
 
     time: Levels
-    region: Levels
+    region: Levels | None
     temperature: float | None
     n_events: int
     n_groups: int
@@ -101,7 +102,8 @@ class Recalibration:
         """Returns what a table of scored events says; of overlapping windows each event once.
 
         Args:
-            table: scored events (`smash.scores.event_scores`) with `pit_time` and `region_level`.
+            table: scored events (`smash.scores.event_scores`) with `pit_time` and, of events with
+                places, `region_level`.
             mark_probability: (N, K) the mean mark probabilities of the table's rows.
             drawn_by: how the samples were drawn.
 
@@ -116,7 +118,7 @@ class Recalibration:
             temperature = _temperature(mark_probability[once], table["mark"].to_numpy()[once])
         return cls(
             Levels.fit(table["pit_time"].to_numpy()[once]),
-            Levels.fit(table["region_level"].to_numpy()[once]),
+            Levels.fit(table["region_level"].to_numpy()[once]) if "region_level" in table else None,
             temperature,
             int(once.sum()),
             int(table["group"].nunique()) if "group" in table else int(once.sum()),
@@ -129,7 +131,7 @@ class Recalibration:
 
     def region_level(self, level: float, conformal: bool = False) -> float:
         """Returns the level to ask a region for, so that it holds `level` of events."""
-        return self.region.ask(level, conformal)
+        return level if self.region is None else self.region.ask(level, conformal)
 
     def mark_probability(self, probability: Floats) -> Floats:
         """Returns mark probabilities (..., K) at the fitted temperature; their order stays."""
@@ -178,10 +180,10 @@ class Recalibration:
         try:
             if content["format"] != FORMAT:
                 raise ValueError(f"format {content['format']!r:.40}")
-            heat = content["temperature"]
+            heat, region = content["temperature"], content["region"]
             return cls(
                 Levels.read(content["time"]),
-                Levels.read(content["region"]),
+                None if region is None else Levels.read(region),
                 None if heat is None else _heat(heat),
                 _count(content["n_events"]),
                 _count(content["n_groups"]),
@@ -249,10 +251,10 @@ def recalibrated_table(
     `changed` has the rows of `recalibrated_scores`, in the order of `table`.
     """
     kept = ["sequence", "event", "group", "repeat", "n_samples", "gap", "x", "y", "mark"]
-    levels = {
-        "pit_time": recalibration.time.actual(table["pit_time"].to_numpy()),
-        "region_level": recalibration.region.actual(table["region_level"].to_numpy()),
-    }
+    levels = {"pit_time": recalibration.time.actual(table["pit_time"].to_numpy())}
+    if recalibration.region is not None:
+        region = table["region_level"].to_numpy()
+        levels["region_level"] = recalibration.region.actual(region)
     rest = {str(name): changed[name].to_numpy() for name in changed}
     return table[[name for name in kept if name in table]].assign(**levels, **rest)
 
@@ -261,10 +263,9 @@ def conformal_coverage(
     recalibration: Recalibration, table: pd.DataFrame, levels: Sequence[float]
 ) -> dict[str, float]:
     """Returns the shares of scored events that conformal intervals and regions hold, by name."""
-    asked = {
-        "time": (recalibration.time_level, table["pit_time"]),
-        "location": (recalibration.region_level, table["region_level"]),
-    }
+    asked = {"time": (recalibration.time_level, table["pit_time"])}
+    if recalibration.region is not None:
+        asked["location"] = recalibration.region_level, table["region_level"]
     return {
         f"coverage_{what}_{percent(level)}_conformal": float((ranks <= ask(level, True)).mean())
         for what, (ask, ranks) in asked.items()

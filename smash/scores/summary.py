@@ -78,12 +78,12 @@ def summarise(table: pd.DataFrame, levels: Sequence[float]) -> dict[str, float]:
 
     Always: `n_events`, `n_distinct`, `n_samples` (the least), `cs_floor` (expected of a perfect
     forecaster on the distinct events), `cs_*`, `coverage_*_50` ... , `mae_*`, `rmse_time`,
-    `crps_time`, `energy_location`. Where the table has the columns: `*_original`,
-    `degenerate_original` (a count), `energy_joint`, `accuracy`, `accuracy_original`, `ece`,
-    `mark_log_loss`, `mark_brier`, `time_log_loss`, `mark_given_time_log_loss`, `place_log_loss`,
-    `time_mark_log_loss`, `event_log_loss`, `unmarked_log_loss`, `crps_time_law`, `cs_time_law`,
-    `coverage_time_50_law` ... .
-    Calibration, accuracy and ECE are fractions; the rest is in the unit of its column.
+    `crps_time` and, of events with places, `energy_location`. Where the table has the columns:
+    `*_original`, `degenerate_original` (a count), `energy_joint`, `accuracy`, `accuracy_original`,
+    `ece`, `mark_log_loss`, `mark_brier`, `time_log_loss`, `mark_given_time_log_loss`,
+    `place_log_loss`, `time_mark_log_loss`, `event_log_loss`, `unmarked_log_loss`, `crps_time_law`,
+    `cs_time_law`, `coverage_time_50_law` ... . Calibration, accuracy and ECE are fractions; the
+    rest is in the unit of its column.
 
     Raises:
         DataError: when the table has no rows.

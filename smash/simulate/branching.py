@@ -19,7 +19,7 @@ from smash.simulate.process import HawkesProcess
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Generation = tuple[Integers, Floats, Floats, Integers]
-"""Events of one generation: path (E,), time (E,), location (E, 2), mark (E,)."""
+"""Events of one generation: path (E,), time (E,), location (E, D), mark (E,)."""
 
 
 def simulate_futures(
@@ -66,7 +66,7 @@ def _immigrants(
 ) -> Generation:
     counts = numbers.poisson(process.background * horizon, (n_paths, process.n_marks))
     path, mark = np.divmod(np.repeat(np.arange(counts.size), counts.ravel()), process.n_marks)
-    noise = numbers.standard_normal((len(path), 2))
+    noise = numbers.standard_normal((len(path), process.n_axes))
     location = np.asarray(process.center) + process.background_spread * noise
     return path, now + horizon * numbers.random(len(path)), location, mark
 
@@ -85,7 +85,7 @@ def _offspring(
     )
     share = low[parent] + (high - low)[parent] * numbers.random(len(parent))
     delay = -np.log1p(-share) / process.decay
-    noise = numbers.standard_normal((len(parent), 2))
+    noise = numbers.standard_normal((len(parent), process.n_axes))
     return (
         path[parent],
         time[parent] + delay,

@@ -41,7 +41,7 @@ class HawkesSettings:
 
 @dataclass(frozen=True)
 class FittedHawkes:
-    """A process of raw time and of locations (x - center) / scale; both (2,) are raw."""
+    """A process of raw time and of locations (x - center) / scale; both (D,) are raw."""
 
     process: HawkesProcess
     center: NDArray[np.float64]
@@ -75,6 +75,7 @@ def fit_process(
         decay=float(fitted.decay) / unit,
         spread=float(fitted.spread),
         background_spread=1.0,
+        center=(0.0,) * train.n_axes,
     )
     center = mean + spread * fitted.center.numpy()
     return FittedHawkes(process, center, spread * fitted.scale.numpy())
@@ -135,8 +136,8 @@ def _start(standardised: EventSequences, n_marks: int) -> Parameters:
         excitation=0.5 * share.repeat(n_marks, 1),
         decay=torch.tensor(1.0, dtype=torch.float64),
         spread=torch.tensor(0.3, dtype=torch.float64),
-        center=torch.zeros(2, dtype=torch.float64),
-        scale=torch.ones(2, dtype=torch.float64),
+        center=torch.zeros(standardised.n_axes, dtype=torch.float64),
+        scale=torch.ones(standardised.n_axes, dtype=torch.float64),
     )
 
 
@@ -149,8 +150,8 @@ def _bounds(
     def packed(rate: float, decay: float, spread: float, center: float, scale: float) -> NDArray:
         number = torch.tensor([decay, spread], dtype=torch.float64)
         rates = torch.full((n_marks, n_marks), rate, dtype=torch.float64)
-        axes = torch.full((2,), scale, dtype=torch.float64)
-        mean = torch.full((2,), center, dtype=torch.float64)
+        axes = torch.full((standardised.n_axes,), scale, dtype=torch.float64)
+        mean = torch.full((standardised.n_axes,), center, dtype=torch.float64)
         return Parameters(rates[0], rates, number[0], number[1], mean, axes).pack().numpy()
 
     fastest = 1 / settings.shortest_delay

@@ -29,7 +29,7 @@ BLOCK_PAIRS = 2**17
 @dataclass(frozen=True)
 class Parameters:
     """The process as tensors: `background` (K,), `excitation` (K, K), `decay`, `spread` (), and
-    `center`, `scale` (2,), the background's mean and spread along each axis.
+    `center`, `scale` (D,), the background's mean and spread along each axis.
 
     Distances are measured after division by `scale`, the offspring's (`spread`) too.
     """
@@ -44,7 +44,8 @@ class Parameters:
     @classmethod
     def unpack(cls, theta: Tensor, n_marks: int) -> "Parameters":
         """Returns the parameters in a vector: their logarithms, but the center as it is."""
-        sizes = [n_marks, n_marks**2, 1, 1, 2, 2]
+        n_axes = (len(theta) - n_marks - n_marks**2 - 2) // 2
+        sizes = [n_marks, n_marks**2, 1, 1, n_axes, n_axes]
         background, excitation, decay, spread, center, scale = theta.split(sizes)
         return cls(
             background.exp(),
@@ -119,9 +120,10 @@ class Likelihood:
 
     def _log_intensity(self, block: _Block, theta: Tensor) -> Tensor:
         p = Parameters.unpack(theta, self.n_marks)
-        log_area = p.scale.log().sum()
+        n_axes, log_area = len(p.scale), p.scale.log().sum()
+        constant = n_axes / 2 * _LOG_TWO_PI
         z = (block.location - p.center) / p.scale
-        background = p.background.log()[block.mark] - 0.5 * (z**2).sum(1) - _LOG_TWO_PI - log_area
+        background = p.background.log()[block.mark] - 0.5 * (z**2).sum(1) - constant - log_area
         precision = 0.5 / (p.spread * p.scale) ** 2
         log_weight = (
             p.excitation.log().flatten()[block.cell]
@@ -129,7 +131,7 @@ class Likelihood:
             - block.square @ precision
         )
         excitation = torch.zeros_like(background).index_add(0, block.child, log_weight.exp())
-        log_height = p.decay.log() - 2 * p.spread.log() - _LOG_TWO_PI - log_area
+        log_height = p.decay.log() - n_axes * p.spread.log() - constant - log_area
         # No parent near enough to be seen in floating point: the background alone, with no NaN
         # in the gradient.
         tiny = torch.finfo(excitation.dtype).tiny

@@ -30,7 +30,7 @@ _OWN_MARK = 0.7  # share of an event's offspring that has its mark; the rest has
 
 @dataclass(frozen=True)
 class Events:
-    """n events in order of time: `time` (n,), `location` (n, 2), `mark` (n,), seen from `start`.
+    """n events in order of time: `time` (n,), `location` (n, D), `mark` (n,), seen from `start`.
 
     `until`: that no event came between the last one and then is known too.
     """
@@ -64,7 +64,7 @@ class Events:
 
 @dataclass(frozen=True)
 class NextEvents:
-    """S draws of the next event: `gap` (S,), `mark` (S,) and `location` (S, 2)."""
+    """S draws of the next event: `gap` (S,), `mark` (S,) and `location` (S, D)."""
 
     gap: NDArray[np.float64]
     mark: NDArray[np.int64]
@@ -76,7 +76,8 @@ class HawkesProcess:
     """The process of this module's formula, in any units of time and length.
 
     `background` (K,) is μ, events a unit of time; `excitation` (K, K) is A, row the parent's mark;
-    `decay` is β; `spread` s; `background_spread` b; `center` (2,) c.
+    `decay` is β; `spread` s; `background_spread` b; `center` (D,) c, none of a process
+    without places, D = 0.
 
     Raises:
         SpecError: when shapes disagree, a rate is negative or events would multiply without end.
@@ -87,7 +88,7 @@ class HawkesProcess:
     decay: float
     spread: float
     background_spread: float
-    center: tuple[float, float] = (0.0, 0.0)
+    center: tuple[float, ...] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         n_marks = len(self.background)
@@ -135,6 +136,15 @@ class HawkesProcess:
     def n_marks(self) -> int:
         return len(self.background)
 
+    @property
+    def n_axes(self) -> int:
+        """D, the coordinates of a place."""
+        return len(self.center)
+
+    def without_places(self) -> "HawkesProcess":
+        """Returns the process of the same times and marks, which do not depend on places."""
+        return replace(self, center=())
+
     def parent_weights(self, history: Events) -> NDArray[np.float64]:
         """Returns (n, K): offspring of each mark that each past event is still to have."""
         ages = history.now - history.time
@@ -172,7 +182,7 @@ class HawkesProcess:
         mark: NDArray[np.int64],
         location: NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        """Returns (Q,) log densities of next events, `gap` (Q,), `mark` (Q,), `location` (Q, 2)."""
+        """Returns (Q,) log densities of next events, `gap` (Q,), `mark` (Q,), `location` (Q, D)."""
         center = np.asarray(self.center)
         background = self.background[mark] * _normal(location - center, self.background_spread)
         near_parent = _normal(location[:, None] - history.location, self.spread)  # (Q, n)
@@ -194,7 +204,7 @@ class HawkesProcess:
             )
             mean[excited] = history.location[parent]
         spread = np.where(excited, self.spread, self.background_spread)
-        noise = generator.standard_normal((n_samples, 2))
+        noise = generator.standard_normal((n_samples, self.n_axes))
         return NextEvents(gap, mark, mean + spread[:, None] * noise)
 
     def _arrivals(
@@ -210,7 +220,8 @@ class HawkesProcess:
 
     def simulate(self, n_events: int, generator: Generator) -> Events:
         """Returns the first `n_events` events from time 0, nothing having happened before."""
-        events = Events(np.empty(n_events), np.empty((n_events, 2)), np.empty(n_events, np.int64))
+        location = np.empty((n_events, self.n_axes))
+        events = Events(np.empty(n_events), location, np.empty(n_events, np.int64))
         for event in range(n_events):
             history = events.before(event)
             drawn = self.next_event(history, 1, generator)
@@ -233,6 +244,6 @@ def _draw(weights: NDArray[np.float64], n_samples: int, generator: Generator) ->
 
 
 def _normal(offset: NDArray[np.float64], spread: float) -> NDArray[np.float64]:
-    """Returns the density of N(0, spread² I) at `offset` (..., 2)."""
+    """Returns the density of N(0, spread² I) at `offset` (..., D)."""
     squared = (offset**2).sum(axis=-1) / spread**2
-    return np.exp(-0.5 * squared) / (_TWO_PI * spread**2)
+    return np.exp(-0.5 * squared) / (_TWO_PI * spread**2) ** (offset.shape[-1] / 2)

@@ -17,6 +17,7 @@ from smash.data.events import EventSequences, Targets
 from smash.law.draws import chosen_places, numpy_generator
 from smash.law.log_density import log_sum_exp
 from smash.law.next_event_law import MarkPart, NextEventLaw, PlacePart
+from smash.law.no_places import NoPlaces
 from smash.simulate.fading_times import FadingTimes
 from smash.simulate.process import HawkesProcess
 
@@ -29,7 +30,7 @@ class Parents:
     """What N histories are still to excite; L is the longest.
 
     `offspring` (N, L, K): expected number of each mark, zero where there is no event. `place`
-    (N, L, 2), or (1, L, 2) where all have the same events.
+    (N, L, D), or (1, L, D) where all have the same events.
     """
 
     offspring: Floats
@@ -79,7 +80,7 @@ def law_after(process: HawkesProcess, histories: EventSequences, marked: bool) -
     lengths, n = histories.lengths, len(histories)
     longest = max(1, int(lengths.max()))
     offspring = np.zeros((n, longest, process.n_marks))
-    place = np.zeros((n, longest, 2))
+    place = np.zeros((n, longest, process.n_axes))
     row, column = histories.sequence, histories.event
     last = histories.time[histories.offsets[1:] - 1][row] if histories.n_events else np.empty(0)
     fading = np.exp(-process.decay * (last - histories.time))
@@ -91,7 +92,8 @@ def law_after(process: HawkesProcess, histories: EventSequences, marked: bool) -
 def _law(process: HawkesProcess, parents: Parents, marked: bool) -> NextEventLaw:
     times = SelfExcitingTimes(process.background, parents.total, process.decay)
     marks = SelfExcitingMarks(times) if marked else None
-    return NextEventLaw(times, SelfExcitingPlaces(process, parents), marks)
+    places = SelfExcitingPlaces(process, parents) if process.n_axes else NoPlaces()
+    return NextEventLaw(times, places, marks)
 
 
 @dataclass(frozen=True)

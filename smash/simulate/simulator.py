@@ -65,6 +65,11 @@ class Oracle(Forecaster):
         return paths
 
     def _check(self, sequences: EventSequences) -> None:
+        if sequences.n_axes != self.process.n_axes:
+            raise DataError(
+                f"{sequences.name}: places of {sequences.n_axes} coordinates, and the process has "
+                f"{self.process.n_axes}; load the data as the oracle knows them"
+            )
         unknown = sequences.mark is None or (sequences.mark >= self.process.n_marks).any()
         if unknown:
             raise DataError(

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import random_sequences
 
+from smash.catalogue.loading import load_data
 from smash.data.catalogues import read_catalogue
 from smash.data.events import EventSequences
 from smash.data.readers import read_split, read_splits, read_table_splits
@@ -61,6 +62,21 @@ def easytpp(events: EventSequences) -> list[dict]:
         }
         for i, line in enumerate(lines_of(events))
     ]
+
+
+def pickled_easytpp(parts: dict[str, EventSequences]) -> dict:
+    keys = ("time_since_start", "time_since_last_event", "type_event")
+    held = {
+        name: [
+            [
+                dict(zip(keys, event, strict=True))
+                for event in zip(*map(each.get, keys), strict=True)
+            ]
+            for each in easytpp(events)
+        ]
+        for name, events in parts.items()
+    }
+    return {"dim_process": 3, "train": [], **held}
 
 
 def assert_same(read: EventSequences, events: EventSequences, marked: bool) -> None:
@@ -170,32 +186,95 @@ def test_one_sequence_is_one_long_catalogue(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["json", "jsonl", "pkl"])
-def test_events_without_places_are_known_and_refused(kind, tmp_path):
-    sequences = easytpp(random_sequences([5, 9, 3], seed=5))
+def test_times_and_types_are_events_without_places(kind, tmp_path):
+    events = random_sequences([5, 9, 3], seed=5)
     path = tmp_path / f"events.{kind}"
     if kind == "json":
-        path.write_text(json.dumps(sequences))
+        path.write_text(json.dumps(easytpp(events)))
     elif kind == "jsonl":
-        write_lines(path, sequences)
+        write_lines(path, easytpp(events))
     else:
-        keys = ("time_since_start", "time_since_last_event", "type_event")
-        events = [
-            [
-                dict(zip(keys, event, strict=True))
-                for event in zip(*map(each.get, keys), strict=True)
-            ]
-            for each in sequences
-        ]
-        path.write_bytes(pickle.dumps({"dim_process": 3, "dev": events}))
-    for read in (read_split, lambda path: read_catalogue(path, COLUMNS)):
-        with pytest.raises(DataError, match=r"17 events of 3 sequences .* without places"):
-            read(path)
+        path.write_bytes(pickle.dumps(pickled_easytpp({"dev": events})))
+    assert_same(read_split(path), events.without_places(), marked=True)
+    found = read_catalogue(path, COLUMNS)
+    assert found.location.shape == (17, 0)
+    assert found.columns.axes == ()
+    assert found.mark_names == ("0", "1", "2")
+
+
+def test_splits_of_an_easytpp_pickle_are_kept(tmp_path):
+    parts = {name: random_sequences([5, 9], seed=i) for i, name in enumerate(("train", "dev"))}
+    path = tmp_path / "events.pkl"
+    path.write_bytes(pickle.dumps(pickled_easytpp(parts)))
+    splits, _ = read_table_splits(path, COLUMNS)
+    assert list(splits) == ["train", "validation"]
+    assert_same(splits["validation"], parts["dev"].without_places(), marked=True)
+    with pytest.raises(DataError, match="holds train, validation and no test; name a file a split"):
+        load_data(path)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "npz"])
+def test_own_sequences_without_locations_have_no_places(kind, tmp_path):
+    events, path = random_sequences([5, 9, 3], seed=6), tmp_path / f"events.{kind}"
+    if kind == "jsonl":
+        write_lines(path, [line | {"locations": None} for line in lines_of(events)])
+    else:
+        np.savez(path, time=events.time, mark=events.mark, lengths=events.lengths)
+    assert_same(read_split(path), events.without_places(), marked=True)
+
+
+def test_places_are_left_out_or_insisted_on(tmp_path):
+    events, path = random_sequences([5, 9, 3], seed=6), tmp_path / "events.jsonl"
+    write_lines(path, lines_of(events))
+    files = {"train": path, "validation": path, "test": path}
+    assert load_data(**files).n_axes == 2
+    without = load_data(**files, places=False)
+    assert (without.n_axes, without.location_names, without.location_unit) == (0, (), "")
+    write_lines(path, [{"times": [0, 1, 3]}, {"times": [0, 2, 3]}])
+    assert load_data(**files).n_axes == 0
+    with pytest.raises(DataError, match=r"no places, but they are asked for \(data\.places\)"):
+        load_data(**files, places=True)
+    other = tmp_path / "placed.jsonl"
+    write_lines(other, [line | {"marks": None} for line in lines_of(events)])
+    with pytest.raises(DataError, match=r"has places and .* has none; give all or none"):
+        load_data(**files | {"test": other})
+
+
+def test_a_table_without_columns_of_places_is_asked_what_it_means(tmp_path):
+    path = tmp_path / "events.csv"
+    times = [f"{t},{s}" for s in ("train", "validation", "test") for t in (0, 1, 3, 4)]
+    path.write_text("\n".join(["time,split", *times]))
+    columns = {"split": "split", "sequence": None}
+    with pytest.raises(DataError, match=r"no column 'x'.*--no-places \(data\.places: false\)"):
+        load_data(path, columns=columns)
+    for more in ({"places": False}, {"columns": columns | {"x": None, "y": None}}):
+        assert load_data(path, **{"columns": columns} | more).n_axes == 0
+
+
+WRONG_TYPES = {
+    "beyond": ({"dim_process": 2}, "type is 2, and 'dim_process' says 2 types"),
+    "no types": ({"type_event": None}, "'type_event' holds nothing"),
+    "fewer": ({"type_event": [0]}, "3 times and 1 types"),
+    "text": ({"type_event": [0, "a", 1]}, "event 1: type is the text 'a'"),
+    "half": ({"type_event": [0, 0.5, 1]}, "event 1: mark is 0.5; marks are whole numbers"),
+}
+
+
+@pytest.mark.parametrize(("changed", "message"), WRONG_TYPES.values(), ids=WRONG_TYPES)
+def test_damaged_types_are_named(changed, message, tmp_path):
+    path = tmp_path / "events.json"
+    good = {"dim_process": 3, "time_since_start": [0, 1, 3], "type_event": [0, 2, 1]}
+    path.write_text(json.dumps([good, good | changed]))
+    with pytest.raises(DataError) as error:
+        read_split(path)
+    assert f"{path}, sequence 1" in str(error.value)
+    assert message in str(error.value)
 
 
 TWO = [[0, 0], [1, 1]]
 WRONG_LINES = {
     "a list": ([1, 2], "line 1: holds a list of 2; expected an object"),
-    "no places": ({"times": [1, 2]}, "sequence 0: no key 'locations'; it has 'times'"),
+    "no times": ({"locations": TWO}, "sequence 0: no key 'times'; it has 'locations'"),
     "a number": ({"times": 3, "locations": []}, "'times' holds a number; expected a list"),
     "counts": ({"times": [1.0], "locations": TWO}, "1 times and 2 locations"),
     "text": ({"times": [1, "b"], "locations": TWO}, "event 1: time is the text 'b'"),

@@ -22,7 +22,7 @@ from smash.data.dataset import build_dataset
 from smash.data.readers import read_split, read_splits, read_table_splits
 from smash.data.scaling import fit_scaler
 from smash.data.table_files import read_table
-from smash.errors import DataError, SmashError
+from smash.errors import SmashError
 from smash.law.samples import Forecast, Samples
 from smash.manifest import write_manifest
 from smash.model.original_checkpoint import load_original
@@ -231,19 +231,6 @@ def splits(folder: Path) -> None:
     read_catalogue(folder / "splits.npz", COLUMNS)
 
 
-def without_places(name: str) -> Callable[[Path], None]:
-    """Returns what reads events without places, which are refused as such or as damaged."""
-
-    def read(folder: Path) -> None:
-        try:
-            read_split(folder / name, COLUMNS)
-        except DataError as error:
-            if "without places" not in str(error):
-                raise
-
-    return read
-
-
 def everything(folder: Path) -> None:
     """Reads all files of the folder, of which one is none; that one is refused."""
     refused = 0
@@ -262,7 +249,7 @@ def everything(folder: Path) -> None:
         ),
         lambda folder: read_split(folder / "sequences.npz", COLUMNS),
         splits,
-        *(without_places(f"easytpp.{kind}") for kind in ("json", "pkl")),
+        *(table(f"easytpp.{kind}") for kind in ("json", "pkl")),
     ):
         try:
             read(folder)

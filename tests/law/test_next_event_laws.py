@@ -22,6 +22,7 @@ from smash.baselines import (
     fit_mixture,
 )
 from smash.data.batching import ScaledSequences
+from smash.data.dataset import Dataset
 from smash.data.events import EventSequences, Targets
 from smash.data.scaling import fit_scaler
 from smash.forecast.model_forecaster import ModelForecaster
@@ -75,8 +76,13 @@ N = 7
 """Events whose laws are looked at one by one."""
 
 
-def fitted(kind: str, marked: bool) -> Forecaster:
+def data_of(marked: bool, placed: bool) -> Dataset:
     data = DATA if marked else DATA.without_marks()
+    return data if placed else data.without_places()
+
+
+def fitted(kind: str, marked: bool, placed: bool = True) -> Forecaster:
+    data = data_of(marked, placed)
     train, n_marks = data.train, data.n_marks
     match kind:
         case "climatology":
@@ -102,7 +108,8 @@ def fitted(kind: str, marked: bool) -> Forecaster:
             return Ensemble(members, (0.3, 0.7))
         case "low rung":
             return Oracle(HawkesProcess.from_settings(ladder("marks", SETTINGS)[0]))
-    return Oracle(HawkesProcess.from_settings(SETTINGS))
+    process = HawkesProcess.from_settings(SETTINGS)
+    return Oracle(process if placed else process.without_places())
 
 
 def trained(train: EventSequences, n_marks: int, **laws: Any) -> ModelForecaster:
@@ -128,13 +135,24 @@ def trained(train: EventSequences, n_marks: int, **laws: Any) -> ModelForecaster
     return ModelForecaster(model)
 
 
-CASES = [(kind, True) for kind in KINDS] + [(kind, False) for kind in KINDS if kind not in ORACLES]
+OF_PLACES = ("walk", "etas", "low rung", "model, history")
+"""Those that are nothing of their own without places."""
+CASES = [
+    *((kind, True, True) for kind in KINDS),
+    *((kind, False, True) for kind in KINDS if kind not in ORACLES),
+    *((kind, True, False) for kind in KINDS if kind not in OF_PLACES),
+]
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
+def called(case: tuple[str, bool, bool]) -> str:
+    kind, marked, placed = case
+    return f"{kind}-{marked}" + ("" if placed else "-without places")
+
+
+@pytest.fixture(scope="module", params=CASES, ids=called)
 def case(request) -> tuple[Forecaster, EventSequences]:
-    kind, marked = request.param
-    return fitted(kind, marked), DATA.test if marked else DATA.without_marks().test
+    kind, *having = request.param
+    return fitted(kind, *having), data_of(*having).test
 
 
 def some(case, n: int = N) -> tuple[NextEventLaw, EventSequences]:
@@ -218,14 +236,17 @@ def test_marks_sum_to_one_and_draws_have_their_shares(case):
     np.testing.assert_allclose(shares, samples.mark_probability, atol=0.04)
 
 
-def grid(reach: float, cells: int = 101) -> tuple[np.ndarray, float]:
+def grid(reach: float, n_axes: int, cells: int = 101) -> tuple[np.ndarray, float]:
+    """Returns the middles of cells and their area: without places one cell, of area 1."""
+    if not n_axes:
+        return np.empty((1, 0)), 1.0
     axis = (np.arange(cells) + 0.5) / cells * 2 * reach - reach
     return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2), (2 * reach / cells) ** 2
 
 
 def test_place_densities_integrate_to_one_and_draws_agree_with_them(case):
-    law, _ = some(case, 3)
-    points, area = grid(4.0)
+    law, known = some(case, 3)
+    points, area = grid(4.0, known.n_axes)
     gap = np.full(3, 0.4)
     marks = [None] if law.mark is None else [None, np.zeros(3, np.int64)]
     for mark in marks:
@@ -236,6 +257,9 @@ def test_place_densities_integrate_to_one_and_draws_agree_with_them(case):
         None if law.mark is None else np.zeros((3, 3000), np.int64),
         torch.Generator().manual_seed(5),
     )
+    assert drawn.shape == (3, 3000, known.n_axes)
+    if not known.n_axes:
+        return
     by_cell = density.reshape(3, 101, 101) * area
     for axis, cumulative in ((0, by_cell.sum(1).cumsum(1)), (1, by_cell.sum(2).cumsum(1))):
         edges = np.linspace(-4, 4, 102)[1:]
@@ -245,8 +269,8 @@ def test_place_densities_integrate_to_one_and_draws_agree_with_them(case):
 
 
 def test_the_intensity_is_how_survival_falls_shared_out_over_marks_and_places(case):
-    law, _ = some(case, 3)
-    points, area = grid(4.0)
+    law, known = some(case, 3)
+    points, area = grid(4.0, known.n_axes)
     gap, step = np.tile([0.2, 0.7], (3, 1)), 1e-5
     found = law.intensity(points, gap)
     falls = (law.log_survival(gap - step) - law.log_survival(gap + step)) / (2 * step)
@@ -271,26 +295,33 @@ def test_draws_of_whole_events_agree_with_their_density(case):
     mark = None if samples.mark is None else samples.mark[:, 0]
     order = np.arange(n)
     found = law.log_prob(Targets(order, order, order * 1.0, gap, place, mark))
-    centre, width = (
-        np.median(place, axis=0),
-        0.5 * np.diff(np.quantile(place, [0.2, 0.8], axis=0), axis=0),
-    )
-    middle, spread = np.median(np.log(gap)), 0.5 * np.diff(np.quantile(np.log(gap), [0.2, 0.8]))
+    placed = test.n_axes > 0
+    centre, width = np.empty(0), np.empty(0)
+    if placed:
+        centre = np.median(place, axis=0)
+        width = 0.5 * np.diff(np.quantile(place, [0.2, 0.8], axis=0), axis=0)
+    positive = gap > 0  # q has no atom at zero
+    log_gap = np.log(np.where(positive, gap, 1.0))
+    middle, spread = np.median(log_gap), 0.5 * np.diff(np.quantile(log_gap, [0.2, 0.8]))
     log_q = (
-        stats.norm.logpdf(np.log(gap), middle, spread)
-        - np.log(gap)
+        stats.norm.logpdf(log_gap, middle, spread)
+        - log_gap
         + stats.norm.logpdf(place, centre, width).sum(axis=1)
     )
-    late, right = gap > np.exp(middle), place[:, 0] > centre[0]
+    log_q = np.where(positive, log_q, -np.inf)
+    late = gap > np.exp(middle)
+    right = place[:, 0] > centre[0] if placed else np.ones(n, dtype=bool)
+    sides = (False, True) if placed else (True,)
+    share = 1 / n_marks / 2 / len(sides)
     for k in range(n_marks):
         for is_late in (False, True):
-            for is_right in (False, True):
+            for is_right in sides:
                 part = np.exp(log_q - np.log(n_marks) - found.event)
                 part = part * (late == is_late) * (right == is_right)
                 part = part if mark is None else part * (mark == k)
                 error = part.std() / np.sqrt(n)
-                assert part.mean() == pytest.approx(1 / n_marks / 4, abs=4 * error)
-                assert error < 0.25 / n_marks / 4
+                assert part.mean() == pytest.approx(share, abs=4 * error)
+                assert error < 0.25 * share
 
 
 def test_log_densities_of_targets_are_those_of_the_laws_after_their_histories(case):
@@ -323,7 +354,7 @@ def test_events_appended_are_events_known_from_the_start(case):
         size = np.full(3, test.magnitude[event])
         state.append(np.full(3, test.gap[event]), np.tile(test.location[event], (3, 1)), mark, size)
     gap, known = np.tile([0.1, 1.0], (3, 1)), forecaster.law_after(whole)
-    found, points = state.law(), grid(2.0, 5)[0]
+    found, points = state.law(), grid(2.0, test.n_axes, 5)[0]
     np.testing.assert_allclose(found.log_survival(gap), known.log_survival(gap), rtol=1e-4)
     densities = [law.place_density(points, gap[:, 1]) for law in (found, known)]
     np.testing.assert_allclose(*densities, rtol=1e-3)
@@ -342,7 +373,7 @@ def test_first_events_have_a_law(case):
     drawn = law.sample(2000, torch.Generator().manual_seed(7))
     for row, level in zip(drawn.gap, law.cdf(np.sort(drawn.gap, axis=1)), strict=True):
         assert stats.kstest(level, "uniform").pvalue > 1e-4, row
-    points, area = grid(4.0)
+    points, area = grid(4.0, test.n_axes)
     density = law.place_density(points, np.full(3, 0.4))
     np.testing.assert_allclose(density.sum(axis=1) * area, 1, atol=0.02)
     state = forecaster.start(first_events(test.select([0]), [0]), 2)
@@ -392,7 +423,7 @@ def test_what_does_not_fit_in_one_block_is_the_same(case, monkeypatch):
 
     def found() -> list[np.ndarray]:
         density, (law, _) = forecaster.log_densities(test.select([0, 1])), some(case)
-        places = law.place_density(grid(2.0, 5)[0], np.full(N, 0.4))
+        places = law.place_density(grid(2.0, test.n_axes, 5)[0], np.full(N, 0.4))
         survival = law.log_survival(np.tile([0.01, 0.3, 2.0], (N, 1)))
         return [density.time, density.place, density.unmarked, places, survival]
 
@@ -403,8 +434,8 @@ def test_what_does_not_fit_in_one_block_is_the_same(case, monkeypatch):
 
 
 def test_far_events_have_a_finite_density(case):
-    law, _ = some(case)
-    place, gap = np.full((N, 1, 2), 50.0), np.array([[1e-9, 1e4]] * N)
+    law, known = some(case)
+    place, gap = np.full((N, 1, known.n_axes), 50.0), np.array([[1e-9, 1e4]] * N)
     assert np.isfinite(law.time.log_density(gap)).all()
     mark = None if law.mark is None else np.zeros((N, 1), np.int64)
     assert np.isfinite(law.place.log_density(place, gap[:, :1], mark)).all()
@@ -417,6 +448,15 @@ def test_what_comes_never_is_no_event_and_no_number_that_is_none(case):
     assert (law.log_survival(never) == -np.inf).all()
     assert (law.time.log_density(never) == -np.inf).all()
     assert (law.quantile(np.ones((N, 1))) == np.inf).all()
+
+
+def test_places_that_are_none_tell_nothing(case):
+    forecaster, test = case
+    if test.n_axes:
+        return
+    found = forecaster.log_densities(test)
+    assert (found.place == 0).all()
+    np.testing.assert_allclose(found.event, found.time_mark)
 
 
 def test_nothing_beats_the_oracle():

@@ -138,34 +138,52 @@ def test_steps_that_no_window_has_are_left_out_and_marks_are_counted():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_equal_to_hotpp(seed):
-    """The same figures as the package's, where it is installed (hotpp-benchmark 0.7)."""
+    """The same figures as the package's, where it is installed (hotpp-benchmark 0.7).
+
+    Sequences are of unlike lengths; the package's transport distance knows first events alone.
+    """
     torch = pytest.importorskip("torch")
-    reason = "needs hotpp-benchmark"
-    tmap = pytest.importorskip("hotpp.metrics.tmap", reason=reason)
-    otd = pytest.importorskip("hotpp.metrics.otd", reason=reason)
-    forecast = [sequence(seed + i, 8, scored=True) for i in range(0, 60, 10)]
-    happened = [sequence(seed + i + 1, 8) for i in range(0, 60, 10)]
+    metrics = pytest.importorskip("hotpp.metrics", reason="needs hotpp-benchmark")
+    longest, first = 8, 3
+    lengths = np.random.default_rng(seed).integers(first, longest + 1, (2, 6))
+    forecast = [sequence(seed + 10 * i, n, scored=True) for i, n in enumerate(lengths[0])]
+    happened = [sequence(seed + 10 * i + 1, n) for i, n in enumerate(lengths[1])]
 
     def tensor(name: str, of: list[Sequence]):
-        return torch.from_numpy(np.stack([getattr(each, name) for each in of]))
+        every = [torch.from_numpy(getattr(each, name)) for each in of]
+        return torch.nn.utils.rnn.pad_sequence(every, batch_first=True)
 
-    every = torch.ones(len(forecast), 8, dtype=torch.bool)
-    metric = tmap.TMAPMetric(4.0, list(THRESHOLDS))
+    def mask(of: list[Sequence]):
+        return tensor("time", of) > 0
+
+    metric = metrics.TMAPMetric(4.0, list(THRESHOLDS))
     metric.update(
         torch.zeros(len(forecast)),
-        every,
+        mask(happened),
         tensor("time", happened),
         tensor("mark", happened),
-        every,
+        mask(forecast),
         tensor("time", forecast),
         tensor("score", forecast),
     )
     found = temporal_map(forecast, happened, 4.0, THRESHOLDS, K)
     assert metric.compute()["T-mAP"] == pytest.approx(found, abs=1e-6)
-    metric = otd.OTDMetric(1.0, 0.5)
-    metric.update(*(tensor(name, of) for of in (happened, forecast) for name in ("time", "mark")))
-    pairs = list(zip(forecast, happened, strict=True))
+    pairs = [(f.first(first), h.first(first)) for f, h in zip(forecast, happened, strict=True)]
+    both = [[pair[side] for pair in pairs] for side in (1, 0)]
+    metric = metrics.OTDMetric(1.0, 0.5)
+    metric.update(*(tensor(name, of) for of in both for name in ("time", "mark")))
     distance = np.mean([transport_distance(f, h, 1.0, 0.5) for f, h in pairs])
     delta = np.mean([mark_count_error(f, h) for f, h in pairs])
     assert metric.compute()["optimal-transport-distance"] == pytest.approx(distance, rel=1e-5)
     assert metric.compute()["next-k-label-distribution-delta"] == pytest.approx(delta)
+    steps = step_errors(forecast, happened, first)
+    for k, step in enumerate(steps):
+        metric = metrics.NextItemMetric()
+        columns = [k, k]  # twice, as the package also takes differences of times
+        metric.update(
+            torch.ones(len(pairs), 2, dtype=torch.bool),
+            *(tensor(name, both[0])[:, columns] for name in ("time", "mark")),
+            *(tensor(name, both[1])[:, columns] for name in ("time", "mark", "score")),
+        )
+        assert metric.compute()["next-item-mae"] == pytest.approx(step.time, rel=1e-5)
+        assert metric.compute()["next-item-accuracy"] == pytest.approx(1 - step.mark)

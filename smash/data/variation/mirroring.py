@@ -17,8 +17,8 @@ AXES = {"x": (True, False), "y": (False, True), "both": (True, True)}
 def mirrored(
     sequences: EventSequences,
     axes: str,
-    low: tuple[float, float],
-    high: tuple[float, float],
+    low: tuple[float, ...],
+    high: tuple[float, ...],
     generator: torch.Generator,
 ) -> EventSequences:
     """Returns `sequences` each with every one of `axes` turned around by the toss of a coin.

@@ -12,11 +12,17 @@ def convert(
         Path, typer.Argument(metavar="IN", help="CSV, Parquet, NPZ, JSONL or pickle of events.")
     ],
     out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="What to write: .csv, .parquet, .npz or .jsonl.")
+        Path,
+        typer.Argument(
+            metavar="OUT", help="What to write: .csv, .parquet, .npz, .jsonl, EasyTPP's .json."
+        ),
     ],
     time: Annotated[str, typer.Option(help="Column of times, of a table.")] = "time",
     x: Annotated[str, typer.Option(help="Column of the first coordinate.")] = "x",
     y: Annotated[str, typer.Option(help="Column of the second coordinate.")] = "y",
+    places: Annotated[
+        bool, typer.Option("--places/--no-places", help="Whether places are read and written.")
+    ] = True,
     mark: Annotated[str | None, typer.Option(help="Column of kinds.")] = None,
     sequence: Annotated[str | None, typer.Option(help="Column of sequences.")] = None,
     split: Annotated[
@@ -29,7 +35,8 @@ def convert(
     """Write the events of IN as OUT, whose suffix says how; nothing is cut, split or projected.
 
     IN may be a file of Seahorse or HawkesNest (JSONL), of neural_stpp, AutoSTPP or DeepSTPP (NPZ),
-    of DSTPP (pickle), or own data. Splits within IN stay apart in a table; NPZ and JSONL hold one.
+    of DSTPP (pickle), of EasyTPP (JSON, pickle), or own data. Splits within IN stay apart in a
+    table; NPZ, JSONL and EasyTPP's JSON hold one.
 
     Example: smash data convert sthp0.npz sthp0.parquet
     """
@@ -38,6 +45,7 @@ def convert(
 
     try:
         columns = Columns(time, x, y, mark, sequence, split)
+        columns = columns if places else columns.without_places()
         for note in _converted(source, out, columns, only):
             typer.echo(f"note: {note}")
     except (SmashError, OSError) as error:

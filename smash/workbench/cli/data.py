@@ -71,6 +71,9 @@ def check(
     ] = "time",
     x: Annotated[str, typer.Option(help="Column of longitudes, or of metres east.")] = "x",
     y: Annotated[str, typer.Option(help="Column of latitudes, or of metres north.")] = "y",
+    places: Annotated[
+        bool, typer.Option("--places/--no-places", help="Whether events have places.")
+    ] = True,
     mark: Annotated[str | None, typer.Option(help="Column of kinds, or a number to cut.")] = None,
     edges: Annotated[
         str | None, typer.Option(metavar="A,B,…", help="Where the number is cut into marks.")
@@ -145,6 +148,7 @@ def check(
 
     try:
         columns = Columns(time, x, y, mark, sequence, magnitude=magnitude)
+        columns = columns if places else columns.without_places()
         dataset, notes = _prepare(
             table,
             out,
@@ -206,7 +210,8 @@ def _prepare(
     except DataError as error:
         raise DataError(f"{stray} ({error})" if stray else f"{table}: {error}") from error
     mark = None if catalogue.mark is None else WINDOW_COLUMNS.mark
-    x, y = plane_columns(catalogue.geography, columns)
+    columns = replace(columns, x=catalogue.columns.x, y=catalogue.columns.y)
+    x, y = plane_columns(catalogue.geography, columns) or (None, None)
     size = None if catalogue.magnitude is None else WINDOW_COLUMNS.magnitude
     history = None if windows.history is None else WINDOW_COLUMNS.history
     named = replace(WINDOW_COLUMNS, x=x, y=y, mark=mark, magnitude=size, history=history)
@@ -227,6 +232,7 @@ def _prepare(
         sequence_column=columns.sequence,
         magnitude_column=columns.magnitude,
         completeness=threshold,
+        places=None if columns.axes else False,
         region=() if corners is None else tuple((float(a), float(b)) for a, b in corners),
     )
     cut = _window_table(catalogue, windows, named)
@@ -235,7 +241,9 @@ def _prepare(
     text = spec_text(dataset, path, named, settings, suggest(dataset))
     # Both files are moved in once all is well; whatever else lies in the folder stays.
     with replacing(out / "spec.yaml") as spec, replacing(path) as written:
-        events = with_written(cut.frame, catalogue.geography, named, columns)
+        events = cut.frame
+        if columns.axes:
+            events = with_written(events, catalogue.geography, named, columns)
         write_windows(events, windows.tally, written)
         spec.write_text(text, encoding="utf-8")
     notes = (

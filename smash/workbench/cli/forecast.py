@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from smash.data.tables import Table
     from smash.forecast.event_forecaster import EventForecaster
     from smash.forecast.futures import Futures
@@ -39,7 +41,8 @@ def main(
         Path | None, typer.Option(metavar="FILE", help="Write all futures (Parquet or CSV).")
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw maps of the horizon (PNG, PDF).")
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw the horizon: maps and numbers (PNG, PDF)."),
     ] = None,
     geojson: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the next event's regions.")
@@ -99,6 +102,9 @@ def main(
         written = {"--out": out, "--plot": plot, "--geojson": geojson, "--intensity": intensity}
         check_files(written, (model, history))
         forecaster, events = load(model), read_table(history, fewest=0)
+        _check_places(
+            forecaster, {"--geojson": geojson, "--intensity": intensity, "--x": x, "--y": y}
+        )
         named = {"time": time, "x": x, "y": y, "mark": mark, "sequence": sequence}
         given: Any = {part: column or None for part, column in named.items() if column is not None}
         columns = replace(usual_columns(events, forecaster.about), **given)
@@ -143,6 +149,18 @@ def _check_formats(out: Path | None, plot: Path | None, intensity: Path | None) 
             raise ForecastError(f"{flag} {path}: name a file that ends in {', '.join(known)}")
     if plot is not None or intensity is not None:
         import matplotlib  # noqa: F401 (the core may lack it, which is better said now)
+
+
+def _check_places(forecaster: "EventForecaster", asked: "Mapping[str, object]") -> None:
+    """Checks before any work that nothing of places is asked of events that have none."""
+    from smash.errors import ForecastError
+
+    flag = next((flag for flag, value in asked.items() if value is not None), None)
+    if flag is not None and not forecaster.region.shape[1]:
+        raise ForecastError(
+            f"{flag}: is of places, and the events that the model was trained on have none; leave "
+            "it out"
+        )
 
 
 def _intensity(
@@ -214,7 +232,8 @@ def _say(event: "NextEvent", futures: "Futures") -> None:
     for level, interval in event.intervals.items():
         span = f"{_moment(interval.low)} to {_moment(interval.high)}"
         table.add_row(f"time, {level:.0%} interval", span)
-    table.add_row(f"{names[0]}, {names[1]} (median)", _place(event))
+    if event.median.location is not None:
+        table.add_row(f"{', '.join(names)} (median)", _place(event, event.median.location))
     for name, probability in event.mark_probability.items():
         table.add_row(f"mark {name}", f"{probability:.1%}")
     console = Console(highlight=False)
@@ -226,14 +245,14 @@ def _say(event: "NextEvent", futures: "Futures") -> None:
     )
 
 
-def _place(event: "NextEvent") -> str:
-    """Returns the median location, to a thousandth of its spread."""
+def _place(event: "NextEvent", median: tuple[float, float]) -> str:
+    """Returns the median location (2,), to a thousandth of its spread."""
     import numpy as np
 
     # The narrower spread: that of longitudes is wide where they cross the date line.
     spread = float(event.samples[["x", "y"]].std().min())
     decimals = int(np.clip(3 - np.floor(np.log10(spread)), 0, 9)) if spread > 0 else 6
-    return ", ".join(f"{value:.{decimals}f}" for value in event.median.location)
+    return ", ".join(f"{value:.{decimals}f}" for value in median)
 
 
 def _moment(time: object) -> str:

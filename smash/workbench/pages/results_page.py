@@ -64,7 +64,7 @@ def sections(data: DataSet, recorded: "Recorded") -> Iterator[tuple[str, list[Ta
     from smash.workbench.pages.epochs import along_the_chain, epochs, without_epochs
     from smash.workbench.pages.goals import goals
     from smash.workbench.pages.reproduction import reproduction
-    from smash.workbench.report import density_tables, score_tables
+    from smash.workbench.report import density_tables, futures_tables, score_tables
 
     units = data.tagged_units or _published_units(data.name)
     whole, data, comparisons = data, without_epochs(data), recorded.comparisons
@@ -75,7 +75,7 @@ def sections(data: DataSet, recorded: "Recorded") -> Iterator[tuple[str, list[Ta
             goals(strict, comparisons, units),
             *scores(strict, comparisons, units),
             score_tables.recalibrated(strict, units),
-            score_tables.futures(strict),
+            futures_tables.futures(strict, units),
             density_tables.pools(strict),
         ],
     )

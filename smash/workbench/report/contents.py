@@ -3,7 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 
-from smash.workbench.report import data_tables, density_tables, provenance, score_tables
+from smash.workbench.report import (
+    data_tables,
+    density_tables,
+    futures_tables,
+    provenance,
+    score_tables,
+)
 from smash.workbench.report.document import Block, Report, Section, Verdict
 from smash.workbench.report.labels import Units
 from smash.workbench.report.logged_comparison import Comparison, read_comparison
@@ -20,7 +26,7 @@ from smash.workbench.report.run_store import EVENTS, SAMPLES, Selection, Store
 from smash.workbench.report.study_sections import search_sections
 from smash.workbench.report.verdict import verdict
 
-DRAWN_COLUMNS = {"gap", "x", "y", "pit_time", "region_level"}
+DRAWN_COLUMNS = {"gap", "pit_time"}
 DRAWN_MODELS, DRAWN_BASELINES = 3, 4
 """Forecasters whose tables of events are read and drawn, a data set."""
 
@@ -106,7 +112,8 @@ def _scores(
     yield density_tables.log_losses(data, units)
     yield density_tables.information_gains(data, comparisons)
     yield score_tables.point_errors(data, units)
-    yield score_tables.futures(data)
+    yield futures_tables.futures(data, units)
+    yield futures_tables.horizon(data, units)
     yield density_tables.pools(data)
     yield score_tables.beside_published(data, units)
     yield score_tables.configurations(data)

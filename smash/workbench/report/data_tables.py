@@ -78,12 +78,14 @@ def estimator_audit(store: Store, data: DataSet, shown: Sequence[Group]) -> Iter
             Column("n", "events", decimals=0),
             Column("n_distinct", "distinct", decimals=0),
         ]
-        yield Table(
-            f"{data.key}-estimators",
-            f"What the estimators of CS give on {data.name}: a perfect forecaster should score "
-            "the floor.",
-            columns,
-            [Row(_plain(row)) for row in rows if isinstance(row, Mapping)],
+        yield filled(
+            Table(
+                f"{data.key}-estimators",
+                f"What the estimators of CS give on {data.name}: a perfect forecaster should score "
+                "the floor.",
+                columns,
+                [Row(_plain(row)) for row in rows if isinstance(row, Mapping)],
+            )
         )
         return
     yield Text(f"No estimator audit ({ESTIMATORS}) was logged with these runs.")

@@ -37,10 +37,11 @@ def _standardised(data: DataSet) -> list[str]:
     """Returns how nats are made those of standardised units, where the runs logged it."""
     for group in data.groups:
         if scales := group.values("log_scale/"):
-            time, place = scales["time"].mean, scales["place"].mean
+            parts = (part for part in ("time", "place") if part in scales)
+            lower = (f"{scales[part].mean:.4f} ({part})" for part in parts)
             return [
                 "Nats are an event's, in the data's units; in units of the training standard "
-                f"deviations they are lower by {time:.4f} (time) and {place:.4f} (place)."
+                f"deviations they are lower by {' and '.join(lower)}."
             ]
     return []
 

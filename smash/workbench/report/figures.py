@@ -27,18 +27,15 @@ def pit_histograms(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
     The grey band holds 95 % of perfect forecasters in each bin, for the fewest distinct events.
     """
+    titles = {"pit_time": "PIT of time", "region_level": "level of the region holding the place"}
+    shown = [c for c in titles if all(c in table for table in tables.values())]
     figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
+    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     n_events = min(count_distinct(table) for table in tables.values())
     share = 1 / HISTOGRAM_BINS
     band = [binom.ppf(p, n_events, share) / n_events / share for p in (0.025, 0.975)]
     edges = np.linspace(0, 1, HISTOGRAM_BINS + 1)
-    for panel, column, title in zip(
-        panels,
-        ("pit_time", "region_level"),
-        ("PIT of time", "level of the region holding the place"),
-        strict=True,
-    ):
+    for panel, column in zip(panels, shown, strict=True):
         name = f"95 % of perfect forecasters (n = {n_events})"
         panel.fill_between([0, 1], *band, color="0.87", linewidth=0, label=name)
         panel.axhline(1, color="0.5", linewidth=0.8)
@@ -46,7 +43,7 @@ def pit_histograms(tables: Mapping[str, pd.DataFrame]) -> Figure:
             counts, _ = np.histogram(table[column], bins=edges)
             density = counts / len(table) / share
             panel.stairs(density, edges, color=PALETTE[i % len(PALETTE)], label=label, lw=1.4)
-        panel.set(xlim=(0, 1), xlabel=title)
+        panel.set(xlim=(0, 1), xlabel=titles[column])
         panel.xaxis.set_major_formatter(PercentFormatter(1))
     panels[0].set(ylabel="density (1: calibrated)", ylim=(0, None))
     _legend(figure, panels[0])

@@ -8,6 +8,8 @@ LIKELIHOOD = "SMASH networks, likelihood"
 WEIGHTED = "SMASH networks, weighted score matching"
 PLACES = {"score": "score-matched", "mixture": "mixture", "history": "history"}
 """Words for `model.location_law`."""
+NO_PLACES = "none"
+"""The location's law of events without places."""
 NAMED_BY = frozenset({"objective.kind", "model.location_law", "ensemble", "pool"})
 """Keys of settings that a model's name says already."""
 
@@ -17,17 +19,19 @@ def model_name(settings: Mapping[str, str]) -> str:
 
     Such as "SMASH, score matching"; "SMASH networks, likelihood, history places" where times and
     marks, and places with this law, were trained by likelihood; "score-matched places" where these
-    alone were matched. An ensemble of seeds and a pool of unlike members say so.
+    alone were matched; of events without places nothing of these. An ensemble of seeds and a pool
+    of unlike members say so.
     """
     law = settings.get("model.location_law", "score")
     places = f"{PLACES.get(law, law)} places"
     kind = settings.get("objective.kind", "score_matching")
     if kind == "score_matching":
-        name = SCORE_MATCHING if law == "score" else f"{SCORE_MATCHING} of times, {places}"
+        plain = law in ("score", NO_PLACES)
+        name = SCORE_MATCHING if plain else f"{SCORE_MATCHING} of times, {places}"
     elif kind == "weighted_score_matching":
-        name = f"{WEIGHTED}, {places}"
+        name = WEIGHTED if law == NO_PLACES else f"{WEIGHTED}, {places}"
     else:
-        name = f"{LIKELIHOOD}, {places}"
+        name = LIKELIHOOD if law == NO_PLACES else f"{LIKELIHOOD}, {places}"
     if "ensemble" in settings:
         return f"{name}, ensemble of {settings['ensemble']}"
     if "pool" in settings:

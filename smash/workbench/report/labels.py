@@ -21,11 +21,11 @@ class Words:
 
 @dataclass(frozen=True)
 class Units:
-    """What a data set measures gaps and locations in."""
+    """What a data set measures gaps and locations in; without places, no names of coordinates."""
 
     time: str = "time units"
     location: str = "length units"
-    location_names: tuple[str, str] = ("x", "y")
+    location_names: tuple[str, ...] = ("x", "y")
 
 
 FIGURES = {

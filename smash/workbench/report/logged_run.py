@@ -41,6 +41,11 @@ class Run:
         return self.tags.get("data/sha256", "unknown")
 
     @property
+    def placed(self) -> bool:
+        """False where its events have no places."""
+        return "data/time_unit" not in self.tags or "data/location_unit" in self.tags
+
+    @property
     def protocol(self) -> str:
         return self.tags.get("protocol") or self.params.get("protocol", "unknown")
 

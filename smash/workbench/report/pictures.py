@@ -69,10 +69,12 @@ def calibration_pictures(data: DataSet, tables: Mapping[Group, pd.DataFrame]) ->
     )
     if "group" not in tables[lead]:
         interval = ""
+    kinds = "intervals of time"
+    if "region_level" in tables[lead]:
+        kinds += " and regions of location"
     yield Picture(
         f"{key}-coverage",
-        f"Coverage of intervals of time and regions of location on {data.name}, by nominal "
-        f"level. {band}{interval}",
+        f"Coverage of {kinds} on {data.name}, by nominal level. {band}{interval}",
         diagnostics.coverage_curve(named),
     )
     yield Picture(
@@ -107,10 +109,12 @@ def forecast_pictures(store: Store, data: DataSet, group: Group, units: Units) -
     names = [plain_label(name, MARK_LENGTH) for name in named]
     rows = np.unique(np.linspace(0, len(targets) - 1, DRAWN_EVENTS + 2)[1:-1].round().astype(int))
     figure = _densities(targets, samples, [int(row) for row in rows], units, names)
+    drawn = "draws of the gap with its intervals"
+    if targets.location.shape[1]:
+        drawn += " (left) and of the location with its regions (right)"
     caption = (
         f"Forecasts of {len(rows)} events by {group.label} on {data.name}, spread evenly over "
-        "the test set: draws of the gap with its intervals (left) and of the location with its "
-        "regions (right), and what happened."
+        f"the test set: {drawn}, and what happened."
     )
     return [Picture(f"{data.key}-forecasts", caption, figure)]
 
@@ -125,14 +129,14 @@ def _densities(
         history=[_earlier(targets, row) for row in rows],
         time_unit=plain_label(units.time),
         location_unit=plain_label(units.location),
-        location_names=(plain_label(units.location_names[0]), plain_label(units.location_names[1])),
+        location_names=tuple(map(plain_label, units.location_names)),
         mark_names=names,
         backdrop=draw_pitch if units.location == PITCH else None,
     )
 
 
 def _earlier(targets: Targets, row: int) -> np.ndarray:
-    """Returns (M, 2) the locations of the events before one, oldest first, M at most `EARLIER`."""
+    """Returns (M, D) the locations of the events before one, oldest first, M at most `EARLIER`."""
     before = (targets.sequence == targets.sequence[row]) & (targets.event < targets.event[row])
     return targets.location[before][-EARLIER:]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from smash.baseline_names import BASELINES
 from smash.workbench.report.display_tables import Value, slug
-from smash.workbench.report.forecaster_names import NAMED_BY, model_name
+from smash.workbench.report.forecaster_names import NAMED_BY, NO_PLACES, model_name
 from smash.workbench.report.labels import SKILLS, Units
 from smash.workbench.report.logged_run import Run
 from smash.workbench.specs.experiment_spec import ExperimentSpec, flatten
@@ -129,6 +129,8 @@ class DataSet:
         tags = {k: v for run in self.runs for k, v in run.tags.items() if k.startswith("data/")}
         if "data/time_unit" not in tags:
             return None
+        if not any(run.placed for run in self.runs):
+            return Units(tags["data/time_unit"], "", ())
         names = (tags.get("data/location_name_x", "x"), tags.get("data/location_name_y", "y"))
         return Units(tags["data/time_unit"], tags.get("data/location_unit", "units"), names)
 
@@ -225,6 +227,8 @@ def settings_of(run: Run) -> dict[str, str]:
     """
     settings = {k: v for k, v in {**_defaults(), **run.params}.items() if k not in NOT_SETTINGS}
     settings["profile"] = run.tags.get("profile", "full")
+    if not run.placed:
+        settings["model.location_law"] = NO_PLACES
     if "ensemble" in run.tags:
         settings["ensemble"] = f"{len(run.tags['ensemble'].split(','))} seeds"
     if "pool" in run.tags:

@@ -113,31 +113,6 @@ def recalibrated(data: DataSet, units: Units) -> Table | None:
     )
 
 
-def futures(data: DataSet) -> Table | None:
-    """Returns how futures did over rolling windows, None where none were rolled out."""
-    found = {group.label: group.values("futures/") for group in data.groups}
-    columns = [
-        NAME,
-        Column("n_windows", "windows", decimals=0),
-        Column("crps_count", "CRPS of the count", best="low"),
-        Column("energy_pattern", "energy score of the pattern", best="low"),
-        Column("relative_count", "forecast / happened", decimals=2),
-        Column("coverage_count_90", "90 % coverage (%)", factor=100, decimals=1),
-        Column("cs_count", "CS of the count (%)", factor=100, decimals=2),
-        Column("cs_count_floor", "floor (%)", factor=100, decimals=2),
-    ]
-    rows = [Row({"forecaster": label, **values}) for label, values in found.items() if values]
-    if not rows:
-        return None
-    return Table(
-        f"{data.key}-futures",
-        f"Futures on {data.name} against what happened, over windows rolling along the test data.",
-        columns,
-        rows,
-        ["Count: events until the horizon. Pattern: counts in cells of space and time."],
-    )
-
-
 def beside_published(data: DataSet, units: Units) -> Table | None:
     """Returns our figures under the published estimators and every published row; else None."""
     contest = data.groups[0].contest if data.groups else ""

@@ -63,7 +63,7 @@ def fit_baseline(
             data = replace(data, train=both)
         return _fit_mixture(spec, dataset, data, device, on_epoch)
     fits: dict[str, Callable[[], Forecaster]] = {
-        "oracle": lambda: Oracle(HawkesProcess.from_settings(spec.data.simulator)),
+        "oracle": lambda: _oracle(spec, dataset),
         "climatology": lambda: Climatology.fit(data.train, dataset.n_marks),
         "markov": lambda: Markov.fit(data.train, dataset.n_marks),
         "walk": lambda: Walk.fit(data.train, dataset.n_marks),
@@ -74,6 +74,11 @@ def fit_baseline(
         "hawkes": lambda: fit_hawkes(data.train, dataset.n_marks),
     }
     return fits[name]()
+
+
+def _oracle(spec: ExperimentSpec, dataset: Dataset) -> Oracle:
+    process = HawkesProcess.from_settings(spec.data.simulator)
+    return Oracle(process if dataset.n_axes else process.without_places())
 
 
 def fitting_of(spec: ExperimentSpec, dataset: Dataset, data: PreparedData, device: str) -> Fitting:

@@ -63,7 +63,8 @@ def signature(model: Smash, sampling: SamplingSettings) -> ModelSignature:
     # Names such as 002 are text; a number sent as JSON is understood all the same.
     mark = "long" if _plain_numbers(names) else "string"
     gaps = [ColSpec("double", f"gap_{name}") for name in GAPS]
-    places = [ColSpec("double", name) for name in ("x_mean", "y_mean")]
+    axes = "xy"[: model.scaler.n_axes]
+    places = [ColSpec("double", f"{name}_mean") for name in axes]
     marks = [ColSpec("double", f"mark_{name}") for name in names] if model.marked else []
     parameters = {
         "n_samples": sampling.total_samples,
@@ -72,7 +73,7 @@ def signature(model: Smash, sampling: SamplingSettings) -> ModelSignature:
         "recalibrated": 0,
     }
     columns: list[ColSpec | TensorSpec] = [ColSpec("long", "sequence"), ColSpec(time, "time")]
-    columns += [ColSpec("double", name) for name in ("x", "y")]
+    columns += [ColSpec("double", name) for name in axes]
     columns += [ColSpec(mark, "mark", required=model.marked)]
     return ModelSignature(
         inputs=Schema(columns),
@@ -87,11 +88,13 @@ def example(model: Smash) -> pd.DataFrame:
     """Returns a history of two events in the middle of the model's range."""
     scaler = model.scaler
     gap = float(scaler.unscale_gap(np.array([0.5]))[0])
-    x, y = model.about.geography.written(scaler.unscale_location(np.array([[0.5, 0.5]])))[0]
+    middle = scaler.unscale_location(np.full((1, scaler.n_axes), 0.5))
+    place = model.about.geography.written(middle)[0].tolist()
     times = model.about.clock.times(gap * np.array([1.0, 2.0]))
     names = mark_names(model.about, model.n_marks)
     time = [t.isoformat() if isinstance(t, pd.Timestamp) else float(t) for t in times]
-    events = {"sequence": [0, 0], "time": time, "x": [x, x], "y": [y, y]}
+    events = {"sequence": [0, 0], "time": time}
+    events |= {axis: [value, value] for axis, value in zip("xy", place, strict=False)}
     mark = int(names[0]) if _plain_numbers(names) else names[0]
     return pd.DataFrame(events | ({"mark": [mark, mark]} if model.marked else {}))
 

@@ -91,9 +91,10 @@ def _about_units(log_scales: Mapping[str, float]) -> str:
     """Returns how nats are made those of standardised units; nothing where that is not known."""
     if not log_scales:
         return ""
+    lower = (f"{log_scales[part]:.4f} ({part})" for part in ("time", "place") if part in log_scales)
     return (
         "Nats are an event's, in the data's units. In units of the training standard deviations "
-        f"they are lower by {log_scales['time']:.4f} (time) and {log_scales['place']:.4f} (place)."
+        f"they are lower by {' and '.join(lower)}."
     )
 
 

@@ -45,9 +45,11 @@ def log_spec(tracker: Tracker, spec: ExperimentSpec, dataset: Dataset) -> None:
         {
             "data/published": str(dataset.published).lower(),
             "data/time_unit": dataset.time_unit,
-            "data/location_unit": dataset.location_unit,
-            "data/location_name_x": dataset.location_names[0],
-            "data/location_name_y": dataset.location_names[1],
+            **({"data/location_unit": dataset.location_unit} if dataset.n_axes else {}),
+            **{
+                f"data/location_name_{axis}": name
+                for axis, name in zip("xy", dataset.location_names, strict=False)
+            },
             "data/warnings": "; ".join(dataset.notices) or "none",
             "data/shared_events": "; ".join(map(str, shared)) or "none",
             "data/test_in_train": f"{in_train:.6g}",

@@ -46,7 +46,7 @@ def run_experiment(spec: ExperimentSpec, request: Request) -> list[Outcome]:
         console.say(QUICK_NOTE)
     spec = resolve(spec)
     dataset = load_dataset(spec.data)
-    for warning in (*dataset.notices, *idle_settings(chosen, dataset.marked)):
+    for warning in (*dataset.notices, *idle_settings(chosen, dataset.marked, dataset.n_axes > 0)):
         console.warn(warning)
     source = load_source(request.source, spec, dataset, spec.device) if request.source else None
     if source:

@@ -6,10 +6,10 @@ One row an event, in raw units:
 |---|---|---|
 | sequence, event | int64 | the event's sequence in its split and its place there, from 0 |
 | time | double | when it happened, in the data's own time |
-| gap, x, y | double | what happened: time since the previous event, location |
+| gap, x, y | double | what happened: time since the previous event, location (if any) |
 | mark | int64 | the mark that happened, from 0 (marked data) |
 | sample_gap | list of float, S long | the forecast's draws of the gap |
-| sample_x, sample_y | list of double, S long | and of the place, whose origin may be far away |
+| sample_x, sample_y | list of double, S long | of the place, if any; its origin may be far away |
 | sample_mark | list of int16, S long | the drawn marks (marked forecasts) |
 | mark_probability | list of float, K long | mean of p(k | t) over the draws (marked forecasts) |
 """
@@ -71,18 +71,21 @@ def read_samples(path: Path | str) -> tuple[Targets, Samples]:
         table = pq.ParquetFile(path).read()
         columns = {name: table[name].combine_chunks() for name in table.column_names}
         marked, with_marks = "mark" in columns, "sample_mark" in columns
+        axes = "xy" if "x" in columns else ""
+        gaps = _matrix(columns["sample_gap"])
         targets = Targets(
             sequence=_column(columns["sequence"], np.int64),
             event=_column(columns["event"], np.int64),
             time=_column(columns["time"], np.float64),
             gap=_column(columns["gap"], np.float64),
-            location=np.column_stack([_column(columns[name], np.float64) for name in "xy"]),
+            location=_stacked(
+                [_column(columns[name], np.float64) for name in axes], table.num_rows
+            ),
             mark=_column(columns["mark"], np.int64) if marked else None,
         )
-        location = [_matrix(columns[name]) for name in ("sample_x", "sample_y")]
         samples = Samples(
-            gap=_matrix(columns["sample_gap"]),
-            location=np.stack(location, axis=-1),
+            gap=gaps,
+            location=_stacked([_matrix(columns[f"sample_{name}"]) for name in axes], *gaps.shape),
             mark=_matrix(columns["sample_mark"]).astype(np.int64) if with_marks else None,
             mark_probability=_matrix(columns["mark_probability"]) if with_marks else None,
         )
@@ -97,18 +100,22 @@ def _table(targets: Targets, samples: Samples) -> pa.Table:
         "event": targets.event,
         "time": targets.time,
         "gap": targets.gap,
-        "x": targets.location[:, 0],
-        "y": targets.location[:, 1],
+        **dict(zip("xy", targets.location.T, strict=False)),
     }
     if targets.mark is not None:
         columns["mark"] = targets.mark
     columns["sample_gap"] = _lists(samples.gap, np.float32)
-    columns["sample_x"] = _lists(samples.location[..., 0], np.float64)
-    columns["sample_y"] = _lists(samples.location[..., 1], np.float64)
+    for name, coordinate in zip("xy", np.moveaxis(samples.location, -1, 0), strict=False):
+        columns[f"sample_{name}"] = _lists(coordinate, np.float64)
     if samples.mark is not None and samples.mark_probability is not None:
         columns["sample_mark"] = _lists(samples.mark, np.int16)
         columns["mark_probability"] = _lists(samples.mark_probability, np.float32)
     return pa.table(columns)
+
+
+def _stacked(coordinates: list[np.ndarray], *shape: int) -> np.ndarray:
+    """Returns coordinates of `shape` as places (*shape, D)."""
+    return np.stack(coordinates, axis=-1) if coordinates else np.empty((*shape, 0))
 
 
 def _lists(values: np.ndarray, kind: type) -> pa.Array:

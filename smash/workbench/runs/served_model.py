@@ -80,7 +80,7 @@ class NextEvent(PythonModel):
 
         `model_input` has a row an event of its `sequence`: `time` (a number, or a timestamp where
         the training data had these), `x`, `y` (longitude and latitude where the training data had
-        these) and, for a marked model, `mark`, by name. `gap_…`
+        these; of events with places) and, for a marked model, `mark`, by name. `gap_…`
         count from the last event; `gap_low_90` and `gap_high_90` hold 90 % of the samples between
         them; with the parameter `recalibrated` of 1 they and the probabilities are corrected by
         validation data.
@@ -207,9 +207,10 @@ def _histories(table: pd.DataFrame, model: Smash) -> tuple[np.ndarray, list[Hist
     sequence, labels = read_sequences(Table.of(table, "histories"), "sequence")
     rows = [np.flatnonzero(sequence == i) for i in range(len(labels))]
     names = table["sequence"].to_numpy()[[first for first, *_ in rows]]
+    columns = COLUMNS if model.scaler.n_axes else COLUMNS.without_places()
     return names, [
         read_history(
-            table.iloc[of_sequence], model.about, model.n_marks, columns=COLUMNS, label=label
+            table.iloc[of_sequence], model.about, model.n_marks, columns=columns, label=label
         )
         for label, of_sequence in zip(labels, rows, strict=True)
     ]
@@ -255,7 +256,7 @@ def _summary(samples: Samples, histories: list[History], model: Smash) -> pd.Dat
     stamps = isinstance(times, pd.DatetimeIndex)
     columns["time_median"] = np.array([t.isoformat() for t in times]) if stamps else times
     places = model.about.geography.written(samples.location.mean(axis=1))
-    columns["x_mean"], columns["y_mean"] = places.T
+    columns |= {f"{axis}_mean": mean for axis, mean in zip("xy", places.T, strict=False)}
     if samples.mark_probability is not None:
         names = mark_names(model.about, model.n_marks)
         for name, probability in zip(names, samples.mark_probability.T, strict=True):

@@ -11,11 +11,13 @@ import numpy as np
 import psutil
 import torch
 
+from smash.baseline_names import OF_PLACES, RIVAL
 from smash.data.dataset import Dataset
 from smash.data.events import EventSequences, spread_subset
 from smash.data.resolution import gap_cells
 from smash.errors import SpecError
 from smash.forecast.rolling_futures import CELLS, MOST_WINDOWS, PERIODS, count_windows
+from smash.model.encoder import count_streams
 from smash.settings import ModelSettings
 from smash.sizes import TrainingSizes, sampling_sizes, training_sizes
 from smash.workbench.specs.experiment_spec import ExperimentSpec
@@ -45,7 +47,11 @@ def check_sizes(spec: ExperimentSpec, dataset: Dataset, memory: float) -> None:
     Raises:
         SpecError: listing every problem, one a line.
     """
-    problems = [*_scaling_problems(spec, dataset), *_futures_problems(spec, dataset)]
+    problems = [
+        *_place_problems(spec, dataset),
+        *_scaling_problems(spec, dataset),
+        *_futures_problems(spec, dataset),
+    ]
     problems += [
         f"{', '.join(use.settings)}: {use.stage} would take about {_gigabytes(use.size)} of "
         f"memory at once, and there are {_gigabytes(memory)}; make one of them smaller"
@@ -70,11 +76,11 @@ def uses(spec: ExperimentSpec, dataset: Dataset) -> Iterator[Use]:
     yield Use(
         "the model",
         ("model.cond_dim", "model.n_layers", "model.n_heads", "model.d_head", "model.num_units"),
-        WEIGHTS * NUMBER * n_weights(model, dataset.n_marks),
+        WEIGHTS * NUMBER * n_weights(model, dataset.n_marks, dataset.n_axes),
     )
     longest = int(max(sequences.lengths.max() for _, sequences in dataset.splits()))
     seen = min(longest, model.max_context)
-    streams = 4 if dataset.marked else 3
+    streams = count_streams(dataset.n_marks, dataset.n_axes)
     inner = model.n_heads * model.d_head
     of_layer = 8 * inner + 8 * model.cond_dim + seen * model.n_heads / 4
     yield Use(
@@ -132,14 +138,14 @@ def _sampling_uses(spec: ExperimentSpec, dataset: Dataset, of_place: int) -> Ite
             "scoring all pairs of futures",
             ("scores.futures_paths",),
             3 * NUMBER * float(scores.futures_paths) ** 2
-            + 2 * NUMBER * scores.futures_paths * CELLS**2 * PERIODS,
+            + 2 * NUMBER * scores.futures_paths * CELLS**dataset.n_axes * PERIODS,
         )
 
 
-def n_weights(settings: ModelSettings, n_marks: int) -> int:
-    """Returns about how many numbers a model learns: those of its matrices."""
+def n_weights(settings: ModelSettings, n_marks: int, n_axes: int = 2) -> int:
+    """Returns about how many numbers a model learns: those of its matrices, with a place's head."""
     size, inner, units = settings.cond_dim, settings.n_heads * settings.d_head, settings.num_units
-    streams = 4 if n_marks > 1 else 3
+    streams = count_streams(n_marks, n_axes)
     encoder = settings.n_layers * (4 * size * inner + 4 * size**2)
     lstm = 4 * 4 * size * (size + 4 * size) + 4 * size**2
     heads = 9 * size * units + 14 * units**2 + streams * size * units
@@ -170,11 +176,25 @@ def _events_of_batch(sequences: EventSequences, size: int) -> int:
     return int(np.sort(sequences.lengths)[-size:].sum())
 
 
+def _place_problems(spec: ExperimentSpec, dataset: Dataset) -> Iterator[str]:
+    """Yields what is of places, where events have none."""
+    if dataset.n_axes:
+        return
+    for name in spec.baselines:
+        if name in OF_PLACES or name.startswith(RIVAL):
+            yield f"baselines: {name} is a law of places, and these events have none; leave it out"
+    if spec.training.variation.mirroring:
+        yield (
+            "training.variation.mirroring: turns places around, and these events have none; leave "
+            "it out"
+        )
+
+
 def _scaling_problems(spec: ExperimentSpec, dataset: Dataset) -> Iterator[str]:
     """Yields cells that swallow the data whole, or are finer than their digits."""
     scaling, train = spec.scaling, dataset.train
     gap = float(train.gap[train.is_target].max())
-    extent = float(np.ptp(train.location, axis=0).max())
+    extent = float(np.ptp(train.location, axis=0).max(initial=0))
     cells = (
         ("scaling.resolution", scaling.resolution, gap, "the longest gap", dataset.time_unit),
         (
@@ -182,7 +202,7 @@ def _scaling_problems(spec: ExperimentSpec, dataset: Dataset) -> Iterator[str]:
             *("the places' extent", dataset.location_unit),
         ),
     )
-    for setting, cell, largest, what, unit in cells:
+    for setting, cell, largest, what, unit in cells[: 1 + (dataset.n_axes > 0)]:
         if isinstance(cell, str):
             continue
         if cell >= largest:

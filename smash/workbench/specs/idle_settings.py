@@ -23,14 +23,18 @@ class Part:
     plays: Callable[["Spec"], bool]
 
 
-def idle_settings(spec: "Spec", marked: bool | None = None) -> list[str]:
+def idle_settings(
+    spec: "Spec", marked: bool | None = None, placed: bool | None = None
+) -> list[str]:
     """Returns a line for each setting that was changed from its default and plays no part.
 
-    `marked` says whether the data have marks, where that is known.
+    `marked` and `placed` say whether the data have marks and places, where that is known.
     """
     default = type(spec)()
-    if marked is not None:
-        spec = spec.model_copy(update={"data": replace(spec.data, marked=marked)})
+    data = spec.data
+    data = data if marked is None else replace(data, marked=marked)
+    data = data if placed is None else replace(data, places=placed)
+    spec = spec.model_copy(update={"data": data})
     return [
         f"{setting}: {_written(value)} plays no part here; it does {part.where.replace('`', '')}"
         for part in PARTS
@@ -69,11 +73,17 @@ def _density(spec: "Spec") -> bool:
     return spec.model.location_law != "score"
 
 
+def _placed(spec: "Spec") -> bool:
+    return spec.data.places is not False
+
+
 def _simulates(spec: "Spec") -> bool:
     return spec.data.name.lower() == "simulated" and not own_files(spec.data)
 
 
 def _location_steps(spec: "Spec") -> bool:
+    if not _placed(spec):
+        return False
     if _langevin(spec):
         return spec.sampling.denoise == "tweedie" and spec.data.marked is not False
     return not _density(spec)
@@ -87,6 +97,14 @@ PARTS = (
     Part(("data.simulator",), "with `data.name=simulated`", _simulates),
     Part(("data.columns",), "with files of your own", lambda s: own_files(s.data)),
     Part(
+        (
+            *("data.location_unit", "data.projection", "data.longitude_cut", "data.region"),
+            *("scaling.location_resolution", "model.location_law", "objective.loss_lambda2"),
+        ),
+        "with events that have places",
+        _placed,
+    ),
+    Part(
         ("data.mark_names", "data.mark_edges", "data.time_origin"),
         "with files of your own",
         lambda s: own_files(s.data),
@@ -99,14 +117,18 @@ PARTS = (
     Part(
         ("model.location_components", "model.recent_events"),
         "with `model.location_law=mixture` or `history`",
-        _density,
+        lambda s: _placed(s) and _density(s),
     ),
     Part(
         ("model.sigma_loc", "model.noise_levels"),
         "with `model.location_law=score`",
-        lambda s: not _density(s),
+        lambda s: _placed(s) and not _density(s),
     ),
-    Part(("model.mark_in_location",), "with marked data", lambda s: s.data.marked is not False),
+    Part(
+        ("model.mark_in_location",),
+        "with marked data that have places",
+        lambda s: _placed(s) and s.data.marked is not False,
+    ),
     Part(
         ("model.sigma_time",),
         "with `objective.kind=score_matching`",

@@ -161,7 +161,7 @@ class Tracker:
             split: {"sequences": len(sequences), "events": sequences.n_events}
             for split, sequences in dataset.splits()
         }
-        columns = ["time", dataset.location_names[0], dataset.location_names[1]]
+        columns = ["time", *dataset.location_names]
         profile = {**splits, "marks": dataset.n_marks, "sha256": dataset.digest}
         self._writer.put(
             DatasetInput(
