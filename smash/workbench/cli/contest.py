@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smash.workbench.cli import contest_rivals
+from smash.workbench.cli import contest_ladder, contest_rivals
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,6 +25,7 @@ def _contests() -> None:
 
 
 app.command("rivals")(contest_rivals.rivals)
+app.command("ladder")(contest_ladder.ladder)
 app.command("page")(contest_rivals.page)
 
 

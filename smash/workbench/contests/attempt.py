@@ -65,7 +65,6 @@ def _work(asked: Asked, folder: Path, pipe: Connection) -> None:
     """What the process of a forecaster does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one is told
     Thread(target=leave_with_parent, args=(pipe,), daemon=True).start()
-    os.environ["SMASH_REUSE"] = "0"  # or a fit of before would cost nothing
     keep(row_of(asked), folder)
 
 
@@ -79,7 +78,11 @@ def row_of(asked: Asked) -> ContestRow:
         ground = ground_of(asked.data, asked.seed)
         row = replace(row, units=(ground.dataset.time_unit, ground.dataset.location_unit))
         allowed = GRACE * asked.budget + START
-        with _measured() as fit, _limited(f"{asked.forecaster}: its fit", allowed):
+        with (
+            _measured() as fit,
+            _limited(f"{asked.forecaster}: its fit", allowed),
+            _fitted_anew(),
+        ):
             forecaster = forecaster_of(asked.forecaster, ground, asked.budget)
         row = replace(row, fit_seconds=fit())
         with (
@@ -113,6 +116,19 @@ def _evaluated(forecaster: Any, asked: Asked, ground: Any) -> Any:
         torch.Generator(forecaster.device).manual_seed(asked.seed),
         scales_of(ground.data.train),
     )
+
+
+@contextmanager
+def _fitted_anew() -> Iterator[None]:
+    """Keeps fits of before out of use, which would cost nothing."""
+    before = os.environ.get("SMASH_REUSE")
+    os.environ["SMASH_REUSE"] = "0"
+    try:
+        yield
+    finally:
+        os.environ.pop("SMASH_REUSE")
+        if before is not None:
+            os.environ["SMASH_REUSE"] = before
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Where forecasters meet: a data set by name, split as a run splits it, and its law if known."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,18 @@ from smash.data.protocol import PreparedData, prepare
 from smash.errors import DataError
 from smash.forecast.model_forecaster import FORECAST, ModelForecaster
 from smash.law.forecaster import Forecaster
+from smash.settings import DataSettings, SimulatorSettings
 from smash.shipped_files import KEPT, find_model, find_spec
+from smash.simulate.ladders import rung
 from smash.workbench.runs.baseline_fits import fit_baseline
 from smash.workbench.runs.sources import load_source
 from smash.workbench.specs.experiment_spec import ExperimentSpec, load_spec, spec_digest
 
 SHIPPED = "shipped"
 """The kept model of a data set's own name."""
+LADDER = "ladder:"
+RUNGS = SimulatorSettings(sequences=(80, 20, 30), events=(25, 45))
+"""The data of a ladder's rungs, where it does not climb by them."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +44,33 @@ class Ground:
 
 
 def ground_of(name: str, seed: int) -> Ground:
-    """Returns the data set of a spec: a file, or one of those in `experiments/` by its name.
+    """Returns a data set: `ladder:NAME:NUMBER`, or that of a spec, by its name or file.
 
     Raises:
-        SpecError, DataError: when there is no such spec, or its data cannot be had.
+        SpecError, DataError: when there is no such spec or rung, or its data cannot be had.
     """
+    if name.startswith(LADDER):
+        return _rung(name, seed)
     spec = load_spec(find_spec(Path(name))).model_copy(update={"seed": seed, "protocol": "strict"})
     dataset = load_dataset(spec.data)
     data = prepare(dataset, "strict", spec.scaling)
     known = dataset.name == "simulated"
     oracle = (lambda: fit_baseline("oracle", spec, dataset, data, "cpu")) if known else None
     return Ground(Path(name).stem, spec, dataset, data, oracle)
+
+
+def rung_name(ladder: str, number: int) -> str:
+    """Returns what a ladder's rung is called among data sets."""
+    return f"{LADDER}{ladder}:{number}"
+
+
+def _rung(name: str, seed: int) -> Ground:
+    _, ladder, number = name.split(":")
+    settings = replace(RUNGS, seed=seed)
+    made = rung(ladder, int(number), settings)
+    spec = ExperimentSpec(name=name, data=DataSettings(simulator=settings), seed=seed)
+    data = prepare(made.dataset, "strict", spec.scaling)
+    return Ground(name, spec, made.dataset, data, lambda: made.oracle)
 
 
 def some_of(test: EventSequences, events: int) -> EventSequences:

@@ -1,14 +1,14 @@
 """A contest: every forecaster on every data set, one after the other, what is done being kept."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smash.baseline_names import RIVAL, RIVALS, unknown
 from smash.errors import SpecError
 from smash.shipped_files import KEPT
-from smash.workbench.contests.attempt import attempt
-from smash.workbench.contests.contest_rows import Asked, ContestRow, kept
+from smash.workbench.contests.attempt import attempt, row_of
+from smash.workbench.contests.contest_rows import Asked, ContestRow, keep, kept
 from smash.workbench.contests.grounds import SHIPPED, ground_of
 
 PRESETS = tuple(f"{RIVAL}{preset}" for preset in RIVALS)
@@ -62,11 +62,12 @@ def held_contest(
     folder: Path,
     again: bool = False,
     say: Callable[[str], None] = lambda text: None,
+    apart: Callable[[str], bool] = lambda name: True,
 ) -> list[ContestRow]:
     """Returns the rows of all forecasters on all data sets, which are kept in `folder`.
 
     Rows that are there for the very same terms are not made again, unless they are `again` to be
-    tried because they have no figures.
+    tried because they have no figures. Those of whom `apart` is true have a process of their own.
 
     Raises:
         SpecError, DataError: when a data set or forecaster is not known, before any is tried.
@@ -79,12 +80,20 @@ def held_contest(
     for number, asked in enumerate(wanted, start=1):
         say(f"[{number}/{len(wanted)}] {asked.data}, {asked.forecaster}")
         row = kept(asked, folder)
-        known = row is not None and not (again and row.reason)
-        if row is None or not known:
-            row = attempt(asked, folder)
-        say(("kept: " if known else "") + outcome(row))
+        if row is not None and not (again and row.reason):
+            say(f"kept: {outcome(row)}")
+        else:
+            row = attempt(asked, folder) if apart(asked.forecaster) else _here(asked, folder)
+            say(outcome(row))
         rows.append(row)
     return rows
+
+
+def _here(asked: Asked, folder: Path) -> ContestRow:
+    """Returns the row of a forecaster tried in this process, whose memory is not its own."""
+    row = replace(row_of(asked), megabytes=None)
+    keep(row, folder)
+    return row
 
 
 def outcome(row: ContestRow) -> str:
@@ -93,7 +102,6 @@ def outcome(row: ContestRow) -> str:
         return f"no figures: {row.reason}"
     nats = row.figures.get("unmarked_log_loss")
     scored = f"no density: {row.lacking}" if nats is None else f"time and place {nats:.3f} nats"
-    return (
-        f"{scored}; {row.fit_seconds or 0:.0f} s fit, {row.score_seconds or 0:.0f} s scored, "
-        f"{row.megabytes or 0:.0f} MB"
-    )
+    costs = f"{row.fit_seconds or 0:.0f} s fit, {row.score_seconds or 0:.0f} s scored"
+    memory = "" if row.megabytes is None else f", {row.megabytes:.0f} MB"
+    return f"{scored}; {costs}{memory}"
