@@ -38,7 +38,7 @@ from smash.settings import (
     SimulatorSettings,
     TrainingSettings,
 )
-from smash.simulate.ladders import ladder
+from smash.simulate.ladders import rung
 from smash.simulate.process import HawkesProcess
 from smash.simulate.simulator import Oracle, simulate_dataset
 
@@ -60,6 +60,8 @@ MODELS = {
     "model, history": {"location_law": "history"},
     "model, mixture times": {"location_law": "mixture", "time_law": "mixture"},
 }
+RUNGS = ("entanglement", "heterogeneity", "seasonality", "inhibition", "etas")
+"""Ladders on whose third rung the law is tried; their events have no marks."""
 KINDS = (*BASELINES, *MODELS, "pool")
 ORACLES = ("oracle", "low rung")
 
@@ -100,7 +102,9 @@ def fitted(kind: str, marked: bool) -> Forecaster:
             members = Climatology.fit(train, n_marks), fit_hawkes(train, n_marks)
             return Ensemble(members, (0.3, 0.7))
         case "low rung":
-            return Oracle(HawkesProcess.from_settings(ladder("marks", SETTINGS)[0]))
+            return rung("marks", 0, SETTINGS).oracle
+        case name if name in RUNGS:
+            return rung(name, 2, SETTINGS).oracle
     return Oracle(HawkesProcess.from_settings(SETTINGS))
 
 
@@ -128,7 +132,10 @@ def trained(train: EventSequences, n_marks: int, **laws: Any) -> ModelForecaster
     return ModelForecaster(model)
 
 
-CASES = [(kind, True) for kind in KINDS] + [(kind, False) for kind in KINDS if kind not in ORACLES]
+CASES = [
+    *((kind, True) for kind in KINDS),
+    *((kind, False) for kind in (*KINDS, *RUNGS) if kind not in ORACLES),
+]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")

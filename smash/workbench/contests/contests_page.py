@@ -19,11 +19,12 @@ forecaster was fitted to the training data, may have chosen by the validation da
 the test data. Seconds are the processor's, megabytes the most that the forecaster's own process
 held.
 """
+MARK = "mark_given_time_log_loss"
 PARTS = (
     "unmarked_log_loss",
     "time_log_loss",
     "place_log_loss",
-    "mark_given_time_log_loss",
+    MARK,
     "event_log_loss",
     "crps_time",
     "energy_location",
@@ -92,7 +93,7 @@ def _scores(name: str, rows: Sequence[ContestRow]) -> Table:
     """Returns a row for each forecaster on one data set, those without figures last, and why."""
     ordered = sorted(rows, key=_rank)
     scored = next((row for row in ordered if row.figures), ordered[0])
-    units = Units(*scored.units)
+    units, marked = Units(*scored.units), any(MARK in row.figures for row in rows)
     columns = [
         Column("forecaster", "forecaster"),
         *(column(part, units) for part in PARTS),
@@ -105,10 +106,7 @@ def _scores(name: str, rows: Sequence[ContestRow]) -> Table:
             why = (row.reason or row.lacking).removeprefix(f"{name}: ").rstrip(".")
             notes.append(f"{name}: {why}.")
     made = [
-        Row(
-            {"forecaster": row.asked.forecaster} | _figures(row) | _costs(row),
-            "" if row.figures else None,
-        )
+        Row({"forecaster": row.asked.forecaster} | _figures(row, marked) | _costs(row))
         for row in ordered
     ]
     return Table(f"contest-{name}", f"All forecasters on {name}.", columns, made, tuple(notes))
@@ -118,12 +116,14 @@ def _rank(row: ContestRow) -> tuple[float, str]:
     return row.figures.get("unmarked_log_loss", float("inf")), row.asked.forecaster
 
 
-def _figures(row: ContestRow) -> dict[str, Raw]:
-    nats = [part for part in PARTS if part.endswith("log_loss")]
+def _figures(row: ContestRow, marked: bool) -> dict[str, Raw]:
+    """Returns the figures shown; where events are marked, none of the whole without its mark."""
+    known = [part for part in PARTS if part in row.figures]
+    if marked and MARK not in known:
+        known = [part for part in known if part != "event_log_loss"]
     return {
-        part: Value(row.figures[part], decimals=3) if part in nats else row.figures[part]
-        for part in PARTS
-        if part in row.figures
+        part: Value(row.figures[part], decimals=3) if "log_loss" in part else row.figures[part]
+        for part in known
     }
 
 
