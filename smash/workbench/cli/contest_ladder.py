@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-ROWS = Path("experiments/contests/ladders")
+ROWS = Path("runs/ladders")
+TABLE, FIGURE = Path("experiments/contests/ladders.csv"), Path("docs/ladders.png")
 KINDS = (".png", ".pdf", ".svg")
 """Endings of pictures."""
 
@@ -23,7 +24,13 @@ def ladder(
     ] = ROWS,
     figure: Annotated[
         Path, typer.Option(metavar="FILE", help="The picture, as PNG, PDF or SVG.")
-    ] = Path("docs/ladders.png"),
+    ] = FIGURE,
+    table: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", help="What is drawn, as CSV; the page of contests is made of it."
+        ),
+    ] = TABLE,
     budget: Annotated[
         float, typer.Option(min=1, help="Processor seconds of a fit; it ends with what it has.")
     ] = 120,
@@ -39,7 +46,7 @@ def ladder(
     """
     from smash.baseline_names import is_plug_in
     from smash.errors import OutputError, SmashError, in_a_line
-    from smash.files import replacing
+    from smash.files import make_folder, replacing, write_text
     from smash.outputs import check_files, check_folder
     from smash.plots.ladder_figure import ladder_figure
     from smash.simulate.ladders import LADDERS
@@ -55,12 +62,15 @@ def ladder(
     terms = Terms(seed, budget, samples=samples)
     try:
         check_folder("--into", into)
-        check_files({"--figure": figure}, [into])
+        check_files({"--figure": figure, "--table": table}, [into])
         if figure.suffix not in KINDS:
             raise OutputError(f"--figure {figure}: ends with none of {', '.join(KINDS)}")
         data = ladder_contest.rung_names(named)
         rows = held_contest(data, everyone, terms, into, say=console.say, apart=is_plug_in)
         climbs = ladder_contest.climbs(rows)
+        for path in (table, figure):
+            make_folder(path.parent)
+        write_text(table, climbs.to_csv(index=False))
         with replacing(figure) as beside:
             ladder_figure(climbs).savefig(beside, format=figure.suffix[1:], dpi=150)
     except (SmashError, OSError) as error:
@@ -71,4 +81,4 @@ def ladder(
         sys.exit(130)
     for name in named:
         typer.echo(to_markdown(ladder_contest.ladder_table(name, climbs)))
-    typer.echo(figure)
+    typer.echo(f"{table}\n{figure}")

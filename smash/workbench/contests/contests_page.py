@@ -7,6 +7,7 @@ from pathlib import Path
 from smash.errors import DataError
 from smash.workbench.contests import earthquakenpp
 from smash.workbench.contests.contest_rows import ContestRow, by_data, read_rows
+from smash.workbench.contests.ladder_contest import ladder_table, read_climbs
 from smash.workbench.report.display_tables import Column, Raw, Row, Table, Value, to_markdown
 from smash.workbench.report.labels import Units, column
 
@@ -34,7 +35,11 @@ COSTS = (
     Column("score_seconds", "s to score", decimals=0),
     Column("megabytes", "MB", decimals=0),
 )
-EARTHQUAKENPP = "earthquakenpp-{}.json"
+EARTHQUAKENPP, LADDERS = "earthquakenpp-{}.json", "ladders.csv"
+LADDERS_SAY = """Simulated data that differ in one thing alone, whose law is known exactly, made by
+`smash contest ladder`; `docs/ladders.png` draws skill over climatology against the distance from
+the oracle, which knows the law.
+"""
 
 
 def page_of(records: Path) -> str:
@@ -50,6 +55,12 @@ def page_of(records: Path) -> str:
     for catalog in earthquakenpp.PROTOCOLS:
         if (path := records / EARTHQUAKENPP.format(catalog)).exists():
             parts += [f"## EarthquakeNPP, {catalog}\n", to_markdown(_earthquakes(catalog, path))]
+    if (path := records / LADDERS).exists():
+        climbs = read_climbs(path)
+        parts += ["## Ladders\n", LADDERS_SAY]
+        parts += [
+            to_markdown(ladder_table(name, climbs)) for name in dict.fromkeys(climbs["ladder"])
+        ]
     if rows:
         parts += ["## Sources\n", to_markdown(_sources(rows))]
     return "\n".join(parts)

@@ -10,7 +10,7 @@ from smash.catalogue import load_dataset
 from smash.data.dataset import Dataset
 from smash.data.events import EventSequences, spread_subset
 from smash.data.protocol import PreparedData, prepare
-from smash.errors import DataError
+from smash.errors import DataError, SpecError
 from smash.forecast.model_forecaster import FORECAST, ModelForecaster
 from smash.law.forecaster import Forecaster
 from smash.settings import DataSettings, SimulatorSettings
@@ -65,7 +65,9 @@ def rung_name(ladder: str, number: int) -> str:
 
 
 def _rung(name: str, seed: int) -> Ground:
-    _, ladder, number = name.split(":")
+    ladder, _, number = name.removeprefix(LADDER).partition(":")
+    if not number.isdecimal():
+        raise SpecError(f"{name}: name a rung as {rung_name(ladder, 0)}, numbers going up from 0")
     settings = replace(RUNGS, seed=seed)
     made = rung(ladder, int(number), settings)
     spec = ExperimentSpec(name=name, data=DataSettings(simulator=settings), seed=seed)

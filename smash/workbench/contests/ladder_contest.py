@@ -1,10 +1,11 @@
 """What forecasters make of data whose law is known, rung by rung."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pandas as pd
 
-from smash.errors import SpecError
+from smash.errors import DataError, SpecError
 from smash.simulate.ladders import LADDERS
 from smash.workbench.contests.contest_rows import ContestRow
 from smash.workbench.contests.grounds import LADDER, rung_name
@@ -12,7 +13,7 @@ from smash.workbench.report.display_tables import Column, Raw, Row, Table
 
 ORACLE, FLOOR = "oracle", "climatology"
 """Those that all others are held against: who knows the law, who knows no history."""
-FORECASTERS = (ORACLE, FLOOR, "poisson", "hawkes", "mixture", "etas")
+COLUMNS = ("ladder", "rung", "value", "forecaster", "distance", "skill")
 
 
 def rung_names(ladders: Sequence[str]) -> list[str]:
@@ -53,8 +54,22 @@ def climbs(rows: Iterable[ContestRow]) -> pd.DataFrame:
         if ORACLE in each and FLOOR in each
         for name, loss in each.items()
     ]
-    names = ["ladder", "rung", "value", "forecaster", "distance", "skill"]
-    return pd.DataFrame(found, columns=names)
+    return pd.DataFrame(found, columns=list(COLUMNS))
+
+
+def read_climbs(path: Path) -> pd.DataFrame:
+    """Returns what `smash contest ladder` wrote.
+
+    Raises:
+        DataError: when the file is no such table.
+    """
+    try:
+        found = pd.read_csv(path)
+    except ValueError as error:
+        raise DataError(f"{path}: no table of `smash contest ladder` ({error})") from error
+    if tuple(found.columns) != COLUMNS or not set(found["ladder"]) <= set(LADDERS):
+        raise DataError(f"{path}: no table of `smash contest ladder`; make it again")
+    return found
 
 
 def _loss(row: ContestRow, marked: bool) -> float | None:

@@ -114,7 +114,11 @@ def test_what_is_not_known_is_one_line_before_any_is_tried(spec, tmp_path):
     with pytest.raises(SpecError, match="did you mean climatology"):
         held(spec, tmp_path / "rows", "climatolgy")
     assert not (tmp_path / "rows").exists()
-    for data, said in (("atlantis", "atlantis"), ("ladder:marks:9", "rungs from 0 to 4")):
+    for data, said in (
+        ("atlantis", "atlantis"),
+        ("ladder:marks:9", "rungs from 0 to 4"),
+        ("ladder:marks", "name a rung as ladder:marks:0"),
+    ):
         arguments = ["contest", "rivals", "--data", data, "--into", str(tmp_path / "rows")]
         result = CliRunner().invoke(app, arguments)
         assert result.exit_code == 2
