@@ -30,7 +30,8 @@ class Fitting:
 
     `train` is to be learnt from; `validation` may choose among settings or epochs. `n_marks` is K,
     1 for unmarked data. `time_unit` and `location_unit` are names; `seed` is the run's, `device`
-    where to compute.
+    where to compute. `budget`: processor seconds after which a fit that goes on by steps is to end
+    with what it has; None: it takes as many as it takes.
     """
 
     train: EventSequences
@@ -40,6 +41,7 @@ class Fitting:
     location_unit: str
     seed: int
     device: str = "cpu"
+    budget: float | None = None
 
     def generator(self) -> torch.Generator:
         """Returns a generator seeded for the fit."""

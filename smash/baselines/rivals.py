@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 from smash.baseline_names import RIVALS
 from smash.baselines.climatology import Climatology
 from smash.baselines.plug_ins import Fitting
+from smash.baselines.rival_budget import ending_after
 from smash.baselines.rival_places import RivalPlaces
+from smash.baselines.rival_precision import in_double, with_tables
 from smash.data.events import EventSequences, Targets
 from smash.data.resolution import GapCells, gap_cells
 from smash.errors import BaselineError
@@ -90,7 +92,7 @@ class Rival(Forecaster):
         first = np.zeros_like(last)
         hazard = np.asarray(self.adapter.cum_hazard(prepared, first, last, self.at), np.float64)
         hazard = np.maximum.accumulate(hazard - hazard[:, :1], axis=1)
-        times: TimePart = HazardTable(self.at, hazard)
+        times: TimePart = HazardTable(*_without_never(self.at, hazard))
         if self.cells.width:
             times = ClockedTimes(times, self.cells)
         return NextEventLaw(times, RivalPlaces(self.adapter, prepared, last, float(self.at[-1])))
@@ -110,13 +112,11 @@ def fit_rival(name: str, fitting: Fitting) -> Rival:
     train, validation = (_records(part, cells) for part in (fitting.train, fitting.validation))
     with tempfile.TemporaryDirectory() as scratch, _quiet(), _kept_generators():
         adapter = _trained(name, preset, fitting, (train, validation), scratch)
-    rival = Rival(
-        name,
-        adapter,
-        Climatology.fit(fitting.train.without_marks(), 1),
-        _points(gaps, POINTS.get(preset, MOST_POINTS)),
-        cells,
-    )
+    adapter = in_double(adapter)
+    at = _points(gaps, POINTS.get(preset, MOST_POINTS))
+    if preset == "auto_stpp":
+        adapter = with_tables(adapter, float(at[-1]) + adapter.lookback * float(gaps.max()))
+    rival = Rival(name, adapter, Climatology.fit(fitting.train.without_marks(), 1), at, cells)
     _check(rival, fitting.validation)
     return rival
 
@@ -136,7 +136,8 @@ def _trained(
     config = STPPConfig.from_preset(preset)
     _size(config, fitting, scratch)
     runner = RunnerRegistry.create(config)
-    runner.fit(*data, None)
+    callbacks = [] if fitting.budget is None else [ending_after(fitting.budget)]
+    runner.fit(*data, None, extra_callbacks=callbacks)
     runner.model.eval()
     return make_adapter(runner, torch.device(config.training.device))
 
@@ -153,6 +154,17 @@ def _size(config: Any, fitting: Fitting, scratch: str) -> None:
     config.data.batch_size = int(np.clip(items // LEAST_BATCHES, 1, config.data.batch_size))
     epochs = int(np.clip(EVENTS // max(train.n_events, 1), FEWEST_EPOCHS, config.training.n_epochs))
     config.training.n_epochs = min(config.training.n_epochs, epochs)
+
+
+def _without_never(at: Floats, hazard: Floats) -> tuple[Floats, Floats]:
+    """Returns gaps and hazards (N, G + 1) beyond whose longest an event comes at last.
+
+    A preset may hold that none ever comes; a draw of never has no score. What is left of its law
+    beyond the table, where no data are, comes at a rate of at least one in the table's length.
+    """
+    beyond = (hazard[:, -1] - hazard[:, -2]) / (at[-1] - at[-2]) * at[-1]
+    more = hazard[:, -1] + np.maximum(beyond, 1.0)
+    return np.append(at, 2 * at[-1]), np.concatenate([hazard, more[:, None]], axis=1)
 
 
 def _points(gaps: Floats, count: int) -> Floats:

@@ -39,7 +39,7 @@ from smash.settings import (
     SimulatorSettings,
     TrainingSettings,
 )
-from smash.simulate.ladders import ladder
+from smash.simulate.ladders import rung
 from smash.simulate.process import HawkesProcess
 from smash.simulate.simulator import Oracle, simulate_dataset
 
@@ -62,6 +62,8 @@ MODELS = {
     "model, mixture times": {"location_law": "mixture", "time_law": "mixture"},
     "model, self-exciting": {"location_law": "history", "base": "self_exciting"},
 }
+RUNGS = ("entanglement", "heterogeneity", "seasonality", "inhibition", "etas")
+"""Ladders on whose third rung the law is tried; their events have no marks."""
 KINDS = (*BASELINES, *MODELS, "pool")
 ORACLES = ("oracle", "low rung")
 
@@ -107,7 +109,9 @@ def fitted(kind: str, marked: bool, placed: bool = True) -> Forecaster:
             members = Climatology.fit(train, n_marks), fit_hawkes(train, n_marks)
             return Ensemble(members, (0.3, 0.7))
         case "low rung":
-            return Oracle(HawkesProcess.from_settings(ladder("marks", SETTINGS)[0]))
+            return rung("marks", 0, SETTINGS).oracle
+        case name if name in RUNGS:
+            return rung(name, 2, SETTINGS).oracle
     process = HawkesProcess.from_settings(SETTINGS)
     return Oracle(process if placed else process.without_places())
 
@@ -135,11 +139,11 @@ def trained(train: EventSequences, n_marks: int, **laws: Any) -> ModelForecaster
     return ModelForecaster(model)
 
 
-OF_PLACES = ("walk", "etas", "low rung", "model, history")
+OF_PLACES = ("walk", "etas", "low rung", "model, history", "model, self-exciting")
 """Those that are nothing of their own without places."""
 CASES = [
     *((kind, True, True) for kind in KINDS),
-    *((kind, False, True) for kind in KINDS if kind not in ORACLES),
+    *((kind, False, True) for kind in (*KINDS, *RUNGS) if kind not in ORACLES),
     *((kind, True, False) for kind in KINDS if kind not in OF_PLACES),
 ]
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from smash.workbench.cli import contest_ladder, contest_rivals
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -20,6 +22,11 @@ app = typer.Typer(
 @app.callback()
 def _contests() -> None:
     """Hold forecasters against published ones, by others' data, splits and figures."""
+
+
+app.command("rivals")(contest_rivals.rivals)
+app.command("ladder")(contest_ladder.ladder)
+app.command("page")(contest_rivals.page)
 
 
 @app.command()

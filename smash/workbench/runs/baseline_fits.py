@@ -43,19 +43,20 @@ def fit_baseline(
     data: PreparedData,
     device: str,
     on_epoch: OnEpoch = lambda epoch: None,
+    budget: float | None = None,
 ) -> Forecaster:
     """Returns the baseline `name`, fitted to `data.train`.
 
     Only a mixture looks at `data.validation`, to choose its epoch, uses `device` and calls
     `on_epoch`; its progress is shown. The folded one sees every training sequence twice: as it is
-    and as a clock of twelve hours records it.
+    and as a clock of twelve hours records it. Plug-ins are told a `budget` of processor seconds.
 
     Raises:
         TrainingError: when a likelihood is not finite.
         BaselineError: when a plug-in cannot be had, or its fit fails.
     """
     if is_plug_in(name):
-        return fit_plug_in(name, fitting_of(spec, dataset, data, device))
+        return fit_plug_in(name, fitting_of(spec, dataset, data, device, budget))
     if name in ("mixture", "folded_mixture"):
         if name == "folded_mixture":
             folding = spec.training.variation.folding or Folding(share=0.0)
@@ -81,7 +82,13 @@ def _oracle(spec: ExperimentSpec, dataset: Dataset) -> Oracle:
     return Oracle(process if dataset.n_axes else process.without_places())
 
 
-def fitting_of(spec: ExperimentSpec, dataset: Dataset, data: PreparedData, device: str) -> Fitting:
+def fitting_of(
+    spec: ExperimentSpec,
+    dataset: Dataset,
+    data: PreparedData,
+    device: str,
+    budget: float | None = None,
+) -> Fitting:
     """Returns what a plug-in is fitted to: training and validation data, and no more."""
     return Fitting(
         data.train,
@@ -91,6 +98,7 @@ def fitting_of(spec: ExperimentSpec, dataset: Dataset, data: PreparedData, devic
         dataset.location_unit,
         spec.seed + FITTING_SEED,
         device,
+        budget,
     )
 
 

@@ -114,7 +114,7 @@ def _work(plan: "Plan", pipe: Connection) -> None:
     """What a worker process does."""
     for number in TERMINAL:
         signal.signal(number, signal.SIG_IGN)
-    Thread(target=_leave_with_parent, args=(pipe,), daemon=True).start()
+    Thread(target=leave_with_parent, args=(pipe,), daemon=True).start()
     from smash.workbench.search.worker import open_office, work
 
     interruption = Interruption(signal.SIGTERM)
@@ -128,7 +128,7 @@ def _work(plan: "Plan", pipe: Connection) -> None:
         sys.exit(1)
 
 
-def _leave_with_parent(pipe: Connection) -> None:
+def leave_with_parent(pipe: Connection) -> None:
     """Ends this process at once when the one that started it is gone, even by `kill -9`."""
     with suppress(OSError, EOFError):
         pipe.recv()
