@@ -24,14 +24,25 @@ from torch import Tensor, nn
 
 from smash.data.events import EventSequences
 from smash.data.scaling import Scaler
+from smash.model.key_features import (
+    FIRST_OFFSET,
+    LATEST,
+    N_FEATURES,
+    closeness,
+    of_crowd,
+    of_rank,
+    of_square,
+    of_time,
+)
 from smash.model.linear import linear
 from smash.model.location_head import Context, DensityHead, Given, LocationTerms
 from smash.model.place_background import PlaceBackground
+from smash.model.pointed_events import PointedEvents
 from smash.model.pointing_law import PointingLaw
 
 QUERY, KEY_UNITS = 8, 32
 """Width of queries and keys, and of the network that makes keys."""
-FIRST_DECAY, FIRST_EXPONENT, FIRST_OFFSET = 0.8, 1.7, 0.02
+FIRST_DECAY, FIRST_EXPONENT = 0.8, 1.7
 FIRST_BACKGROUND, FIRST_WIDE = 2.3, -2.0
 """The two laws' logits, beside those of events one τ ago."""
 FIRST_SCALE = 0.5
@@ -39,8 +50,6 @@ FIRST_SCALE = 0.5
 LEAST_EXPONENT = 1.05
 LEAST_SCALE = 2e-4
 """d at least, as a share of half the box's diagonal."""
-N_FEATURES, LATEST = 6, 64
-"""What a key is made of beside the mark; how many of the last events crowding is counted over."""
 PACE = 10.0
 """How much faster than a network's weights the parametric law's numbers move in training."""
 DRAWN_WEIGHTS = 2**22
@@ -181,19 +190,25 @@ class HistoryHead(DensityHead):
         was, over τ (N, R), place in the plane (N, R, 2), log d (N, R) and key (N, R, D).
         """
         encoded, n = context.whole[:, : self.n_encoded], len(context.whole)
+        own = self._of_contexts(context.events) if context.events.shape[-1] else ()
         weight = (self.time.weight @ time_last.weight).mT.expand(n, -1, -1)
         bias = (self.context(encoded) + self.time(time_last.bias)).unsqueeze(1)
-        events = context.events.detach().unflatten(-1, (self.n_recent, 4))
+        return LocationTerms(weight, bias, own)
+
+    def remembered(self, told: Tensor, n_paths: int) -> PointedEvents:
+        return PointedEvents(self, told, n_paths)
+
+    def _of_contexts(self, events: Tensor) -> tuple[Tensor, ...]:
+        """Returns `own` of the terms, of what contexts tell of events (N, 4 R)."""
+        events = events.detach().unflatten(-1, (self.n_recent, 4))
         present = events[..., 3] > 0
-        longest = max(1, int(present.sum(-1).max())) if n else 1
-        return LocationTerms(
-            weight, bias, self._of_events(events[:, :longest], present[:, :longest])
-        )
+        longest = max(1, int(present.sum(-1).max())) if len(events) else 1
+        return self._of_events(events[:, :longest], present[:, :longest])
 
     def _of_events(self, events: Tensor, present: Tensor) -> tuple[Tensor, ...]:
         """Returns `own` of the terms, of events (N, R, 4)."""
         few = self.parametric()
-        gap, place = self._gaps(events[..., 0]), self.plane.places(events[..., 1:3])
+        gap, place = self.gaps(events[..., 0]), self.plane.places(events[..., 1:3])
         mark = (events[..., 3].long() - 1).clamp_min(0)
         # Event i came the gaps of the events after it before the last one.
         age = F.pad(gap[:, :-1], (1, 0)).cumsum(-1)
@@ -202,11 +217,14 @@ class HistoryHead(DensityHead):
         hidden = linear(features, self.key_hidden.weight, self.key_hidden.bias).relu()
         start, scale = self.key_start(hidden).unbind(-1)
         logit = (few.productivity[mark] + start).masked_fill(~present, -math.inf)
-        log_scale = few.log_scale + few.reach[mark] + scale
-        log_scale = torch.logaddexp(log_scale, log_scale.new_tensor(math.log(self.least_scale)))
+        log_scale = self.at_least(few.log_scale + few.reach[mark] + scale)
         return logit, age, place, log_scale, self.key(hidden)
 
-    def _gaps(self, z: Tensor) -> Tensor:
+    def at_least(self, log_scale: Tensor) -> Tensor:
+        """Returns log (d + the least d) (...) of log d (...)."""
+        return torch.logaddexp(log_scale, log_scale.new_tensor(math.log(self.least_scale)))
+
+    def gaps(self, z: Tensor) -> Tensor:
         """Returns gaps (...) over τ of z (...)."""
         return self.plane.gaps(z) * (-self.log_unit_time).exp()
 
@@ -214,23 +232,23 @@ class HistoryHead(DensityHead):
     def _features(
         self, gap: Tensor, age: Tensor, place: Tensor, present: Tensor, near: Tensor
     ) -> Tensor:
-        """Returns what keys are made of beside the mark, (N, R, 6), all of it about 0 to 1."""
+        """Returns what keys are made of beside the mark, (N, R, 6)."""
         rank = torch.arange(gap.shape[1], device=gap.device).expand_as(gap)
         x, y = place.unbind(-1)
         square = (x.unsqueeze(2) - x[:, None, :LATEST]).square_()
         square += (y.unsqueeze(2) - y[:, None, :LATEST]).square_()
         to_last = square[..., 0].clone()
-        close = square.div_(near.square()).add_(1).reciprocal_()
+        close = closeness(square.div_(near.square()))
         crowd = torch.bmm(close, present[:, :LATEST, None].to(close)).squeeze(-1)
         between = (place[:, 1:] - place[:, :-1]).square().sum(-1)
         to_previous = F.pad(between * present[:, 1:], (0, 1))
         parts = [
-            (age + FIRST_OFFSET).log() / 4,
-            (gap + FIRST_OFFSET).log() / 4,
-            torch.log1p(rank) / 4,
-            torch.log1p(to_last / near.square()) / 8,
-            torch.log1p(to_previous / near.square()) / 8,
-            torch.log1p(crowd) / 2,
+            of_time(age),
+            of_time(gap),
+            of_rank(rank),
+            of_square(to_last / near.square()),
+            of_square(to_previous / near.square()),
+            of_crowd(crowd),
         ]
         return torch.stack(parts, dim=-1)
 
@@ -240,7 +258,7 @@ class HistoryHead(DensityHead):
         few = self.parametric()
         hidden = linear(given.mixed.relu(), self.hidden.weight, self.hidden.bias).relu()
         asked = linear(hidden, self.query.weight, self.query.bias)
-        elapsed = self._gaps(given.time) + age.unsqueeze(1)
+        elapsed = self.gaps(given.time) + age.unsqueeze(1)
         logit = torch.baddbmm(static.unsqueeze(1), asked[..., 2:], key.mT)
         logit = logit - few.decay * (elapsed + few.offset).log()
         log_weight = torch.cat([asked[..., :2], logit], dim=-1).log_softmax(-1)
