@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from smash.baselines.etas_background import Background, Declustered
@@ -20,13 +21,16 @@ from smash.data.events import EventSequences, Targets
 from smash.data.region import Region
 from smash.errors import DataError, TrainingError
 from smash.files import replacing_folder, write_json
+from smash.law.draws import numpy_generator
 from smash.law.fixed_marks import FixedMarks, training_shares
 from smash.law.forecaster import PARAMETERS, Forecaster
 from smash.law.magnitudes import GutenbergRichter
 from smash.law.next_event_law import NextEventLaw
+from smash.law.paths import MOST_EVENTS, Paths, check_total, sorted_paths
 from smash.law.place_densities import PlaceDensity
+from smash.law.roll_out import OnProgress
 from smash.simulate.etas_law import EtasLaws, EtasPlaces, EtasTimes
-from smash.simulate.etas_simulation import EtasProcess
+from smash.simulate.etas_simulation import EtasProcess, Shaken
 
 Floats = NDArray[np.float64]
 
@@ -59,6 +63,32 @@ class Etas(Forecaster):
     def law_after(self, histories: EventSequences) -> NextEventLaw:
         check_magnitudes(histories)
         return self._law(*self._laws.after(histories))
+
+    def simulate(
+        self,
+        history: EventSequences,
+        now: float,
+        horizon: float,
+        n_paths: int,
+        generator: torch.Generator,
+        max_events: int = MOST_EVENTS,
+        on_progress: OnProgress = lambda share: None,
+    ) -> Paths:
+        """Returns futures as `Forecaster.simulate`, all at once, generation by generation."""
+        check_magnitudes(history)
+        assert history.magnitude is not None
+        numbers, n_known = numpy_generator(generator), history.n_events
+        known = Shaken(
+            np.zeros(n_known, np.int64), history.time, history.location, history.magnitude
+        )
+        drawn = self.process.futures(known, now, now + horizon, n_paths, numbers, max_events)
+        check_total(len(drawn), n_paths)
+        share, mark = self.mark_probability, None
+        if share is not None:
+            mark = numbers.choice(len(share), size=len(drawn), p=share / share.sum())
+        on_progress(1.0)
+        events = drawn.path, drawn.time, drawn.location, mark, drawn.magnitude
+        return sorted_paths(n_paths, now, horizon, *events)
 
     def branching_ratio(self) -> tuple[float, float]:
         """Returns the mean number of events that one sets off, ever and within the fit's span."""

@@ -77,7 +77,7 @@ class Futures:
         return replace(self.paths, location=self.about.geography.degrees(self.paths.location))
 
     def table(self) -> pd.DataFrame:
-        """Returns a row an event: `path`, `time`, `x` and `y`, `mark`, if it has these."""
+        """Returns a row an event: `path`, `time`, and what is known of `x`, `y`, `mark`, `magnitude`."""
         paths, places = self.paths, self.about.geography.written(self.paths.location)
         columns = {
             "path": paths.path,
@@ -87,6 +87,8 @@ class Futures:
         if paths.mark is not None:
             names = np.array(mark_names(self.about, self.n_marks), dtype=object)
             columns["mark"] = names[paths.mark]
+        if paths.magnitude is not None:
+            columns["magnitude"] = paths.magnitude
         return pd.DataFrame(columns)
 
     def count_distribution(self) -> pd.Series:

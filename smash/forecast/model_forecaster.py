@@ -17,6 +17,7 @@ from smash.law.samples import Forecast
 from smash.law.state import State
 from smash.model.encoder_memory import GrowingHistories
 from smash.model.first_events import check_known, laws_after
+from smash.model.location_head import GrowingTerms
 from smash.model.smash import Smash
 from smash.sampling import sample_blocks, to_samples
 from smash.scores.recalibration import way_of
@@ -117,6 +118,8 @@ class ModelState(State):
     """
 
     histories: GrowingHistories | None = None
+    terms: GrowingTerms | None = None
+    """What the location head keeps of the paths, where it does."""
 
     @torch.inference_mode()
     def __init__(
@@ -127,12 +130,16 @@ class ModelState(State):
         self.time = np.full(n_paths, history.time[-1] if history.n_events else self.window_start)
         if history.n_events:
             common = ScaledSequences(history, model.scaler, str(model.device)).batch([0])
-            self.histories = GrowingHistories(model.encoder, common, n_paths)
+            self._begin(common)
 
+    @torch.inference_mode()
     def law(self) -> NextEventLaw:
         if self.histories is None:
             return self.model.first.law(len(self.time))
-        return ModelLaw.after(self.model, self.histories.context, self.sampling)
+        if self.terms is None:
+            return ModelLaw.after(self.model, self.histories.context, self.sampling)
+        encoding = self.histories.encoding
+        return ModelLaw.after(self.model, encoding, self.sampling, self.terms.own())
 
     @torch.inference_mode()
     def append(
@@ -155,12 +162,22 @@ class ModelState(State):
             start=torch.full((len(gap),), self.window_start, dtype=torch.float64, device=device),
         )
         if self.histories is None:
-            self.histories = GrowingHistories(self.model.encoder, event, len(gap))
-        else:
-            self.histories.append(event)
+            self._begin(event)
+            return
+        self.histories.append(event)
+        if self.terms is not None:
+            self.terms.append(self.model.encoder.told(event)[:, 0])
 
     @torch.inference_mode()
     def keep(self, rows: NDArray[np.int64]) -> None:
         self.time = self.time[rows]
-        if self.histories is not None:
-            self.histories.keep(torch.from_numpy(rows).to(self.model.device))
+        kept = torch.from_numpy(rows).to(self.model.device)
+        for part in (self.histories, self.terms):
+            if part is not None:
+                part.keep(kept)
+
+    def _begin(self, events: Batch) -> None:
+        """Starts with a history that all paths share, a batch of one, or one of each."""
+        encoder, n_paths = self.model.encoder, len(self.time)
+        self.histories = GrowingHistories(encoder, events, n_paths)
+        self.terms = self.model.network.location.remembered(encoder.told(events), n_paths)

@@ -48,25 +48,39 @@ class ModelLaw(NextEventLaw):
     """
 
     model: Smash = field(kw_only=True)
-    context: Tensor = field(kw_only=True)
+    known: "_Known" = field(kw_only=True)
     sampling: SamplingSettings = field(kw_only=True)
     waited: Floats | None = field(kw_only=True, default=None)
 
     @classmethod
-    def after(cls, model: Smash, context: Tensor, sampling: SamplingSettings) -> "ModelLaw":
-        """Returns the law after contexts (N, C) of a model in evaluation mode."""
-        known, scaler = _Known(model.network, context), model.scaler
+    def after(
+        cls,
+        model: Smash,
+        context: Tensor,
+        sampling: SamplingSettings,
+        own: tuple[Tensor, ...] | None = None,
+    ) -> "ModelLaw":
+        """Returns the law after contexts (N, C) of a model in evaluation mode.
+
+        `own`: as in `ScoreNet.terms`.
+        """
+        known, scaler = _Known(model.network, context, own), model.scaler
         time: TimePart
         mark: MarkPart | None = None
         if model.knows_times:
             give = partial(known.exact_time_law, scaler.gap_growth)
-            time = own = ModelTimes(give, scaler, len(context))
-            mark = ModelMarks(own) if model.marked else None
+            time = exact = ModelTimes(give, scaler, len(context))
+            mark = ModelMarks(exact) if model.marked else None
         else:
             time = NoisedTimes(len(context))
             mark = ScoredMarks(known, scaler) if model.marked else None
         place = HeadPlaces(known, scaler, model.noise_scale(), sampling)
-        return cls(time, place, mark, model=model, context=context, sampling=sampling)
+        return cls(time, place, mark, model=model, known=known, sampling=sampling)
+
+    @property
+    def context(self) -> Tensor:
+        """(N, C) what is known of each history."""
+        return self.known.context
 
     @torch.inference_mode()
     def sample(self, n_samples: int, generator: torch.Generator) -> Samples:
@@ -77,9 +91,10 @@ class ModelLaw(NextEventLaw):
         """
         settings = replace(self.sampling, total_samples=n_samples)
         network, sigma = self.model.network, self.model.noise_scale()
+        after, own = self._after(), self.known.own
         sizes = sampling_sizes(settings, network.units, self.context.device)
         with matmul_precision(sizes.matmul_precision):
-            chains = draw_after(network, self.context, sigma, settings, generator, self._after())
+            chains = draw_after(network, self.context, sigma, settings, generator, after, own)
         samples = to_samples(chains, self.model.scaler)
         if self.waited is None:
             return samples
@@ -101,15 +116,19 @@ class ModelLaw(NextEventLaw):
 
 @dataclass(frozen=True)
 class _Known:
-    """Contexts (N, C), and what a network makes of them when it is first asked."""
+    """Contexts (N, C), and what a network makes of them when it is first asked.
+
+    `own`: as in `ScoreNet.terms`.
+    """
 
     network: ScoreNet
     context: Tensor
+    own: tuple[Tensor, ...] | None
 
     @cached_property
     def terms(self) -> ContextTerms:
         with torch.no_grad():
-            return self.network.terms(self.context)
+            return self.network.terms(self.context, self.own)
 
     @torch.no_grad()
     def exact_time_law(self, growth: float) -> TimeLaw:

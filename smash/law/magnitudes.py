@@ -1,6 +1,7 @@
 """The law of a next event's magnitude, as a part of the event's law."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,3 +57,12 @@ class GutenbergRichter(MagnitudePart):
     def drawn(self, shape: tuple[int, ...], numbers: np.random.Generator) -> Floats:
         """Returns draws of any shape."""
         return self.least + numbers.exponential(1 / (self.b * LN10), shape)
+
+    def of_classes(
+        self, mark: NDArray[np.int64], edges: Sequence[float], numbers: np.random.Generator
+    ) -> Floats:
+        """Returns draws (E,) given which of the classes between growing `edges` each is of."""
+        low = np.maximum([self.least, *edges], self.least)[mark]
+        width = np.append(edges, np.inf)[mark] - low
+        share = -np.expm1(-self.b * LN10 * np.maximum(width, 0.0))
+        return low - np.log1p(-share * numbers.random(len(mark))) / (self.b * LN10)

@@ -19,7 +19,7 @@ class Paths:
     """The events of `n_paths` futures in (now, now + horizon], in raw units.
 
     `path` (E,) never decreases, nor does `time` (E,) within a path; `location` (E, D); `mark` (E,)
-    or None.
+    and `magnitude` (E,), each None where the forecaster knows none.
     """
 
     n_paths: int
@@ -29,6 +29,7 @@ class Paths:
     time: NDArray[np.float64]
     location: NDArray[np.float64]
     mark: NDArray[np.int64] | None
+    magnitude: NDArray[np.float64] | None = None
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -47,11 +48,13 @@ def sorted_paths(
     time: NDArray[np.float64],
     location: NDArray[np.float64],
     mark: NDArray[np.int64] | None,
+    magnitude: NDArray[np.float64] | None = None,
 ) -> Paths:
     """Returns paths of events given in any order."""
     order = np.lexsort((time, path))
     marks = None if mark is None else mark[order]
-    return Paths(n_paths, now, horizon, path[order], time[order], location[order], marks)
+    sizes = None if magnitude is None else magnitude[order]
+    return Paths(n_paths, now, horizon, path[order], time[order], location[order], marks, sizes)
 
 
 def check_explosion(most: int, limit: int, reached: float, horizon: float) -> None:

@@ -14,6 +14,8 @@ from smash.law.samples import Samples
 from smash.law.state import State
 from smash.sizes import paths_at_once
 
+BLOCK_PATHS = 1024
+"""Paths rolled out together: so many that arrays are long when most of them have ended."""
 FEWER = 0.75
 """Share of a block's paths still on their way below which the others are let go."""
 
@@ -91,6 +93,7 @@ def roll_out(
             on_progress((reached - done) * share)
             done = reached
     marks = [events.mark for events in drawn if events.mark is not None]
+    sizes = [events.magnitude for events in drawn if events.magnitude is not None]
     return sorted_paths(
         n_paths,
         now,
@@ -99,6 +102,7 @@ def roll_out(
         np.concatenate([events.time for events in drawn]),
         np.concatenate([events.location for events in drawn]),
         np.concatenate(marks) if marks else None,
+        np.concatenate(sizes) if sizes else None,
     )
 
 

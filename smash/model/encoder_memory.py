@@ -5,7 +5,7 @@ are kept, so that an event more costs one query. Paths of one history share its 
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from smash.data.batching import Batch
 from smash.model.encoder import Encoder, EncoderLayer
@@ -16,27 +16,27 @@ FIRST_PLACES = 32
 class GrowingHistories:
     """P continuations of one history; gives what `Encoder` would give for each as a whole.
 
-    `context` (P, C) is what is known after the last event of each. Where they grow beyond the
-    encoder's window, the last half window is encoded afresh, as the encoder does; so the cost of
-    an event does not grow with the number of events before the window.
+    `encoding` (P, G d) is what is known after the last event of each, and `context` (P, C) that
+    with what the recent events were beside it. Where they grow beyond the encoder's window, the
+    last half window is encoded afresh, as the encoder does; so the cost of an event does not grow
+    with the number of events before the window.
     """
 
-    context: Tensor
-    _recent: Tensor
-    _times: Tensor
+    encoding: Tensor
+    _told: list[Tensor]
+    _times: Tensor | None
     _shared_inputs: Tensor
     _own_inputs: list[Tensor]
     _seen: list["Seen"]
-    _memory: list[tuple[Tensor, Tensor]]
+    _memory: tuple[Tensor, Tensor]
 
     def __init__(self, encoder: Encoder, history: Batch, n_paths: int) -> None:
         """Takes a history that all paths share, a batch of one sequence, or one of each path."""
-        self.encoder, self.n_paths = encoder, n_paths
+        self.encoder, self.n_paths, self._step = encoder, n_paths, LstmStep(encoder.lstms)
         x = encoder.embed(history)
-        self._times, self._recent = (
-            history.time.expand(n_paths, -1),
-            self._newest(encoder.told(history)),
-        )
+        self._told = [encoder.told(history)[:, -max(1, encoder.n_recent) :]]
+        # Only what is periodic asks for times of before.
+        self._times = history.time.expand(n_paths, -1) if encoder.periods else None
         half = encoder.max_context // 2
         beyond = max(0, x.shape[2] - encoder.max_context)
         self._begin(x[:, :, -(-beyond // half) * half :])
@@ -44,12 +44,13 @@ class GrowingHistories:
     def append(self, event: Batch) -> None:
         """Adds one event (P, 1) to each path."""
         half = self.encoder.max_context // 2
-        before = self._recent.expand(self.n_paths, -1, -1)
-        self._recent = self._newest(torch.cat([before, self.encoder.told(event)], dim=1))
+        if self.encoder.n_recent:
+            self._told = [*self._told, self.encoder.told(event)][-self.encoder.n_recent :]
         if self.length == self.encoder.max_context:
             self._begin(self._inputs()[:, :, -half:])
         x = self.encoder.embed(event, self._times)
-        self._times = torch.cat([self._times, event.time], dim=1)
+        if self._times is not None:
+            self._times = torch.cat([self._times, event.time], dim=1)
         self._own_inputs.append(x)
         embedded = x
         for layer, seen in zip(self.encoder.layers, self._seen, strict=True):
@@ -57,18 +58,26 @@ class GrowingHistories:
             query, key, value = layer.heads(x)
             seen.append(key, value)
             x = layer.after_attention(x, seen.attended(query))
-        self._read(x, embedded)
+        self._known(*self._step(x[:, :, 0], *self._memory), embedded)
 
     def keep(self, rows: Tensor) -> None:
         """Goes on with the paths `rows` alone."""
-        self.context = self.context[rows]
-        self._times = self._times[rows]
-        self._recent = self._recent.expand(self.n_paths, -1, -1)[rows]
+        self.encoding = self.encoding[rows]
+        self._times = None if self._times is None else self._times[rows]
+        self._told = [told if len(told) == 1 else told[rows] for told in self._told]
         for seen in self._seen:
             seen.keep(rows)
         self._own_inputs = [x[:, rows] for x in self._own_inputs]
-        self._memory = [(hidden[:, rows], cell[:, rows]) for hidden, cell in self._memory]
+        hidden, cell = self._memory
+        self._memory = hidden[:, rows], cell[:, rows]
         self.n_paths = len(rows)
+
+    @property
+    def context(self) -> Tensor:
+        """What is known after the last event of each path, (P, C)."""
+        told = [part.expand(self.n_paths, -1, -1) for part in self._told]
+        encoding = self.encoding.unsqueeze(1)
+        return self.encoder.beside_recent(encoding, torch.cat(told, dim=1))[:, 0]
 
     @property
     def length(self) -> int:
@@ -93,32 +102,35 @@ class GrowingHistories:
             query, key, value = layer.heads(x)
             self._seen.append(Seen(key, value, shared))
             x = layer.after_attention(x, layer.attended(query, key, value))
-        nothing = x.new_zeros(1, x.shape[1], 4 * x.shape[3])
-        self._memory = [(nothing, nothing) for _ in x]
-        self._read(x, embedded)
+        states = [lstm(stream)[1] for lstm, stream in zip(self.encoder.lstms, x, strict=True)]
+        hidden, cell = (torch.cat(part) for part in zip(*states, strict=True))
+        self._known(hidden, cell, embedded)
         if shared:
-            self.context = self.context.expand(self.n_paths, -1)
-            self._memory = [
-                (hidden.expand(-1, self.n_paths, -1), cell.expand(-1, self.n_paths, -1))
-                for hidden, cell in self._memory
-            ]
+            self.encoding = self.encoding.expand(self.n_paths, -1)
+            self._memory = hidden.expand(-1, self.n_paths, -1), cell.expand(-1, self.n_paths, -1)
 
-    def _read(self, x: Tensor, embedded: Tensor) -> None:
-        """Lets the LSTMs read the last layer's outputs x (G, P, L, d); sets the context."""
-        outputs = [
-            lstm(stream, (hidden.contiguous(), cell.contiguous()))
-            for lstm, stream, (hidden, cell) in zip(
-                self.encoder.lstms, x, self._memory, strict=True
-            )
-        ]
-        last = torch.stack([states[:, -1:] for states, _ in outputs])
-        self._memory = [state for _, state in outputs]
-        encoding = self.encoder.encoding(last, embedded[:, :, -1:])
-        self.context = self.encoder.beside_recent(encoding, self._recent)[:, 0]
+    def _known(self, hidden: Tensor, cell: Tensor, embedded: Tensor) -> None:
+        """Sets what is known when the LSTMs have come to the states (G, P, 4 d)."""
+        self._memory = hidden, cell
+        self.encoding = self.encoder.encoding(hidden.unsqueeze(2), embedded[:, :, -1:])[:, 0]
 
-    def _newest(self, told: Tensor) -> Tensor:
-        """Returns of what is told of all events (P, L, F) what contexts tell of."""
-        return told[:, max(0, told.shape[1] - self.encoder.n_recent) :]
+
+class LstmStep:
+    """One step of several LSTMs of one size, all of them at once."""
+
+    def __init__(self, lstms: nn.ModuleList) -> None:
+        def stacked(name: str) -> Tensor:
+            return torch.stack([getattr(lstm, f"{name}_l0") for lstm in lstms])
+
+        self.input, self.state = (stacked(f"weight_{end}").mT for end in ("ih", "hh"))
+        self.bias = (stacked("bias_ih") + stacked("bias_hh")).unsqueeze(1)
+
+    def __call__(self, x: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns the new states (G, P, h) after inputs x (G, P, d)."""
+        gates = torch.baddbmm(torch.baddbmm(self.bias, x, self.input), hidden, self.state)
+        enter, stay, new, leave = gates.chunk(4, dim=-1)
+        cell = torch.addcmul(stay.sigmoid() * cell, enter.sigmoid(), new.tanh())
+        return leave.sigmoid() * cell.tanh(), cell
 
 
 class Seen:

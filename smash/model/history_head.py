@@ -26,11 +26,13 @@ from torch import Tensor, nn
 from smash.data.events import EventSequences
 from smash.data.scaling import Scaler
 from smash.law.gaussian_mixtures import LOCATION_NUMBERS
+from smash.model.key_features import SOONEST
 from smash.model.location_head import Given, LocationTerms
 from smash.model.location_mixture import first_following, following_gaussians, start_gaussians
 from smash.model.place_background import PlaceBackground
 from smash.model.plane import Plane, RecentEvents
-from smash.model.pointing_head import SOONEST, PointingHead
+from smash.model.pointed_events import PointedEvents
+from smash.model.pointing_head import PointingHead
 from smash.model.pointing_law import PointingLaw
 
 FIRST_DECAY, FIRST_EXPONENT, FIRST_OFFSET = 0.8, 1.7, SOONEST
@@ -118,25 +120,38 @@ class HistoryHead(PointingHead):
 
     def of_events(self, past: RecentEvents) -> tuple[Tensor, ...]:
         """Returns of the R events the logit but for its time (N, R), how long before the last one
-        it was, over τ (N, R), place in the plane (N, R, 2), log d (N, R) and key (N, R, D).
+        it was, over τ (N, R), place in the plane (N, R, 2), log d (N, R) and key (N, R, D); then
+        what `followed` gives.
         """
         few = self.parametric()
         start, scale, key = self.keys(past, few.log_scale.detach().exp())
         logit = (few.productivity[past.mark] + start).masked_fill(~past.present, -math.inf)
-        log_scale = few.log_scale + few.reach[past.mark] + scale
-        log_scale = torch.logaddexp(log_scale, log_scale.new_tensor(math.log(self.least_scale)))
-        return logit, past.age, past.place, log_scale, key
+        log_scale = self.at_least(few.log_scale + few.reach[past.mark] + scale)
+        return logit, past.age, past.place, log_scale, key, self.followed(past.place)
+
+    def followed(self, place: Tensor) -> Tensor:
+        """Returns the z (N, 1, F, 2) of the events that Gaussians follow, the last one first.
+
+        `place` (N, R, 2): of events, the last one first, in the plane.
+        """
+        return self.plane.z(place[:, None, : self.follow.shape[1]])
+
+    def at_least(self, log_scale: Tensor) -> Tensor:
+        """Returns log (d + the least d) (...) of log d (...)."""
+        return torch.logaddexp(log_scale, log_scale.new_tensor(math.log(self.least_scale)))
+
+    def remembered(self, told: Tensor, n_paths: int) -> PointedEvents:
+        return PointedEvents(self, told, n_paths)
 
     def law(self, given: Given, terms: LocationTerms) -> PointingLaw:
         """Returns the laws (N, Q) in the plane."""
-        static, age, place, log_scale, key = terms.own
+        static, age, place, log_scale, key, followed = terms.own
         few, hidden = self.parametric(), self.hidden_layer(given)
         elapsed = self.gaps(given.time) + age.unsqueeze(1)
         apart, query = self.asked(hidden).tensor_split([len(FIRST_APART)], dim=-1)
         logit = torch.baddbmm(static.unsqueeze(1), query, key.mT)
         logit = logit - few.decay * (elapsed + few.offset).log()
         log_weight = torch.cat([apart, logit], dim=-1).log_softmax(-1)
-        followed = self.plane.z(place[:, None, : self.follow.shape[1]])
         follow = self.follow[:, : followed.shape[2]]
         gaussians = following_gaussians(self.out, follow, hidden, followed)
         gaussians = gaussians.stretched(self.plane.unit)

@@ -61,6 +61,22 @@ class Given(NamedTuple):
             yield Given(self.time[:, some], self.mixed[:, some], mark)
 
 
+class GrowingTerms(ABC):
+    """What a head makes of the last events of P paths (`own` of its terms), kept as they grow."""
+
+    @abstractmethod
+    def append(self, told: Tensor) -> None:
+        """Adds one event to each path, of which `Encoder.told` tells (P, F)."""
+
+    @abstractmethod
+    def keep(self, rows: Tensor) -> None:
+        """Goes on with the paths `rows` alone."""
+
+    @abstractmethod
+    def own(self) -> tuple[Tensor, ...]:
+        """Returns `own` of the terms of each path, the events in any order."""
+
+
 class LocationHead(nn.Module, ABC):
     """The location's score ∇ log p(x | t, k, context), (N, Q, 2) at x (N, Q, 2)."""
 
@@ -73,6 +89,14 @@ class LocationHead(nn.Module, ABC):
         `joint_terms` are the joint context's in each layer of a trunk, (N, H) three times;
         `time_last` is the time trunk's last map, to be folded into `weight` and `bias`.
         """
+
+    def remembered(self, told: Tensor, n_paths: int) -> GrowingTerms | None:
+        """Returns what is kept of paths whose past all share (1, L, F), or that have their own.
+
+        `told` (1 or P, L, F) is what `Encoder.told` tells. None where nothing is worth keeping;
+        else contexts need not tell of past events.
+        """
+        return None
 
     @abstractmethod
     def score(self, x: Tensor, given: Given, terms: LocationTerms) -> Tensor:

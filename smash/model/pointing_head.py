@@ -12,18 +12,23 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from smash.model.key_features import (
+    LATEST,
+    N_FEATURES,
+    closeness,
+    of_crowd,
+    of_rank,
+    of_square,
+    of_time,
+)
 from smash.model.linear import linear
 from smash.model.location_head import Context, DensityHead, Given, LocationTerms
 from smash.model.plane import Plane, RecentEvents, recent_events
 
 QUERY, KEY_UNITS = 8, 32
 """Width of queries and keys, and of the network that makes keys."""
-N_FEATURES, LATEST = 6, 64
-"""What a key is made of beside the mark; how many of the last events crowding is counted over."""
 DRAWN_WEIGHTS = 2**22
 """Weights of events worked out at a time for draws."""
-SOONEST = 0.02
-"""Times are told apart down to this share of τ."""
 
 
 class Keys(NamedTuple):
@@ -91,6 +96,8 @@ class PointingHead(DensityHead):
         encoded, n = context.whole[:, : self.n_encoded], len(context.whole)
         weight = (self.time.weight @ time_last.weight).mT.expand(n, -1, -1)
         bias = (self.context(encoded) + self.time(time_last.bias)).unsqueeze(1)
+        if not context.events.shape[-1]:  # what is remembered of past events takes their place
+            return LocationTerms(weight, bias, ())
         per_unit = (-self.log_unit_time).exp()
         past = recent_events(context.events, self.plane, per_unit, self.recorded_gaps)
         return LocationTerms(weight, bias, self.of_events(past))
@@ -134,23 +141,23 @@ class PointingHead(DensityHead):
 
 @torch.no_grad()
 def event_features(past: RecentEvents, near: Tensor) -> Tensor:
-    """Returns what keys are made of beside the mark, (N, R, 6), all of it about 0 to 1."""
+    """Returns what keys are made of beside the mark, (N, R, 6)."""
     gap, age, place, _, present = past
     rank = torch.arange(gap.shape[1], device=gap.device).expand_as(gap)
     x, y = place.unbind(-1)
     square = (x.unsqueeze(2) - x[:, None, :LATEST]).square_()
     square += (y.unsqueeze(2) - y[:, None, :LATEST]).square_()
     to_last = square[..., 0].clone()
-    close = square.div_(near.square()).add_(1).reciprocal_()
+    close = closeness(square.div_(near.square()))
     crowd = torch.bmm(close, present[:, :LATEST, None].to(close)).squeeze(-1)
     between = (place[:, 1:] - place[:, :-1]).square().sum(-1)
     to_previous = nn.functional.pad(between * present[:, 1:], (0, 1))
     parts = [
-        (age + SOONEST).log() / 4,
-        (gap + SOONEST).log() / 4,
-        torch.log1p(rank) / 4,
-        torch.log1p(to_last / near.square()) / 8,
-        torch.log1p(to_previous / near.square()) / 8,
-        torch.log1p(crowd) / 2,
+        of_time(age),
+        of_time(gap),
+        of_rank(rank),
+        of_square(to_last / near.square()),
+        of_square(to_previous / near.square()),
+        of_crowd(crowd),
     ]
     return torch.stack(parts, dim=-1)

@@ -153,14 +153,17 @@ class ScoreNet(nn.Module):
         self.register_buffer("law_grid", law_grid, persistent=False)
         self.register_load_state_dict_pre_hook(renamed)
 
-    def terms(self, context: Tensor) -> ContextTerms:
-        """Returns the terms of contexts (N, C)."""
+    def terms(self, context: Tensor, own: tuple[Tensor, ...] | None = None) -> ContextTerms:
+        """Returns the terms of contexts (N, C).
+
+        `own`: what `LocationHead.remembered` knows of contexts that do not tell of past events.
+        """
         parts = self._parts(context)
         joint_terms = self.time.joint_terms(parts.joint)
-        return ContextTerms(
-            self.time.terms(parts, joint_terms),
-            self.location.terms(parts, joint_terms, self.time.last),
-        )
+        location = self.location.terms(parts, joint_terms, self.time.last)
+        if own is not None:
+            location = location._replace(own=own)
+        return ContextTerms(self.time.terms(parts, joint_terms), location)
 
     def _parts(self, context: Tensor) -> Context:
         """Returns the parts of contexts (N, C)."""

@@ -50,6 +50,7 @@ def sample_inverse_cdf(
     generator: torch.Generator,
     on_steps: Callable[[int], None] | None = None,
     after: Tensor | None = None,
+    own: tuple[Tensor, ...] | None = None,
 ) -> Iterator[ChainBlock]:
     """Yields one block: all draws of N contexts (N, C).
 
@@ -62,11 +63,13 @@ def sample_inverse_cdf(
         generator: source of all noise.
         on_steps: called with the number of sample steps done, for a progress bar.
         after: (N, 1) times on the z scale until which no event came; from the start if None.
+        own: as in `ScoreNet.terms`.
     """
 
     def drawn(rows: slice) -> Chains:
         """Returns the chains of the events `rows`."""
-        terms = network.terms(context[rows])
+        known = None if own is None else tuple(part[rows] for part in own)
+        terms = network.terms(context[rows], known)
         later = None if after is None else after[rows]
         part = _draw(network, terms, len(context[rows]), sigma, settings, generator, later)
         if on_steps:

@@ -19,6 +19,7 @@ def draw_after(
     settings: SamplingSettings,
     generator: torch.Generator,
     after: Tensor | None,
+    own: tuple[Tensor, ...] | None = None,
 ) -> Chains:
     """Returns the chains of contexts (N, C) whose events come after z = `after` (N, 1).
 
@@ -33,10 +34,13 @@ def draw_after(
         settings: of `smash.sampling.inverse_cdf`; `total_samples` draws of each are returned.
         generator: source of all noise.
         after: until when no event came; None right after an event.
+        own: as in `ScoreNet.terms`.
     """
 
     def draw(bound: Tensor | None) -> Chains:
-        [block] = sample_inverse_cdf(network, context, sigma, settings, generator, after=bound)
+        [block] = sample_inverse_cdf(
+            network, context, sigma, settings, generator, after=bound, own=own
+        )
         return block.chains
 
     if after is None or float(sigma[0]) == 0:

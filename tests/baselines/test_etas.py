@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.stats import ks_2samp
 
 from smash.baselines import Etas, EtasSettings, fit_etas
 from smash.baselines.etas_likelihood import EtasLikelihood, log_rate, pack
@@ -29,6 +30,21 @@ def catalogue(seed: int, days: float = 600.0, process: EtasProcess = PROCESS):
 @pytest.fixture(scope="module")
 def fitted() -> Etas:
     return fit_etas(catalogue(0), region=SQUARE, background=PROCESS.background, completeness=2.0)
+
+
+def test_futures_all_at_once_are_those_event_by_event(fitted):
+    history = catalogue(3, days=200.0)
+    last = float(history.time[-1])
+    drawn = []
+    for way in (fitted.simulate, super(Etas, fitted).simulate):
+        generator = torch.Generator().manual_seed(1)
+        drawn.append(way(history, last + 0.01, 2.0, 600, generator))
+    at_once, one_by_one = drawn
+    assert at_once.time.min() > last + 0.01
+    assert ks_2samp(at_once.counts, one_by_one.counts).pvalue > 1e-3
+    for what in ("time", "magnitude"):
+        assert ks_2samp(getattr(at_once, what), getattr(one_by_one, what)).pvalue > 1e-3
+    assert ks_2samp(at_once.location[:, 0], one_by_one.location[:, 0]).pvalue > 1e-3
 
 
 def test_intervals_hold_the_parameters_of_the_process():

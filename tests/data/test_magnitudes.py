@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import ks_2samp
 
 from smash.baselines.past_events import rows_before_targets, target_groups
 from smash.data.audit import audit, render
@@ -24,6 +25,7 @@ from smash.data.scaling import fit_scaler
 from smash.data.variation.folding import folded
 from smash.data.variation.thinning import thinned
 from smash.errors import DataError
+from smash.law.magnitudes import GutenbergRichter
 from smash.settings import Columns, DataSettings, ScalingSettings
 
 COLUMNS = Columns(magnitude="m", history="before", sequence="s")
@@ -209,3 +211,13 @@ def test_an_audit_says_what_it_knows_of_magnitudes():
     plain = replace(data, train=replace(data.train, magnitude=None))
     assert audit(plain)["magnitudes"]["train"] == {}
     assert data.digest != plain.digest
+
+
+def test_magnitudes_of_classes_are_those_of_the_law_within_them():
+    law, numbers, edges = GutenbergRichter(0.9, 1.0), np.random.default_rng(0), (1.5, 2.5)
+    every = law.drawn((20_000,), numbers)
+    mark = np.searchsorted(edges, every, side="right")
+    found = law.of_classes(mark, edges, numbers)
+    np.testing.assert_array_equal(np.searchsorted(edges, found, side="right"), mark)
+    for k in range(3):
+        assert ks_2samp(found[mark == k], every[mark == k]).pvalue > 1e-3

@@ -6,19 +6,27 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from smash.baselines import Climatology, Etas, Poisson
 from smash.errors import DataError
 from smash.forecast.event_forecaster import EventForecaster
 from smash.law.magnitudes import GutenbergRichter
+from smash.law.paths import sorted_paths
 from smash.law.place_densities import UniformPlaces
 from smash.model.smash import About
 from smash.simulate.etas_process import EtasParameters
 from smash.simulate.etas_simulation import EtasProcess
 from smash.workbench.cli.app import app
 from smash.workbench.contests import earthquakenpp as contests
-from smash.workbench.contests.next_day import forecast_days, summary, write_catalogues
+from smash.workbench.contests.next_day import (
+    Entrant,
+    forecast_days,
+    numbers,
+    summary,
+    write_catalogues,
+)
 
 
 @pytest.fixture(scope="module")
@@ -104,24 +112,82 @@ def test_what_is_not_there_is_one_line(folder, tmp_path):
         contests.load("sanjac", tmp_path)
 
 
-def test_next_days_of_the_true_process_are_consistent(folder, tmp_path):
+@pytest.fixture(scope="module")
+def steady(folder):
+    """The contest of the made-up catalogue, and the process that it is of, nearly."""
     contest = contests.load("sanjac", folder)
     rate = contest.fitted.n_events / 2922
-    parameters = EtasParameters(20 * rate, 1e-9, 0.5, 0.01, 1.1, 0.1, 0.3, 1.5, 1.0)
+    parameters = EtasParameters(rate, 1e-9, 0.5, 0.01, 1.1, 0.1, 0.3, 1.5, 1.0)
     magnitudes = GutenbergRichter(1 / (0.4 * np.log(10)), 1.0)
-    process = EtasProcess(parameters, UniformPlaces(contest.region), magnitudes, contest.region)
-    much = list(forecast_days(Etas(process, None), contest, 40, 50))
-    even = replace(process, parameters=replace(parameters, mu=rate))
-    days = list(forecast_days(Etas(even, None), contest, 40, 50))
+    return contest, EtasProcess(
+        parameters, UniformPlaces(contest.region), magnitudes, contest.region
+    )
+
+
+def test_next_days_of_the_true_process_are_consistent(steady, tmp_path):
+    contest, process = steady
+    parameters = process.parameters
+    twentyfold = replace(process, parameters=replace(parameters, mu=20 * parameters.mu))
+    much = list(forecast_days(Entrant.of(Etas(twentyfold, None), contest), contest, 40, 50))
+    days = list(forecast_days(Entrant.of(Etas(process, None), contest), contest, 40, 50))
     assert sum(day.n_observed for day in days) == np.sum(
         (contest.test.time >= contest.test_start) & (contest.test.time < contest.test_start + 40)
     )
     table = summary([day.tests for day in days])
     assert table.loc["N", "passed"] > 0.85
     assert summary([day.tests for day in much]).loc["N", "passed"] < 0.5
+    own, theirs = (numbers([day.scores() for day in drawn]) for drawn in (days, much))
+    assert own["observed"] == theirs["observed"]
+    assert own["crps"] < theirs["crps"]
     path = tmp_path / "day.csv"
-    write_catalogues(days[0], contest.geography, contest.clock, path)
+    write_catalogues(days[0], contest.clock, path)
     written = pd.read_csv(path)
     assert list(written.columns[:3]) == ["lon", "lat", "mag"]
-    assert written["lon"].between(-117.01, -115.99).all()
+    assert written["lon"].between(-117, -116).all()
     assert written["time_string"].str.startswith("2016-01-01T").all()
+
+
+def test_a_days_draws_are_its_own_however_many_are_drawn_at_a_time(steady):
+    contest, process = steady
+    entrant, threads = Entrant.of(Etas(process, None), contest), torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = list(forecast_days(entrant, contest, 6, 20, seed=3))
+        torch.set_num_threads(3)
+        found = list(forecast_days(entrant, contest, 4, 20, seed=3))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+    for one, other in zip(alone, found, strict=False):
+        np.testing.assert_array_equal(one.catalogues.time, other.catalogues.time)
+    assert len({len(day.catalogues) for day in alone}) > 1
+
+
+def test_forecasters_without_magnitudes_are_given_those_of_their_marks(steady):
+    contest, _ = steady
+    marked = replace(contest.fitted, mark=(contest.fitted.magnitude >= 1.5).astype(int))
+    model = for_people(Climatology.fit(marked, 2), contest, mark_edges=(1.5,))
+    entrant = Entrant.of_model(model, contest)
+    (day,) = forecast_days(entrant, contest, 1, 400)
+    share = np.mean(day.catalogues.magnitude >= 1.5)
+    assert share == pytest.approx(np.mean(marked.mark), abs=0.1)
+    assert day.catalogues.magnitude.min() >= 1
+    paths = sorted_paths(1, 0, 1, *np.zeros((2, 2), int), np.zeros((2, 2)), np.array([1, 0]))
+    sizes = entrant.magnitudes(paths, torch.Generator().manual_seed(0))
+    np.testing.assert_array_equal(sizes >= 1.5, [True, False])
+
+
+def test_next_days_are_shown_and_recorded(folder, tmp_path):
+    out, export = tmp_path / "days.json", tmp_path / "catalogues"
+    arguments = ["contest", "next-day", "--folder", str(folder), "--forecasters", "poisson"]
+    more = ["--days", "3", "--paths", "20", "--out", str(out), "--export", str(export)]
+    result = CliRunner().invoke(app, [*arguments, *more])
+    assert result.exit_code == 0, result.output
+    assert "CRPS of the" in result.output
+    kept = json.loads(out.read_text())["forecasters"]["poisson"]
+    assert len(kept["days"]) == 3
+    assert set(kept["tests"]) == {"N", "S", "M", "PL"}
+    assert len(list(export.rglob("day_*.csv"))) == 3
+    again = CliRunner().invoke(app, [*arguments, *more])
+    assert again.exit_code == 2
+    assert "is not empty" in again.output
