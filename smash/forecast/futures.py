@@ -77,7 +77,7 @@ class Futures:
         return replace(self.paths, location=self.about.geography.degrees(self.paths.location))
 
     def table(self) -> pd.DataFrame:
-        """Returns a row an event: `path`, `time`, and what is known of `x`, `y`, `mark`, `magnitude`."""
+        """Returns a row an event: `path`, `time`; `x`, `y`, `mark`, `magnitude` where known."""
         paths, places = self.paths, self.about.geography.written(self.paths.location)
         columns = {
             "path": paths.path,
