@@ -73,7 +73,11 @@ def check(
     y: Annotated[str, typer.Option(help="Column of latitudes, or of metres north.")] = "y",
     mark: Annotated[str | None, typer.Option(help="Column of kinds, or a number to cut.")] = None,
     edges: Annotated[
-        str | None, typer.Option(metavar="A,B,…", help="Where the number is cut into marks.")
+        str | None,
+        typer.Option(
+            metavar="A,B,…",
+            help="Where the number, or without --mark the magnitude, is cut into marks.",
+        ),
     ] = None,
     magnitude: Annotated[
         str | None, typer.Option(help="Column of magnitudes, a number beside the kind.")
@@ -120,7 +124,8 @@ def check(
         bool | None,
         typer.Option(
             "--project/--degrees",
-            help="Longitude and latitude in km, by default where they span more than 3 degrees.",
+            help="Longitude and latitude in km, by default where they span more than 3 degrees or "
+            "events have magnitudes.",
             show_default=False,
         ),
     ] = None,
@@ -144,7 +149,8 @@ def check(
     from smash.settings import Columns
 
     try:
-        columns = Columns(time, x, y, mark, sequence, magnitude=magnitude)
+        cut = mark or (magnitude if edges else None)
+        columns = Columns(time, x, y, cut, sequence, magnitude=magnitude)
         dataset, notes = _prepare(
             table,
             out,
