@@ -68,8 +68,9 @@ def read_places(
         columns: their names, which tell degrees where no `unit` is given.
         where: says where a row is.
         unit: of the coordinates.
-        project: whether degrees become km; by default where they span more than `FEW_DEGREES`, lie
-            on no lattice and no length comes out more than `MOST_STRETCH` times too long.
+        project: whether degrees become km; by default where they span more than `FEW_DEGREES`, or
+            events have magnitudes, and they lie on no lattice and no length comes out more than
+            `MOST_STRETCH` times too long.
 
     Raises:
         DataError: naming a row that cannot be degrees, or when there is nothing to project.
@@ -93,7 +94,9 @@ def read_places(
     check_degrees(written, where)
     flat, cut, seam = without_seam(written, where)
     notes = (*seam, *suspects(flat, where, written))
-    origin, said = _origin(flat, project)
+    # Earthquakes set others off as far in every direction, in km.
+    few = FEW_DEGREES if columns.magnitude is None else 0.0
+    origin, said = _origin(flat, project, few)
     if origin is None:
         return Places(flat, Geography(cut), DEGREES, (*notes, *said))
     geography = Geography(origin=origin)
@@ -213,8 +216,13 @@ def _degrees_called_lengths(written: Floats, columns: Columns, unit: str | None)
         )
 
 
-def _origin(flat: Floats, project: bool | None) -> tuple[Origin | None, tuple[str, ...]]:
-    """Returns where to project around, None to stay in degrees, and what to say of it."""
+def _origin(
+    flat: Floats, project: bool | None, few: float
+) -> tuple[Origin | None, tuple[str, ...]]:
+    """Returns where to project around, None to stay in degrees, and what to say of it.
+
+    Places that span `few` degrees or fewer stay unasked.
+    """
     near = flat[~_far(flat)]
     middle = wrapped(np.round(np.median(near, axis=0), 2))
     origin = (float(middle[0]), float(middle[1]))
@@ -227,7 +235,7 @@ def _origin(flat: Floats, project: bool | None) -> tuple[Origin | None, tuple[st
                 too_long > MOST_STRETCH
             ),
         }
-        if span <= FEW_DEGREES:
+        if span <= few:
             return None, ()
         for reason, holds in reasons.items():
             if holds:

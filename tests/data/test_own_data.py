@@ -9,9 +9,18 @@ from typer.testing import CliRunner
 
 from smash.catalogue.datasets import load_dataset
 from smash.data.catalogues import read_catalogue
+from smash.data.events import build_sequences
 from smash.data.rows import cut, edge_names
 from smash.data.scaling import fit_scaler
-from smash.data.suggestion import NOISE_SHARE, suggest
+from smash.data.suggestion import (
+    MOST_EPOCHS,
+    NOISE_SHARE,
+    PIECE,
+    STEPS,
+    epochs,
+    recent_events,
+    suggest,
+)
 from smash.data.windows import cut_windows, default_length, window_table
 from smash.errors import DataError
 from smash.settings import Columns, DataSettings
@@ -306,3 +315,35 @@ def test_numbers_from_0_are_the_names_of_a_spec_in_their_order(tmp_path):
     assert load_dataset(settings).mark_names == ("0", "1")
     with pytest.raises(DataError, match="row 2: mark '0' is unknown; known are '1', '2'"):
         load_dataset(replace(settings, mark_names=("1", "2")))
+
+
+def test_a_catalogue_with_magnitudes_is_to_be_held_against_its_rivals(tmp_path):
+    path, out = saved(tmp_path, quakes(n=1500, kind="quake")), tmp_path / "mine"
+    asked = ["--time", "when", "--x", "lon", "--y", "lat", "--magnitude", "mag"]
+    dates = ["--targets-from", "2024-05-01", "--split", "2024-08-01,2024-09-01"]
+    done = invoke(path, "--out", out, *asked, *dates, "--edges", "4.5,5.5")
+    assert done.exit_code == 0, done.output
+    spec = load_spec(out / "spec.yaml")
+    assert spec.baselines == ("poisson", "etas", "mixture")
+    assert (spec.model.time_law, spec.model.location_law) == ("mixture", "history")
+    assert spec.model.mark_in_location
+    train = load_dataset(spec.data).train
+    pieces = -(-int(train.is_target.sum()) // spec.training.piece_events)
+    steps = pieces * spec.training.total_epochs
+    assert steps == pytest.approx(STEPS, rel=0.1) or spec.training.total_epochs == MOST_EPOCHS
+    assert spec.training.piece_history == spec.model.recent_events == min(500, train.n_events)
+    assert load_dataset(spec.data).n_marks == 3
+    assert load_dataset(spec.data).location_unit == "km"
+
+
+def test_training_takes_as_many_steps_however_long_the_catalogue_is():
+    def of_lengths(lengths):
+        n = sum(lengths)
+        time = np.concatenate([np.arange(length, dtype=float) for length in lengths])
+        return build_sequences(time, np.zeros((n, 2)), None, lengths, "made up")
+
+    assert epochs(of_lengths([100 * PIECE + 1])) == -(-STEPS // 100)
+    assert epochs(of_lengths([PIECE + 1] * 50)) == -(-STEPS // 50)
+    assert epochs(of_lengths([20])) == MOST_EPOCHS
+    assert recent_events(of_lengths([20, 30])) == 30
+    assert recent_events(of_lengths([3000])) == 500

@@ -29,21 +29,25 @@ from smash.workbench.contests.next_day import (
 )
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A made-up catalogue where the published one would be: a steady rate, even over the region."""
-    numbers, place = np.random.default_rng(0), tmp_path_factory.mktemp("catalogues")
-    day = np.sort(numbers.uniform(0, 3652, 900))
+def made_up(place, n_events: int):
+    """Writes a catalogue where the published one would be: a steady rate, even over the region."""
+    numbers = np.random.default_rng(0)
+    day = np.sort(numbers.uniform(0, 3652, n_events))
     frame = pd.DataFrame(
         {
             "time": (pd.Timestamp("2008-01-01") + pd.to_timedelta(day, unit="D")).astype(str),
-            "longitude": numbers.uniform(-117, -116, 900),
-            "latitude": numbers.uniform(33, 34, 900),
-            "magnitude": np.round(1 + numbers.exponential(0.4, 900), 2),
+            "longitude": numbers.uniform(-117, -116, n_events),
+            "latitude": numbers.uniform(33, 34, n_events),
+            "magnitude": np.round(1 + numbers.exponential(0.4, n_events), 2),
         }
     )
     frame.to_csv(place / "SanJac_catalog.csv", index=False)
     return place
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return made_up(tmp_path_factory.mktemp("catalogues"), 900)
 
 
 def test_the_published_poisson_is_a_rate_over_the_region(folder):
@@ -112,16 +116,19 @@ def test_what_is_not_there_is_one_line(folder, tmp_path):
         contests.load("sanjac", tmp_path)
 
 
-@pytest.fixture(scope="module")
-def steady(folder):
-    """The contest of the made-up catalogue, and the process that it is of, nearly."""
+def known_process(folder):
+    """The contest of a made-up catalogue, and the process that it is of, nearly."""
     contest = contests.load("sanjac", folder)
     rate = contest.fitted.n_events / 2922
     parameters = EtasParameters(rate, 1e-9, 0.5, 0.01, 1.1, 0.1, 0.3, 1.5, 1.0)
     magnitudes = GutenbergRichter(1 / (0.4 * np.log(10)), 1.0)
-    return contest, EtasProcess(
-        parameters, UniformPlaces(contest.region), magnitudes, contest.region
-    )
+    even = UniformPlaces(contest.region)
+    return contest, EtasProcess(parameters, even, magnitudes, contest.region)
+
+
+@pytest.fixture(scope="module")
+def steady(folder):
+    return known_process(folder)
 
 
 def test_next_days_of_the_true_process_are_consistent(steady, tmp_path):

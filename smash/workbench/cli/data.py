@@ -76,7 +76,11 @@ def check(
     ] = True,
     mark: Annotated[str | None, typer.Option(help="Column of kinds, or a number to cut.")] = None,
     edges: Annotated[
-        str | None, typer.Option(metavar="A,B,…", help="Where the number is cut into marks.")
+        str | None,
+        typer.Option(
+            metavar="A,B,…",
+            help="Where the number, or without --mark the magnitude, is cut into marks.",
+        ),
     ] = None,
     magnitude: Annotated[
         str | None, typer.Option(help="Column of magnitudes, a number beside the kind.")
@@ -123,7 +127,8 @@ def check(
         bool | None,
         typer.Option(
             "--project/--degrees",
-            help="Longitude and latitude in km, by default where they span more than 3 degrees.",
+            help="Longitude and latitude in km, by default where they span more than 3 degrees or "
+            "events have magnitudes.",
             show_default=False,
         ),
     ] = None,
@@ -147,7 +152,8 @@ def check(
     from smash.settings import Columns
 
     try:
-        columns = Columns(time, x, y, mark, sequence, magnitude=magnitude)
+        cut = mark or (magnitude if edges else None)
+        columns = Columns(time, x, y, cut, sequence, magnitude=magnitude)
         columns = columns if places else columns.without_places()
         dataset, notes = _prepare(
             table,

@@ -277,6 +277,8 @@ def record(
 def write_catalogues(day: Day, clock: Clock, path: Path) -> None:
     """Writes a day's catalogues as CSV in the columns that pyCSEP reads.
 
+    A catalogue without events is a row that has its number alone.
+
     Raises:
         DataError: when times are no timestamps, which the format needs.
     """
@@ -296,4 +298,6 @@ def write_catalogues(day: Day, clock: Clock, path: Path) -> None:
             "event_id": np.arange(len(drawn)),
         }
     )
+    empty = pd.DataFrame({"catalog_id": np.flatnonzero(drawn.counts == 0)})
+    frame = pd.concat([frame.astype(object), empty]).sort_values("catalog_id", kind="stable")
     write_text(path, frame.to_csv(index=False))
