@@ -1,7 +1,7 @@
 """A data set: three splits of event sequences and what is known about them."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -186,14 +186,8 @@ def build_dataset(
             than names or than `MOST_MARKS`, or training data do not vary.
     """
     splits = (train, validation, test)
-    with_marks = [sequences.name for sequences in splits if sequences.mark is not None]
-    with_places = [sequences.name for sequences in splits if sequences.n_axes]
-    for what, having in (("marks", with_marks), ("places", with_places)):
-        without = [sequences.name for sequences in splits if sequences.name not in having]
-        if having and without:
-            raise DataError(
-                f"{name}: {having[0]} has {what} and {without[0]} has none; give all or none"
-            )
+    with_marks = _all_or_none(name, "marks", splits, [s.mark is not None for s in splits])
+    with_places = _all_or_none(name, "places", splits, [s.n_axes > 0 for s in splits])
     if not with_places:
         about |= NO_PLACES | {"columns": about.get("columns", Columns()).without_places()}
     check_variation(train, about.get("time_unit", "time units"))
@@ -203,6 +197,16 @@ def build_dataset(
     )
     about["warnings"] = (*about.get("warnings", ()), *_unseen_marks(train, n_marks))
     return Dataset(name, train, validation, test, n_marks, names, **about)
+
+
+def _all_or_none(
+    name: str, what: str, splits: Sequence[EventSequences], having: Sequence[bool]
+) -> bool:
+    """Returns whether the splits have marks, or places; a DataError where only some have."""
+    if any(having) and not all(having):
+        some, none = (splits[having.index(has)].name for has in (True, False))
+        raise DataError(f"{name}: {some} has {what} and {none} has none; give all or none")
+    return all(having)
 
 
 def _marks(

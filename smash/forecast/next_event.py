@@ -61,9 +61,8 @@ class Interval:
 class NextEvent:
     """When, where and of which mark the next event comes, in the data's own units and names.
 
-    Places are longitude and latitude where the training data's were, projected or not.
-
-    Events without places have none, and no regions.
+    Places are longitude and latitude where the training data's were, projected or not. Events
+    without places have none, and no regions.
 
     `samples`: a row a draw, as the forecaster gave it: `time`, `gap` since the last event, `x`,
     `y` and, of a marked one, `mark`. `mean` and `median` (of the location: geometric) are point
@@ -117,8 +116,10 @@ def next_event(
 
     moment, written = _moments(history, about), about.geography.written
     median_gap, placed = quantile(0.5), location.shape[1] > 0
-    middles = (location.mean(axis=0), geometric_median(samples.location)[0]) if placed else ()
-    mean, median = (_pair(written(place)) for place in middles) if placed else (None, None)
+    mean = median = None
+    if placed:
+        mean = _pair(written(location.mean(axis=0)))
+        median = _pair(written(geometric_median(samples.location)[0]))
     held = [recalibration.region_level(level) if recalibration else level for level in levels]
     return NextEvent(
         _table(samples, history, about),

@@ -110,8 +110,8 @@ def count_streams(n_marks: int, n_axes: int) -> int:
 class Encoder(nn.Module):
     """Encodes a history into contexts for its next events (paper, appendix A).
 
-    Streams, in the order of the context: temporal, of events with places spatial, joint and, for K
-    > 1, mark. Each is `n_layers` of self-attention, then an LSTM of width 4 `cond_dim` projected
+    Streams, in the order of the context: temporal, spatial (of events with places), joint and, for
+    K > 1, mark. Each is `n_layers` of self-attention, then an LSTM of width 4 `cond_dim` projected
     back to `cond_dim`.
 
     For location heads that ask for them, what the last events were stands at the end of the

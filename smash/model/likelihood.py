@@ -37,8 +37,8 @@ def likelihood_loss(
 ) -> Loss:
     """Returns the mean loss of N events: -log p(t), -log p(k | t) and the location's score.
 
-    Arguments are those of `smash.model.score_matching.score_matching_loss`; of `noise` (N, Q, 1 +
-    D) only the location's part is used.
+    Arguments are those of `smash.model.score_matching.score_matching_loss`; of `noise`
+    (N, Q, 1 + D) only the location's part is used.
     """
     log_likelihood = network.time_law(terms, len(z)).log_likelihood(z[:, :1])[:, 0]
     time = -log_likelihood.logsumexp(-1).mean()

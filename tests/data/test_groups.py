@@ -127,3 +127,25 @@ def test_a_chain_is_halved_in_the_middle_of_its_axis():
     choice, rest = halves(windows(np.arange(0.0, 140.0, 7.0)))
     assert len(choice) == len(rest)
     assert 2 * len(choice) < 20
+
+
+def without_places(gaps: np.ndarray) -> EventSequences:
+    """Returns sequences of gaps (M, L), each on a clock of its own."""
+    n, length = gaps.shape
+    time = gaps.cumsum(axis=1).ravel()
+    return build_sequences(time, np.empty((time.size, 0)), None, [length] * n, "timed")
+
+
+def test_gaps_of_a_coarse_clock_alone_are_no_sign_of_shared_events():
+    gaps = np.random.default_rng(0).choice([1.0, 2.0, 3.0], (100, 40), p=[0.6, 0.3, 0.1])
+    groups = lay_out(without_places(gaps)).group
+    assert len(np.unique(groups)) == 100
+
+
+@pytest.mark.parametrize("clock", [0.0, 0.5])
+def test_windows_that_overlap_are_found_by_their_gaps_alone(clock):
+    gaps = np.random.default_rng(1).exponential(2.0, 600)
+    if clock:
+        gaps = clock * np.ceil(gaps / clock)
+    windows = np.stack([gaps[start : start + 120] for start in range(0, 481, 60)])
+    assert len(np.unique(lay_out(without_places(windows)).group)) == 1

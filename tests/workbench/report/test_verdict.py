@@ -7,9 +7,10 @@ import pytest
 from made_up import run
 
 from smash.scores import cs_critical, cs_floor
+from smash.workbench.report.futures_tables import futures, horizon
+from smash.workbench.report.labels import Units
 from smash.workbench.report.logged_comparison import Comparison, Estimate
 from smash.workbench.report.run_groups import arrange
-from smash.workbench.report.score_tables import futures
 from smash.workbench.report.verdict import verdict
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -170,10 +171,19 @@ def test_skill_is_positive_below_climatology_and_known_only_on_the_same_events()
 
 def test_futures_stand_beside_each_other_where_some_were_rolled_out():
     (data,) = arrange([run(), run("c", "climatology")])
-    assert futures(data) is None
+    assert futures(data, Units()) is None
+    assert horizon(data, Units()) is None
     hawkes = run("h", "hawkes")
     hawkes = replace(hawkes, metrics={**hawkes.metrics, "futures/crps_count": 2.5})
     (data,) = arrange([run(), hawkes])
-    (row,) = futures(data).rows
+    (row,) = futures(data, Units()).rows
     assert row.values["forecaster"] == "hawkes"
     assert row.values["crps_count"].mean == 2.5
+    assert horizon(data, Units()) is None
+    near = replace(hawkes, metrics={**hawkes.metrics, "futures/time_error_1": 0.5})
+    (data,) = arrange([run(), near])
+    found = horizon(data, Units(time="days"))
+    assert [column.heading for column in found.columns] == [
+        "forecaster",
+        "time error, next event (days)",
+    ]
