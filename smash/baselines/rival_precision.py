@@ -126,7 +126,7 @@ class CurveTable(nn.Module):
         return self.forward_with_grad(at)[0]
 
     def _node(self, number: Tensor) -> Tensor:
-        even = self.low + number * self.step
+        even = self.low + number.to(self.values.dtype) * self.step
         return torch.expm1(even) / self.stretch if self.stretch else even
 
 

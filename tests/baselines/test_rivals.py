@@ -145,7 +145,7 @@ def test_a_curve_is_looked_up_as_it_is_computed_and_goes_on_straight(low, high, 
     for found, expected in zip(
         table.forward_with_grad(at), Bump().forward_with_grad(at), strict=True
     ):
-        assert torch.allclose(found, expected, atol=1e-5)
+        assert torch.allclose(found, expected, atol=1e-6)
     beyond = torch.tensor([high + 1.0, high + 3.0], dtype=torch.float64)
     value, slope = table.forward_with_grad(beyond)
     assert torch.allclose((value[1] - value[0]) / 2, slope[0])

@@ -153,19 +153,20 @@ def _limited(what: str, seconds: float) -> Iterator[None]:
     Raises:
         BaselineError: saying what was ended.
     """
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
 
     def stop(number: int, frame: object) -> None:
-        resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))  # or it came again every second
         raise BaselineError(f"{what} was ended after {seconds:g} processor seconds, its limit")
 
     before = signal.signal(signal.SIGXCPU, stop)
-    used = time.process_time()
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used + seconds) + 1, hard))
+    last = int(time.process_time() + seconds) + 1
+    last = last if hard == resource.RLIM_INFINITY else min(last, hard)
+    resource.setrlimit(resource.RLIMIT_CPU, (last, hard))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
         signal.signal(signal.SIGXCPU, before)
 
 
