@@ -11,10 +11,8 @@ from smash.catalogue.datasets import load_dataset
 from smash.data.catalogues import read_catalogue
 from smash.data.events import build_sequences
 from smash.data.rows import cut, edge_names
-from smash.data.scaling import fit_scaler
 from smash.data.suggestion import (
     MOST_EPOCHS,
-    NOISE_SHARE,
     PIECE,
     STEPS,
     epochs,
@@ -26,6 +24,7 @@ from smash.errors import DataError
 from smash.settings import Columns, DataSettings
 from smash.workbench.cli.data import app
 from smash.workbench.specs.experiment_spec import load_spec
+from smash.workbench.specs.idle_settings import idle_settings
 
 COLUMNS = Columns("when", "lon", "lat", "kind")
 
@@ -176,7 +175,7 @@ def test_check_writes_windows_and_a_spec_that_loads(tmp_path):
     assert dataset.location_unit == "km"
 
 
-def test_noise_follows_the_spread_and_not_the_units(tmp_path):
+def test_the_floor_follows_the_units(tmp_path):
     def suggested(unit):
         chosen = ("--time-unit", unit, "--window", "50h")
         assert invoke(path, *flags(tmp_path / unit), *chosen).exit_code == 0
@@ -184,20 +183,16 @@ def test_noise_follows_the_spread_and_not_the_units(tmp_path):
 
     path = saved(tmp_path, quakes())
     hours, seconds = suggested("hours"), suggested("seconds")
-    assert seconds.sigma_time == pytest.approx(hours.sigma_time, rel=0.01)
-    assert seconds.sigma_loc == pytest.approx(hours.sigma_loc, rel=0.01)
     assert seconds.floor == pytest.approx(3600 * hours.floor, rel=0.01)
 
 
-def test_noise_is_a_share_of_the_spread_that_the_network_sees(tmp_path):
+def test_places_point_at_past_events_and_no_setting_is_idle(tmp_path):
     assert invoke(saved(tmp_path, quakes()), *flags(tmp_path / "mine")).exit_code == 0
     spec = load_spec(tmp_path / "mine" / "spec.yaml")
-    train = load_dataset(spec.data).train
-    scaler = fit_scaler([train], spec.scaling)
-    gap = 2 * scaler.scale_gap(train.gap[train.is_target])
-    location = 2 * scaler.scale_location(train.location)
-    assert spec.model.sigma_time == pytest.approx(NOISE_SHARE * gap.std(), rel=0.1)
-    assert spec.model.sigma_loc == pytest.approx(NOISE_SHARE * location.std(axis=0).min(), rel=0.1)
+    longest = load_dataset(spec.data).train.lengths.max()
+    assert (spec.model.location_law, spec.model.recent_events) == ("history", min(64, longest))
+    assert spec.baselines == ("climatology", "mixture")
+    assert not idle_settings(spec)
 
 
 def test_a_wrong_table_writes_nothing(tmp_path):
@@ -345,5 +340,5 @@ def test_training_takes_as_many_steps_however_long_the_catalogue_is():
     assert epochs(of_lengths([100 * PIECE + 1])) == -(-STEPS // 100)
     assert epochs(of_lengths([PIECE + 1] * 50)) == -(-STEPS // 50)
     assert epochs(of_lengths([20])) == MOST_EPOCHS
-    assert recent_events(of_lengths([20, 30])) == 30
-    assert recent_events(of_lengths([3000])) == 500
+    assert recent_events(of_lengths([20, 30]), 500) == 30
+    assert recent_events(of_lengths([3000]), 500) == 500
