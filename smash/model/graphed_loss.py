@@ -137,7 +137,7 @@ class GraphedLoss:
         )
         found = torch.autograd.grad(loss.total, self.parameters, allow_unused=True)
         # Into places laid out as the parameters are, which the optimiser asks for.
-        gradients = [
+        gradients: list[Tensor | None] = [
             None if gradient is None else place
             for place, gradient in zip(self._places, found, strict=True)
         ]
