@@ -18,7 +18,8 @@ keeps; not edited by hand. Nats are −log densities an event in the data's own 
 better; whoever knows no marks meets the others at time and place, the marks summed out. Every
 forecaster was fitted to the training data, may have chosen by the validation data, and never saw
 the test data. Seconds are the processor's, megabytes the most that the forecaster's own process
-held.
+held. Where places repeat exactly, as addresses do, kernels that narrow to them have densities
+without bound: read the nats of place beside the energy score.
 """
 MARK = "mark_given_time_log_loss"
 PARTS = (

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from smash.baseline_names import BASELINES
 from smash.catalogue import load_dataset
 from smash.data.dataset import Dataset
 from smash.data.events import EventSequences, spread_subset
@@ -83,6 +84,12 @@ def some_of(test: EventSequences, events: int) -> EventSequences:
     return spread_subset(test, max(1, int(np.rint(len(test) * events / n_targets))))
 
 
+def is_model(name: str) -> bool:
+    """Returns whether a kept model is meant, and no baseline, whatever folders there are."""
+    is_folder = name not in BASELINES and Path(name).is_dir()
+    return name == SHIPPED or name.startswith(KEPT) or is_folder
+
+
 def forecaster_of(name: str, ground: Ground, budget: float | None) -> Forecaster:
     """Returns a forecaster, fitted to the training data or taken from where it is kept.
 
@@ -98,7 +105,7 @@ def forecaster_of(name: str, ground: Ground, budget: float | None) -> Forecaster
         if ground.oracle is None:
             raise DataError("oracle: only simulated data have a law that is known")
         return ground.oracle()
-    if name == SHIPPED or name.startswith(KEPT) or Path(name).is_dir():
+    if is_model(name):
         return _kept(f"{KEPT}{ground.name}" if name == SHIPPED else name, ground)
     return fit_baseline(name, ground.spec, ground.dataset, ground.data, "cpu", budget=budget)
 

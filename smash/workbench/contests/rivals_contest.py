@@ -6,10 +6,9 @@ from pathlib import Path
 
 from smash.baseline_names import RIVAL, RIVALS, unknown
 from smash.errors import SpecError
-from smash.shipped_files import KEPT
 from smash.workbench.contests.attempt import attempt, row_of
 from smash.workbench.contests.contest_rows import Asked, ContestRow, keep, kept
-from smash.workbench.contests.grounds import SHIPPED, ground_of
+from smash.workbench.contests.grounds import SHIPPED, ground_of, is_model
 
 PRESETS = tuple(f"{RIVAL}{preset}" for preset in RIVALS)
 EVERYONE = ("oracle", "climatology", "poisson", "markov", "walk", "hawkes", "mixture", SHIPPED)
@@ -50,8 +49,7 @@ def check_forecasters(names: Sequence[str]) -> None:
     if not names:
         raise SpecError("--forecasters: names none; leave it out for all that come with the code")
     for name in names:
-        model = name == SHIPPED or name.startswith(KEPT) or Path(name).is_dir()
-        if not model and (problem := unknown(name)):
+        if not is_model(name) and (problem := unknown(name)):
             raise SpecError(f"--forecasters: {problem}; or {SHIPPED}, or a kept model's folder")
 
 
