@@ -108,6 +108,13 @@ def test_a_contradiction_is_refused_once_and_by_name(setting, overrides):
 IDLE: Mapping[str, tuple[str, ...]] = {
     "data.simulator": ("simulator.n_marks=4", "dataset=crime"),
     "data.columns": ("columns.x=lon",),
+    "data.location_unit": ("location_unit=km", "places=false"),
+    "data.projection": ("projection=[1, 2]", "places=false"),
+    "data.longitude_cut": ("longitude_cut=10", "places=false"),
+    "data.region": ("data.region=[[0, 0], [1, 0], [1, 1]]", "places=false"),
+    "scaling.location_resolution": ("location_resolution=auto", "places=false"),
+    "model.location_law": ("location_law=mixture", LIKELIHOOD, "places=false"),
+    "objective.loss_lambda2": ("loss_lambda2=2", "places=false"),
     "data.mark_names": ("mark_names=[a, b]",),
     "data.mark_edges": ("mark_edges=[1]",),
     "data.time_origin": ("time_origin=2020-01-01",),
