@@ -25,6 +25,9 @@ Floats = NDArray[np.float64]
 
 TICK = 1e-9
 """Times that differ by less than this share of the longest window are equal."""
+STRETCHES, FEWEST_IN_STRETCH = 100, 10
+"""Stretches of time that a sequence without others is resampled in, at most, and the targets that
+each is to have in the mean. A two years' test of earthquakes has one a week."""
 CHANCE = 0.05
 """A short sequence is a copy of another where chance gives fewer equal ones than this."""
 RUN, LONGEST_RUN = 3, 50
@@ -40,7 +43,7 @@ class Layout:
     `event` (E,): equal for the same event seen through several windows. `unit` (E,): what a
     bootstrap resamples as one: a sequence that shares nothing; of a chain of overlapping windows,
     a stretch of its axis as long as its longest window, so that all copies of an event stay
-    together.
+    together; of a sequence that is the only one, a stretch of time.
     """
 
     group: Integers
@@ -75,6 +78,8 @@ def lay_out(sequences: EventSequences) -> Layout:
     alone = np.bincount(group)[own] == 1
     row = np.where(alone, np.arange(sequences.n_events), -1)
     stretch = np.where(alone, 0, position // np.where(alone, 1.0, longest[own]))
+    if len(sequences) == 1:
+        stretch = _stretches(position, sequences.is_target)
     return Layout(
         group,
         start,
@@ -99,6 +104,16 @@ def joined(parts: Sequence[EventSequences]) -> EventSequences:
         offsets=np.concatenate([[0], *offsets]),
         window=np.concatenate([part.window for part in parts]),
     )
+
+
+def _stretches(position: Floats, is_target: NDArray[np.bool_]) -> Floats:
+    """Returns (E,) in which of equal stretches of time events lie, those before targets in one."""
+    n = min(STRETCHES, int(is_target.sum()) // FEWEST_IN_STRETCH)
+    if n < 2:
+        return np.zeros(len(position))
+    begin, end = position[is_target].min(), position[is_target].max()
+    share = (position - begin) / max(end - begin, np.finfo(np.float64).tiny)
+    return np.clip(share * n, 0, n - 1) // 1
 
 
 def _offsets(sequences: EventSequences, tick: float) -> dict[tuple[int, int], float]:

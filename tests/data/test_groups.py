@@ -149,3 +149,20 @@ def test_windows_that_overlap_are_found_by_their_gaps_alone(clock):
         gaps = clock * np.ceil(gaps / clock)
     windows = np.stack([gaps[start : start + 120] for start in range(0, 481, 60)])
     assert len(np.unique(lay_out(without_places(windows)).group)) == 1
+
+
+def test_a_sequence_without_others_is_resampled_in_stretches_of_time():
+    time = np.cumsum(np.random.default_rng(0).exponential(1.0, 3000))
+    one = build_sequences(time, np.zeros((3000, 2)), None, [3000], "one", history=[1000])
+    layout = lay_out(one)
+    unit = layout.unit[one.is_target]
+    assert len(np.unique(unit)) == 100
+    assert (np.diff(unit) >= 0).all()
+    spans = [np.ptp(one.time[one.is_target][unit == u]) for u in np.unique(unit)]
+    assert max(spans) <= np.ptp(one.time[one.is_target]) / 100 * (1 + 1e-9)
+    few = build_sequences(time[:15], np.zeros((15, 2)), None, [15], "few")
+    assert len(np.unique(lay_out(few).unit)) == 1
+    two = build_sequences(
+        np.tile(time, 2), np.random.default_rng(1).normal(size=(6000, 2)), None, [3000, 3000], "two"
+    )
+    assert len(np.unique(lay_out(two).unit)) == 2

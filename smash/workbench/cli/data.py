@@ -136,6 +136,8 @@ def check(
 ) -> None:
     """Check TABLE, cut it into windows, and write FOLDER/events.parquet and FOLDER/spec.yaml.
 
+    Magnitudes are drawn in FOLDER/magnitudes.png, with b and from where on they look complete.
+
     The past trains, what comes later validates, the latest tests: no event of training comes after
     the first of validation, and none of validation after the first of the test; sequences that go
     on over such a date are cut there. DATES say where validation and test begin. Sequences with
@@ -173,7 +175,27 @@ def check(
     console.print(render(audit(dataset)))
     for note in (*notes, *dataset.notices):
         console.print(f"note: {note}", markup=False, soft_wrap=True)
+    if drawn := _drawn(dataset, out / "magnitudes.png"):
+        console.print(f"magnitudes are drawn in {drawn}", markup=False, soft_wrap=True)
     console.print(f"next: python run_experiment.py {out / 'spec.yaml'}", markup=False)
+
+
+def _drawn(dataset: Any, path: Path) -> Path | None:
+    """Returns where the targets' magnitudes were drawn; None without any, or without Matplotlib."""
+    from importlib.util import find_spec
+
+    import numpy as np
+
+    from smash.files import replacing
+
+    sizes = [part.targets().magnitude for _, part in dataset.splits()]
+    if any(size is None for size in sizes) or find_spec("matplotlib") is None:
+        return None
+    from smash.plots.magnitudes import draw_magnitudes
+
+    with replacing(path) as written:
+        draw_magnitudes(np.concatenate(sizes)).savefig(written, format="png", dpi=150)
+    return path
 
 
 def _prepare(
