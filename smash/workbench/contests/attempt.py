@@ -11,13 +11,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import smash
 from smash.baselines.plug_ins import blamed
 from smash.errors import BaselineError, SmashError, in_a_line
 from smash.workbench.contests.contest_rows import Asked, ContestRow, keep, kept
@@ -189,4 +191,7 @@ def _public(tags: dict[str, str]) -> dict[str, str]:
     """Returns what a record may say of where it was made."""
     private = ("host", "command")
     found = {key.removeprefix("env/"): value for key, value in tags.items()}
+    found["version_smash-workbench"] = smash.__version__
+    with suppress(PackageNotFoundError):
+        found["version_seahorse-stpp"] = version("seahorse-stpp")
     return {key: value for key, value in found.items() if key not in private}

@@ -114,9 +114,9 @@ def _scores(name: str, rows: Sequence[ContestRow]) -> Table:
     notes = [_terms(rows)]
     for row in ordered:
         if row.reason or row.lacking:
-            name = row.asked.forecaster
-            why = (row.reason or row.lacking).removeprefix(f"{name}: ").rstrip(".")
-            notes.append(f"{name}: {why}.")
+            who = row.asked.forecaster
+            why = (row.reason or row.lacking).removeprefix(f"{who}: ").rstrip(".")
+            notes.append(f"{who}: {why}.")
     made = [
         Row({"forecaster": row.asked.forecaster} | _figures(row, marked) | _costs(row))
         for row in ordered

@@ -152,6 +152,7 @@ def test_the_page_and_the_table_say_what_the_rows_say(spec, tmp_path):
             assert f"{name}: " in page
     assert page.index("| oracle |") < page.index("| climatology |")
     assert "nothing to divide by" in page
+    assert f"**All forecasters on {spec}.**".replace("_", "\\_") in page
     csv = to_csv(every_row(read_rows(tmp_path)))
     assert len(csv.splitlines()) == 5
     assert str(rows["oracle"].figures["crps_time"]) in csv
