@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help setup demo test test-python lint format wheel bench clean
+.PHONY: help setup demo test test-python lint format wheel bench pages pictures clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -51,6 +51,12 @@ bench: $(STAMP)  ## compare speeds with plain ways and, if SMASH_ORIGINAL names 
 	@mkdir -p .benchmarks
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-json=.benchmarks/bench.json
 	@$(BIN)/python tests/benchmarks/report.py .benchmarks/bench.json docs/measurements docs/performance.md
+
+pages: $(STAMP)  ## make the pages anew that come from code and records
+	@$(BIN)/python -m smash.workbench.pages.made_pages
+
+pictures: $(STAMP)  ## draw the gallery's pictures anew
+	@$(BIN)/python -m smash.workbench.pages.gallery
 
 clean:  ## remove .venv and caches; runs and databases stay
 	rm -rf $(VENV) $(VENV)-* .wheel .pytest_cache .ruff_cache .mypy_cache .hypothesis
