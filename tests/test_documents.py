@@ -28,7 +28,7 @@ from smash.workbench.specs.experiment_spec import (
 from smash.workbench.specs.schema import validate
 
 OTHERWISE_HELD = {"add-a-baseline", "add-a-location-head", "plug-ins", "settings", "api"} | {
-    *("results", "performance", "reference-settings", "gallery"),
+    *("results", "performance", "reference-settings", "reference", "gallery"),
 }
 """Pages with tests of their own, or made by code."""
 GUIDE = {"README": (ROOT / "README.md").read_text()} | {
@@ -42,7 +42,7 @@ DOCUMENTS = GUIDE | {"CONTRIBUTING": (ROOT / "CONTRIBUTING.md").read_text()}
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")
 SECTIONS = {name.partition(".")[0] for name in keys.leaves(ExperimentSpec) if "." in name}
-MADE_BY_RUNS = ("runs/", "mlruns/", "Earthquake/", "quakes/")
+MADE_BY_RUNS = ("runs/", "mlruns/", "site/", "Earthquake/", "quakes/")
 FILES_OF_RUNS = ("mlflow.db", "studies.db", "model_best.pkl", "spec.yaml", "best.yaml", "error.txt")
 
 
