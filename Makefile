@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help setup demo test test-python lint format wheel bench clean
+.PHONY: help setup demo test test-python lint format wheel bench pages pictures site clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -52,5 +52,15 @@ bench: $(STAMP)  ## compare speeds with plain ways and, if SMASH_ORIGINAL names 
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-json=.benchmarks/bench.json
 	@$(BIN)/python tests/benchmarks/report.py .benchmarks/bench.json docs/measurements docs/performance.md
 
+pages: $(STAMP)  ## make the pages anew that come from code and records
+	@$(BIN)/python -m smash.workbench.pages.made_pages
+
+site: $(STAMP)  ## make the pages a site in site/, which needs no network to be read
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
+pictures: $(STAMP)  ## draw the gallery's pictures anew
+	@$(BIN)/python -m smash.workbench.pages.gallery
+
 clean:  ## remove .venv and caches; runs and databases stay
-	rm -rf $(VENV) $(VENV)-* .wheel .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* .wheel site .pytest_cache .ruff_cache .mypy_cache .hypothesis

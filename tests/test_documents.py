@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from fnmatch import fnmatch
+from functools import cache
 from itertools import pairwise
 
 import pytest
@@ -26,13 +27,22 @@ from smash.workbench.specs.experiment_spec import (
 )
 from smash.workbench.specs.schema import validate
 
-README = (ROOT / "README.md").read_text()
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
-SEARCH = (ROOT / "docs" / "search.md").read_text()
+OTHERWISE_HELD = {"add-a-baseline", "add-a-location-head", "plug-ins", "settings", "api"} | {
+    *("results", "performance", "reference-settings", "reference", "gallery"),
+}
+"""Pages with tests of their own, or made by code."""
+GUIDE = {"README": (ROOT / "README.md").read_text()} | {
+    path.stem: path.read_text()
+    for path in sorted((ROOT / "docs").glob("*.md"))
+    if path.stem not in OTHERWISE_HELD
+}
+"""What users read, by page."""
+EVERYTHING = "\n".join(GUIDE.values())
+DOCUMENTS = GUIDE | {"CONTRIBUTING": (ROOT / "CONTRIBUTING.md").read_text()}
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")
 SECTIONS = {name.partition(".")[0] for name in keys.leaves(ExperimentSpec) if "." in name}
-MADE_BY_RUNS = ("runs/", "mlruns/", "Earthquake/", "quakes/")
+MADE_BY_RUNS = ("runs/", "mlruns/", "site/", "Earthquake/", "quakes/")
 FILES_OF_RUNS = ("mlflow.db", "studies.db", "model_best.pkl", "spec.yaml", "best.yaml", "error.txt")
 
 
@@ -46,8 +56,10 @@ def words(text):
 
 
 def section(title):
-    """Returns the part of the README below a heading."""
-    return README.partition(f"## {title}\n")[2].partition("\n## ")[0]
+    """Returns what stands below a heading of README or of a page, up to the next one."""
+    below = re.search(rf"^#+ {title}\n(.*?)(?=^#+ |\Z)", EVERYTHING, re.MULTILINE | re.DOTALL)
+    assert below, f"no page has the heading {title}"
+    return below[1]
 
 
 def commands(text, script):
@@ -57,8 +69,8 @@ def commands(text, script):
     return [call[call.index(script) + 1 :] for call in calls if script in call]
 
 
-@pytest.mark.parametrize("arguments", commands(README, SCRIPT.name), ids=" ".join)
-def test_commands_of_the_readme_name_specs_keys_and_flags_that_exist(arguments):
+@pytest.mark.parametrize("arguments", commands(EVERYTHING, SCRIPT.name), ids=" ".join)
+def test_commands_of_the_documents_name_specs_keys_and_flags_that_exist(arguments):
     kept = (f"{a}/spec.yaml" for a in arguments if a.startswith("experiments/pretrained/"))
     spec = [*(a for a in arguments if a.endswith(".yaml")), *kept]
     overrides = [v for flag, v in pairwise(arguments) if flag == "--set"]
@@ -69,9 +81,7 @@ def test_commands_of_the_readme_name_specs_keys_and_flags_that_exist(arguments):
     assert {a for a in arguments if a.startswith("--")} <= flags()
 
 
-@pytest.mark.parametrize(
-    "arguments", [*commands(README, "tune.py"), *commands(SEARCH, "tune.py")], ids=" ".join
-)
+@pytest.mark.parametrize("arguments", commands(EVERYTHING, "tune.py"), ids=" ".join)
 def test_searches_of_the_documents_name_studies_keys_and_flags_that_exist(arguments):
     values = list(pairwise(arguments))
     (study,) = (value for flag, value in values if flag == "--dataset")
@@ -86,7 +96,7 @@ def test_all_flags_of_a_search_are_explained():
 
 
 def test_a_study_with_all_its_keys_is_in_the_documents_with_their_defaults():
-    (body,) = blocks(SEARCH, "yaml")
+    (body,) = blocks(GUIDE["search"], "yaml")
     shown = yaml.safe_load(body)
     needed = {key: shown[key] for key in ("name", "base", "space")}
     shortest = validate(StudySpec, needed, "the shortest study")
@@ -97,6 +107,7 @@ def test_a_study_with_all_its_keys_is_in_the_documents_with_their_defaults():
         assert {f"{section}.{key}" for key in shown[section]} == known
 
 
+@cache
 def flags(*program):
     shown = subprocess.run(
         [sys.executable, *(program or [str(SCRIPT)]), "--help"],
@@ -109,9 +120,9 @@ def flags(*program):
     return set(re.findall(r"--[a-z-]+", shown.stdout))
 
 
-def test_flags_of_the_readme_exist_but_for_the_originals_own():
+def test_flags_of_the_documents_exist_but_for_the_originals_own():
     theirs = "\n".join(row.split("|")[1] for row in rows(section("Coming from the original")))
-    ours = README.replace(section("Coming from the original"), "")
+    ours = EVERYTHING.replace(section("Coming from the original"), "")
     ours += "\n".join(row.split("|")[2] for row in rows(section("Coming from the original")))
     named = {flag for word in words(ours) for flag in re.findall(r"(?<!\S)--[a-z_-]+", word)}
     assert len(named) > 5
@@ -135,53 +146,67 @@ ORIGINAL_FLAGS = {
 """All flags of the original implementation's `app.py`."""
 
 
-def test_keys_of_the_readme_exist():
+def test_keys_of_the_documents_exist():
     known = set(keys.leaves(ExperimentSpec)) | set(keys.sections(ExperimentSpec))
     dotted = re.compile(rf"({'|'.join(SECTIONS)})\.[\w.]+")
-    named = {w.partition("=")[0] for w in words(README) if dotted.fullmatch(w.partition("=")[0])}
+    named = {
+        w.partition("=")[0] for w in words(EVERYTHING) if dotted.fullmatch(w.partition("=")[0])
+    }
     assert len(named) > 20
     assert named <= known
 
 
-def test_values_set_in_the_readme_are_possible():
-    pairs = [w for w in words(README) if re.fullmatch(r"(--set )?[a-z_.]+=[\w.]+", w)]
+def test_values_set_in_the_documents_are_possible():
+    pairs = [w for w in words(EVERYTHING) if re.fullmatch(r"(--set )?[a-z_.]+=[\w.]+", w)]
     assert len(pairs) > 3
     for pair in pairs:
         load_spec(ROOT / "experiments" / "crime.yaml", [pair.removeprefix("--set ")])
-    for pair in [w for w in words(README) if re.fullmatch(r"\w+: \w+", w)]:
+    for pair in [w for w in words(EVERYTHING) if re.fullmatch(r"\w+: \w+", w)]:
         spec_from_mapping(yaml.safe_load(pair))
 
 
-def test_specs_in_the_readme_are_specs():
-    for body in blocks(README, "yaml"):
+def test_specs_in_the_documents_are_specs():
+    others = "\n".join(text for name, text in GUIDE.items() if name != "search")
+    for body in blocks(others, "yaml"):
         spec_from_mapping(yaml.safe_load(body))
 
 
-@pytest.mark.parametrize(
-    "text", [README, CONTRIBUTING, SEARCH], ids=["README", "CONTRIBUTING", "search"]
-)
+@pytest.mark.parametrize("text", DOCUMENTS.values(), ids=DOCUMENTS)
 def test_files_and_targets_of_the_documents_exist(text):
     ending = re.compile(r"[\w./-]*(\.(py|yaml|md|txt|cff|parquet|db|pkl)|/)|LICENSE")
     paths = {word for word in words(text) if ending.fullmatch(word) and "…" not in word}
     paths |= set(re.findall(r"experiments/[\w/]+\.yaml", text))
-    assert len(paths) > 5
     for path in paths - {"/", *FILES_OF_RUNS}:
         assert path.startswith((*MADE_BY_RUNS, *ARTIFACTS)) or (ROOT / path).exists(), path
     targets = re.findall(r"\bmake (\w+)", "\n".join([*blocks(text, "sh"), *words(text)]))
     makefile = (ROOT / "Makefile").read_text()
-    assert targets or text is SEARCH
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+
+
+LINKED = re.compile(r"\]\((?!https?:)([^)#\s]+)(#[^)\s]*)?\)")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))],
+    ids=lambda path: path.stem,
+)
+def test_what_documents_link_to_exists(path):
+    for target, _ in LINKED.findall(FENCE.sub("", path.read_text())):
+        assert (path.parent / target).exists(), target
 
 
 ARTIFACTS = ("figures/", "scores/", "samples/", "report/", "reports/out/")
 
 
 def test_what_a_run_is_said_to_leave_is_there(workshop, finished):
-    paths = {w for w in words(README) if w.startswith(ARTIFACTS[:3]) and "." in w and "…" not in w}
+    paths = {
+        w for w in words(EVERYTHING) if w.startswith(ARTIFACTS[:3]) and "." in w and "…" not in w
+    }
     assert {"samples/samples.parquet", "scores/events.parquet", "figures/training.png"} <= paths
     for path in paths:
         assert workshop.artifact(finished.run_id, path).exists()
-    metrics = {w for w in words(README) if w.startswith("test/") and "…" not in w}
+    metrics = {w for w in words(EVERYTHING) if w.startswith("test/") and "…" not in w}
     assert metrics <= set(finished.metrics)
 
 
@@ -197,9 +222,28 @@ def test_the_figures_explained_are_those_that_are_logged(finished):
         assert re.sub(r"_(\d+)", "", name).removesuffix("_original") in families, name
 
 
-def test_python_of_the_readme_runs(workshop, finished):
-    script = workshop.folder / "readme.py"
-    script.write_text("\n".join(blocks(README, "python")).replace("RUN_ID", finished.run_id))
+PRINTED = {
+    "README": ("crps_time",),
+    "samples": ("of the gaps lie in", "gap_median"),
+    "forecasts": ("between", "most likely within", "crps_time"),
+}
+"""What the Python of each page is to print."""
+
+
+def test_the_pages_whose_python_runs_are_all_that_have_some():
+    scripted = {name for name, text in GUIDE.items() if blocks(text, "python")}
+    assert scripted - doctested() == set(PRINTED)
+
+
+def doctested():
+    return {name for name, text in GUIDE.items() if ">>> " in text}
+
+
+@pytest.mark.parametrize("page", PRINTED)
+def test_python_of_the_documents_runs(workshop, finished, page):
+    script = workshop.folder / f"{page}.py"
+    code = "\n".join(blocks(GUIDE[page], "python"))
+    script.write_text(code.replace("RUN_ID", finished.run_id))
     done = subprocess.run(
         [sys.executable, str(script)],
         cwd=workshop.folder,
@@ -209,17 +253,18 @@ def test_python_of_the_readme_runs(workshop, finished):
         timeout=HANGING,
     )
     assert done.returncode == 0, done.stderr
-    assert "of the gaps lie in" in done.stdout
-    assert "gap_median" in done.stdout
-    assert (workshop.folder / "forecasts.png").stat().st_size > 0
+    for printed in PRINTED[page]:
+        assert printed in done.stdout
+    for picture in re.findall(r'savefig\("(.*?)"\)', code):
+        assert (workshop.folder / picture).stat().st_size > 0
 
 
 SPECS = [*(ROOT / "experiments").glob("*.yaml"), *(ROOT / "experiments/published").glob("*.yaml")]
 
 
 @pytest.mark.parametrize("path", sorted(SPECS), ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_readme_says_what_trains_each_shipped_spec(path):
-    rows = re.findall(r"^\| (`experiments/.*) \| .* \| (SMASH.*) \|$", README, re.MULTILINE)
+def test_the_documents_say_what_trains_each_shipped_spec(path):
+    rows = re.findall(r"^\| (`experiments/.*) \| .* \| (SMASH.*) \|$", EVERYTHING, re.MULTILINE)
     found = [
         name
         for files, name in rows

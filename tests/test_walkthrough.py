@@ -1,4 +1,4 @@
-"""The walkthrough of the README with own data: every command of it runs, as it is written."""
+"""The walkthrough with own data: every command of it runs, as it is written."""
 
 import os
 import re
@@ -15,12 +15,13 @@ from tiny_runs import ROOT, SCRIPT, environment
 from smash.errors import SmashError
 
 pytest.importorskip("hvsampledata")
+TITLE = "Own data in five minutes"
 SHORTER = " --set epochs=2 --set eval_every=1 --set total_samples=40"
 """Added to the run, which shows that it works and no more."""
 
 
 def shell(command: str, folder: Path) -> str:
-    """Returns what a command of the README printed, run in a folder with the project's files."""
+    """Returns what a command of the page printed, run in a folder with the project's files."""
     found = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         ["bash", "-ec", command],
@@ -39,14 +40,14 @@ def walked(tmp_path_factory):
     """The folder in which the first block of the walkthrough was run."""
     folder = tmp_path_factory.mktemp("walkthrough")
     (folder / SCRIPT.name).symlink_to(SCRIPT)
-    first, _ = blocks(section("Own data in five minutes"), "sh")
+    first, _ = blocks(section(TITLE), "sh")
     shell(first.replace("quakes/spec.yaml", "quakes/spec.yaml" + SHORTER), folder)
     return folder
 
 
 def test_every_command_runs(walked):
     [run] = [path.parent.name for path in walked.glob("runs/*/checkpoints")]
-    _, second = blocks(section("Own data in five minutes"), "sh")
+    _, second = blocks(section(TITLE), "sh")
     said = shell(second.replace("RUN_ID", run), walked)
     assert re.search(r"90% interval +│ 2024-\d\d-\d\d", said)
     assert "mark mag >= 5" in said
@@ -55,6 +56,18 @@ def test_every_command_runs(walked):
     assert table["path"].nunique() > 900
     assert str(table["time"].dt.tz) == "UTC"
     assert (walked / "map.png").stat().st_size > 10_000
+
+
+def test_the_readme_has_the_same_commands():
+    page = ("\n".join(blocks(section(title), "sh")) for title in (TITLE, "Own data to a forecast"))
+    walk, short = ({" ".join(c.split()) for c in joined(text)} for text in page)
+    assert len(short) == 5
+    assert {command for command in short if not command.startswith("mlflow ui")} <= walk
+
+
+def joined(text: str) -> list[str]:
+    """Returns the commands of a block, each on one line."""
+    return text.replace("\\\n", " ").splitlines()
 
 
 REFUSED = {

@@ -49,6 +49,21 @@ def inline(svg: str, key: str, label: str) -> str:
     )
 
 
+INK, PAPER, LIGHTER_BLUE = (228, 230, 234), (30, 33, 41), "#5db3e6"
+"""Red, green and blue of a dark page's text and ground; and what its blue is."""
+
+
+def dark(svg: str) -> str:
+    """Returns an SVG document for a dark page: its greys between that one's ink and paper."""
+    return GREY.sub(_dark_shade, svg.replace(BLUE, LIGHTER_BLUE))
+
+
+def _dark_shade(found: re.Match[str]) -> str:
+    share = int(found[2], 16) / 255
+    mixed = (round(ink + share * (paper - ink)) for ink, paper in zip(INK, PAPER, strict=True))
+    return f"{found[1]}: #" + "".join(f"{part:02x}" for part in mixed)
+
+
 def _shade(found: re.Match[str]) -> str:
     """Returns the paint of a grey: 00 is the page's ink, ff its paper."""
     share = round(100 * (1 - int(found[2], 16) / 255))

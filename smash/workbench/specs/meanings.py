@@ -127,7 +127,8 @@ def _section(key: str) -> str:
 def _row(key: str, root: type) -> str:
     expected = keys.expectation(key, root)
     usual = default(key, root)
-    cells = (f"`{key}`", meaning(key, root), expected, usual if usual == ASKED else f"`{usual}`")
+    line = meaning(key, root).replace("[", r"\[")  # no link
+    cells = (f"`{key}`", line, expected, usual if usual == ASKED else f"`{usual}`")
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
