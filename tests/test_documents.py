@@ -28,7 +28,7 @@ from smash.workbench.specs.experiment_spec import (
 from smash.workbench.specs.schema import validate
 
 OTHERWISE_HELD = {"add-a-baseline", "add-a-location-head", "plug-ins", "settings", "api"} | {
-    *("results", "performance", "reference-settings", "reference", "gallery"),
+    *("results", "performance", "reference-settings", "reference", "gallery", "commands"),
 }
 """Pages with tests of their own, or made by code."""
 GUIDE = {"README": (ROOT / "README.md").read_text()} | {
@@ -225,6 +225,7 @@ def test_the_figures_explained_are_those_that_are_logged(finished):
 PRINTED = {
     "README": ("crps_time",),
     "samples": ("of the gaps lie in", "gap_median"),
+    "reading-calibration": ("oracle cs_time", "difference"),
     "forecasts": ("between", "most likely within", "crps_time"),
 }
 """What the Python of each page is to print."""

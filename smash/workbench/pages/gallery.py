@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SCRIPTS, PICTURES = Path("docs/gallery"), Path("docs/pictures")
+ORDER = (
+    *("front", "intensity", "futures", "coverage", "coverage_error", "pit", "reliability", "skill"),
+    *("training", "sampling_steps", "search_trials", "search_settings"),
+)
+"""Of the scripts on the page; others come last."""
 FRONT = "front"
 """The script whose picture stands in README, as a PNG, which every page shows."""
 DOTS = 110
@@ -35,7 +40,9 @@ def page(root: Path) -> str:
 
 def scripts(root: Path) -> list[Path]:
     """Returns the scripts in the order in which the page shows them."""
-    return sorted((root / SCRIPTS).glob("*.py"), key=lambda path: (path.stem != FRONT, path.stem))
+    rank = {name: place for place, name in enumerate(ORDER)}
+    paths = sorted((root / SCRIPTS).glob("*.py"))
+    return sorted(paths, key=lambda path: rank.get(path.stem, len(rank)))
 
 
 def drawn(script: Path) -> "Figure":

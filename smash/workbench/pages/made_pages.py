@@ -20,14 +20,19 @@ def made(root: Path) -> dict[str, str]:
     Raises:
         DataError: naming a record that cannot be read, or a page that lacks its marks.
     """
-    from smash.workbench.pages import gallery, results_page
+    from smash.workbench.pages import capabilities, commands_page, gallery, results_page
+    from smash.workbench.pages.model_cards import cards
+    from smash.workbench.pages.records import read_recorded
 
     makers: dict[str, Maker] = {
         "README.md": readme,
         "docs/results.md": lambda root: results_page.page(root / RECORDS),
         "docs/gallery.md": gallery.page,
+        "docs/forecasters.md": lambda root: capabilities.page(),
+        "docs/commands.md": lambda root: commands_page.page(),
     }
-    return {path: make(root) for path, make in makers.items()}
+    pages = {path: make(root) for path, make in makers.items()}
+    return pages | cards(root, read_recorded(root / RECORDS))
 
 
 def readme(root: Path) -> str:

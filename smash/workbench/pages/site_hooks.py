@@ -25,6 +25,9 @@ def on_files(files: Files, config: Any) -> Files:
     for page, source in ELSEWHERE.items():
         text = (root / source).read_text(encoding="utf-8")
         files.append(File.generated(config, page, content=text.replace("](docs/", "](")))
+    kept = sorted((root / "experiments" / "pretrained").glob("*/README.md"))
+    text = "\n".join(path.read_text(encoding="utf-8").replace("\n#", "\n##") for path in kept)
+    files.append(File.generated(config, "models.md", content="# Kept models\n\n#" + text))
     for picture in sorted((root / "docs" / "pictures" / "gallery").glob("*.svg")):
         text = dark(picture.read_text(encoding="utf-8"))
         name = f"pictures/gallery/{picture.stem}-dark.svg"

@@ -10,6 +10,8 @@ from pathlib import Path
 PRETRAINED = Path("experiments/pretrained")
 """Where models are kept, in the current folder."""
 SCORES = "scores.json"
+CARD = "README.md"
+"""What a person is told of the model; no part of it, and made anew by `make pages`."""
 
 
 def keep(run_id: str, folder: Path) -> Path:
@@ -30,7 +32,7 @@ def keep(run_id: str, folder: Path) -> Path:
 
     run, checkpoint = find_run(run_id), fetch_model(run_id)
     about = Smash.load(checkpoint).about
-    with replacing_folder(folder, (MANIFEST, *PARTS, SPEC_ARTIFACT, SCORES)) as beside:
+    with replacing_folder(folder, (MANIFEST, *PARTS, SPEC_ARTIFACT, SCORES, CARD)) as beside:
         for name in PARTS:
             if (checkpoint / name).exists():
                 shutil.copy(checkpoint / name, beside / name)
