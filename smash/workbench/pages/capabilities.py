@@ -105,7 +105,7 @@ def asked(fit: Fit, data: Dataset) -> dict[str, str]:
     """Returns what a forecaster can do, by column."""
     forecaster = fit(data)
     law = forecaster.law_after(data.test.select([0, 1]))
-    plain = replace(data, **{name: replace(split, magnitude=None) for name, split in data.splits()})
+    plain = _each_split(data, lambda split: replace(split, magnitude=None))
     needs = not _works(lambda: fit(plain))
     return {
         "time": _told(not law.time.lacking),
@@ -128,13 +128,14 @@ def _law_without_marks(fit: Fit, data: Dataset) -> NextEventLaw:
 def with_magnitudes(data: Dataset) -> Dataset:
     """Returns the data set whose events carry magnitudes of a Gutenberg-Richter law."""
     numbers = np.random.default_rng(0)
-    return replace(
-        data,
-        **{
-            name: replace(split, magnitude=1 + numbers.exponential(0.4, split.n_events))
-            for name, split in data.splits()
-        },
+    return _each_split(
+        data, lambda split: replace(split, magnitude=1 + numbers.exponential(0.4, split.n_events))
     )
+
+
+def _each_split(data: Dataset, change: Callable[[EventSequences], EventSequences]) -> Dataset:
+    train, validation, test = (change(split) for _, split in data.splits())
+    return replace(data, train=train, validation=validation, test=test)
 
 
 def nothing(sequences: EventSequences) -> EventSequences:
@@ -177,7 +178,7 @@ def _model(objective: str, laws: dict[str, str]) -> Fit:
         model = Smash.untrained(sizes, kind, data.train, scaler, data.n_marks)
         with torch.no_grad():  # untrained, some laws are the training data's own
             for weights in model.parameters():
-                weights += 0.1 * torch.randn_like(weights)
+                weights.add_(0.1 * torch.randn_like(weights))
         return ModelForecaster(model)
 
     return fit
