@@ -105,7 +105,7 @@ def asked(fit: Fit, data: Dataset) -> dict[str, str]:
     """Returns what a forecaster can do, by column."""
     forecaster = fit(data)
     law = forecaster.law_after(data.test.select([0, 1]))
-    plain = replace(data, **{name: replace(split, magnitude=None) for name, split in data.splits()})
+    plain = _of_splits(data, lambda split: replace(split, magnitude=None))
     needs = not _works(lambda: fit(plain))
     return {
         "time": _told(not law.time.lacking),
@@ -128,12 +128,19 @@ def _law_without_marks(fit: Fit, data: Dataset) -> NextEventLaw:
 def with_magnitudes(data: Dataset) -> Dataset:
     """Returns the data set whose events carry magnitudes of a Gutenberg-Richter law."""
     numbers = np.random.default_rng(0)
+
+    def carrying(split: EventSequences) -> EventSequences:
+        return replace(split, magnitude=1 + numbers.exponential(0.4, split.n_events))
+
+    return _of_splits(data, carrying)
+
+
+def _of_splits(data: Dataset, change: Callable[[EventSequences], EventSequences]) -> Dataset:
     return replace(
         data,
-        **{
-            name: replace(split, magnitude=1 + numbers.exponential(0.4, split.n_events))
-            for name, split in data.splits()
-        },
+        train=change(data.train),
+        validation=change(data.validation),
+        test=change(data.test),
     )
 
 
@@ -177,7 +184,7 @@ def _model(objective: str, laws: dict[str, str]) -> Fit:
         model = Smash.untrained(sizes, kind, data.train, scaler, data.n_marks)
         with torch.no_grad():  # untrained, some laws are the training data's own
             for weights in model.parameters():
-                weights += 0.1 * torch.randn_like(weights)
+                weights.add_(0.1 * torch.randn_like(weights))
         return ModelForecaster(model)
 
     return fit

@@ -12,7 +12,7 @@ from typing import Any
 
 from smash.catalogue.downloads import BASE_URL, PUBLISHED
 from smash.workbench.pages.records import Recorded
-from smash.workbench.report.display_tables import Column, Row, Table, Value, to_markdown
+from smash.workbench.report.display_tables import Column, Raw, Row, Table, Value, to_markdown
 from smash.workbench.report.forecaster_names import model_name
 from smash.workbench.report.labels import FIGURES, SKILLS, Units, column
 from smash.workbench.report.logged_comparison import Comparison
@@ -125,7 +125,7 @@ def scores_table(kept: Kept) -> Table:
     for figure in SHOWN:
         value, shown = kept.scores.get(figure), column(figure, units)
         if value is not None and abs(value) < 1e300:  # infinity, as MLflow gives it back
-            cells = {"figure": shown.heading, "value": shown.factor * value}
+            cells: dict[str, Raw] = {"figure": shown.heading, "value": shown.factor * value}
             rows.append(Row(cells | {"interval": _interval(kept, figure, shown.factor)}))
     for part in SKILLS:
         value = kept.scores.get(f"skill_{part}")
