@@ -105,7 +105,7 @@ def asked(fit: Fit, data: Dataset) -> dict[str, str]:
     """Returns what a forecaster can do, by column."""
     forecaster = fit(data)
     law = forecaster.law_after(data.test.select([0, 1]))
-    plain = _each_split(data, lambda split: replace(split, magnitude=None))
+    plain = _of_splits(data, lambda split: replace(split, magnitude=None))
     needs = not _works(lambda: fit(plain))
     return {
         "time": _told(not law.time.lacking),
@@ -128,14 +128,20 @@ def _law_without_marks(fit: Fit, data: Dataset) -> NextEventLaw:
 def with_magnitudes(data: Dataset) -> Dataset:
     """Returns the data set whose events carry magnitudes of a Gutenberg-Richter law."""
     numbers = np.random.default_rng(0)
-    return _each_split(
-        data, lambda split: replace(split, magnitude=1 + numbers.exponential(0.4, split.n_events))
+
+    def carrying(split: EventSequences) -> EventSequences:
+        return replace(split, magnitude=1 + numbers.exponential(0.4, split.n_events))
+
+    return _of_splits(data, carrying)
+
+
+def _of_splits(data: Dataset, change: Callable[[EventSequences], EventSequences]) -> Dataset:
+    return replace(
+        data,
+        train=change(data.train),
+        validation=change(data.validation),
+        test=change(data.test),
     )
-
-
-def _each_split(data: Dataset, change: Callable[[EventSequences], EventSequences]) -> Dataset:
-    train, validation, test = (change(split) for _, split in data.splits())
-    return replace(data, train=train, validation=validation, test=test)
 
 
 def nothing(sequences: EventSequences) -> EventSequences:
