@@ -53,7 +53,7 @@ bench: $(STAMP)  ## compare speeds with plain ways and, if SMASH_ORIGINAL names 
 	@$(BIN)/python tests/benchmarks/report.py .benchmarks/bench.json docs/measurements docs/performance.md
 
 pages: $(STAMP)  ## make the pages anew that come from code and records
-	@$(BIN)/python -m smash.workbench.pages.made_pages
+	@$(BIN)/python -m smash.workbench.cli.made_pages
 
 site: $(STAMP)  ## make the pages a site in site/, which needs no network to be read
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -1,6 +1,6 @@
 """The pages of this repository that are made of its code and records; none is edited by hand.
 
-`python -m smash.workbench.pages.made_pages`, or `make pages`, writes them anew.
+`python -m smash.workbench.cli.made_pages`, or `make pages`, writes them anew.
 """
 
 import re
@@ -20,7 +20,8 @@ def made(root: Path) -> dict[str, str]:
     Raises:
         DataError: naming a record that cannot be read, or a page that lacks its marks.
     """
-    from smash.workbench.pages import capabilities, commands_page, gallery, results_page
+    from smash.workbench.cli import commands_page
+    from smash.workbench.pages import capabilities, gallery, results_page
     from smash.workbench.pages.model_cards import cards
     from smash.workbench.pages.records import read_recorded
 

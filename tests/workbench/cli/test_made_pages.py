@@ -7,8 +7,8 @@ import pytest
 from tiny_runs import ROOT
 
 from smash.errors import DataError
+from smash.workbench.cli.made_pages import made, marked
 from smash.workbench.pages.gallery import SCRIPTS, drawn, picture_of, scripts
-from smash.workbench.pages.made_pages import made, marked
 from smash.workbench.pages.model_cards import KEPT, cards
 from smash.workbench.pages.records import Recorded
 
