@@ -16,6 +16,8 @@ from smash.untrusted_files import read_json, regular_size
 MANIFEST = "manifest.json"
 RECALIBRATION = "recalibration.json"
 """What a saved model may have beside weights and description."""
+CARD = "README.md"
+"""What a person is told of a kept model; no part of it, and in no manifest."""
 FORMAT = 1
 
 
@@ -75,9 +77,11 @@ def file_digest(path: Path) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Returns the files of a folder but for the manifest and hidden ones."""
+    """Returns the files of a folder but for the manifest, the card and hidden ones."""
     kept = (path for path in folder.iterdir() if path.is_file())  # no pipe or device is one
-    return sorted(path for path in kept if path.name != MANIFEST and path.name[0] != ".")
+    return sorted(
+        path for path in kept if path.name not in (MANIFEST, CARD) and path.name[0] != "."
+    )
 
 
 def _checked(about: Any) -> tuple[dict[str, str], str]:

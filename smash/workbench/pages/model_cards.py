@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from smash.catalogue.downloads import BASE_URL, PUBLISHED
+from smash.manifest import CARD
 from smash.workbench.pages.records import Recorded
 from smash.workbench.report.display_tables import Column, Raw, Row, Table, Value, to_markdown
 from smash.workbench.report.forecaster_names import model_name
 from smash.workbench.report.labels import FIGURES, SKILLS, Units, column
 from smash.workbench.report.logged_comparison import Comparison
 from smash.workbench.report.logged_run import Run
-from smash.workbench.runs.kept_models import CARD, SCORES
+from smash.workbench.runs.kept_models import SCORES
 from smash.workbench.specs.experiment_spec import ExperimentSpec, flatten, load_spec
 
 KEPT = Path("experiments/pretrained")

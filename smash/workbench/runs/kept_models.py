@@ -10,8 +10,6 @@ from pathlib import Path
 PRETRAINED = Path("experiments/pretrained")
 """Where models are kept, in the current folder."""
 SCORES = "scores.json"
-CARD = "README.md"
-"""What a person is told of the model; no part of it, and made anew by `make pages`."""
 
 
 def keep(run_id: str, folder: Path) -> Path:
@@ -24,7 +22,7 @@ def keep(run_id: str, folder: Path) -> Path:
     """
     # Imported here so that --help and wrong flags answer at once.
     from smash.files import replacing_folder, write_json, write_text
-    from smash.manifest import MANIFEST, write_manifest
+    from smash.manifest import CARD, MANIFEST, write_manifest
     from smash.model.smash import PARTS, Smash
     from smash.workbench.runs.sources import SPEC_ARTIFACT, fetch_model, fetch_spec
     from smash.workbench.specs.experiment_spec import dump_spec
