@@ -127,7 +127,8 @@ def test_flags_of_the_documents_exist_but_for_the_originals_own():
     named = {flag for word in words(ours) for flag in re.findall(r"(?<!\S)--[a-z_-]+", word)}
     assert len(named) > 5
     calls = (("report",), ("forecast",), ("data", "check"), ("data", "estimators"))
-    calls += (("contest", "earthquakenpp"), ("contest", "next-day"))
+    contests = ("earthquakenpp", "next-day", "rivals", "ladder", "page")
+    calls += tuple(("contest", name) for name in contests)
     known = flags() | flags("tune.py").union(*(flags("-m", "smash", *call) for call in calls))
     assert named <= known
     assert set(re.findall(r"--\w+", theirs)) == ORIGINAL_FLAGS

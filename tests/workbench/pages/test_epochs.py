@@ -117,7 +117,7 @@ def test_a_damaged_detail_is_one_error_that_names_the_file(tmp_path):
 
 def test_a_key_that_a_run_is_older_than_has_its_default():
     older, newer = (of_epoch(seed=seed) for seed in (1, 2))
-    newer = replace(newer, params=newer.params | {"sampling.cuda_graph": "false"})
+    newer = replace(newer, params=newer.params | {"sampling.cuda_graph": "auto"})
     (data,) = arrange([older, newer])
     assert [len(group.runs) for group in data.models] == [2]
     other = replace(newer, params=newer.params | {"sampling.cuda_graph": "true", "seed": "3"})
