@@ -6,7 +6,7 @@ to look complete, and the law of Gutenberg and Richter above it, with the 95 % i
 
 import hvsampledata
 
-from smash.plots.magnitudes import draw_magnitudes
+from smash.plots.magnitude_figure import draw_magnitudes
 
 magnitudes = hvsampledata.earthquakes("pandas")["mag"].to_numpy()
 

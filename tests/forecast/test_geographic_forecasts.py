@@ -148,10 +148,10 @@ def test_swapped_histories_are_refused(about):
 
 def test_places_are_printed_to_a_thousandth_of_their_spread():
     event = forecaster(AT_THE_DATE_LINE).next(history())
-    longitude, latitude = _place(event).split(", ")
+    longitude, latitude = _place(event, event.median.location).split(", ")
     assert float(longitude) == pytest.approx(event.median.location[0], abs=1e-3)
     assert len(latitude.partition(".")[2]) in (3, 4)
     metres = replace(event, samples=event.samples.assign(x=1e3 * event.samples["y"], y=0.0))
     metres = replace(metres, samples=metres.samples.assign(y=1e3 * event.samples["y"]))
     point = replace(event.median, location=(439712.3, 3985123.4))
-    assert _place(replace(metres, median=point)) == "439712, 3985123"
+    assert _place(replace(metres, median=point), point.location) == "439712, 3985123"

@@ -191,7 +191,7 @@ def _drawn(dataset: Any, path: Path) -> Path | None:
     sizes = [part.targets().magnitude for _, part in dataset.splits()]
     if any(size is None for size in sizes) or find_spec("matplotlib") is None:
         return None
-    from smash.plots.magnitudes import draw_magnitudes
+    from smash.plots.magnitude_figure import draw_magnitudes
 
     with replacing(path) as written:
         draw_magnitudes(np.concatenate(sizes)).savefig(written, format="png", dpi=150)
