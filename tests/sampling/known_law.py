@@ -31,7 +31,7 @@ class KnownLaw:
     def location(self) -> "KnownLaw":
         return self
 
-    def terms(self, context: Tensor) -> Terms:
+    def terms(self, context: Tensor, own: None = None) -> Terms:
         return Terms()
 
     def __call__(self, z: Tensor, terms: Terms, mark: Tensor | None = None) -> Evaluation:
