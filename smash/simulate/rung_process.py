@@ -93,20 +93,21 @@ class RungProcess:
 
     def season_at(self, time: Floats) -> Floats:
         """Returns s at times (...)."""
-        return 1 + self.season * np.cos(2 * np.pi / self.period * time)
+        return 1 + self.season * np.cos(2 * np.pi / self.period * _or_zero(time))
 
     def season_between(self, start: Floats, gap: Floats) -> Floats:
         """Returns the integral of s over gaps (...) from `start` (...)."""
         omega = 2 * np.pi / self.period
-        swing = np.sin(omega * (start + gap)) - np.sin(omega * start)
+        swing = np.sin(omega * (start + _or_zero(gap))) - np.sin(omega * start)
         return gap + self.season / omega * swing
 
     def season_fading(self, start: Floats, gap: Floats) -> Floats:
         """Returns the integral of e^{−ρ u} s(start + u) over u from 0 to gaps (...)."""
         omega = 2 * np.pi / self.period
         rho = self.recovery
-        turning = (rho - 1j * omega) * gap
-        swing = (np.exp(1j * omega * start) * -np.expm1(-turning) / (rho - 1j * omega)).real
+        turning = -np.expm1(-(rho - 1j * omega) * _or_zero(gap))
+        turned = np.where(np.isinf(gap), 1.0, turning)
+        swing = (np.exp(1j * omega * start) * turned / (rho - 1j * omega)).real
         return -np.expm1(-rho * gap) / rho + self.season * swing
 
     def log_background(self, place: Floats) -> Floats:
@@ -134,3 +135,8 @@ class RungProcess:
         cluster = numbers.choice(len(self.weight), size=shape, p=self.weight)
         noise = numbers.standard_normal((*shape, 2))
         return self.center[cluster] + self.width[cluster][..., None] * noise
+
+
+def _or_zero(time: Floats) -> Floats:
+    """Returns times (...), 0 in place of never, when the season has no phase."""
+    return np.where(np.isinf(time), 0.0, time)
