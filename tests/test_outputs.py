@@ -37,6 +37,7 @@ READS = {
     ("data convert", "source"),
     ("contest earthquakenpp", "folder"),
     ("contest next-day", "folder"),
+    ("contest page", "records"),
     ("results nats", "records"),
     ("data estimators", "source"),
     ("run", "spec"),
@@ -49,6 +50,9 @@ READS = {
     ("results write", "records"),
     ("resend", "folder"),
 }
+RIVALS = ("contest", "rivals", "--data", "simulated", "--forecasters", "climatology")
+LADDER = ("contest", "ladder", "marks", "--forecasters", "hawkes")
+PAGE = ("contest", "page", "--records", "records")
 FORECAST = ("forecast", "model", "history.csv")
 CHECK = ("data", "check", "table.csv")
 AUDIT = ("data", "estimators", "table.csv", "--from", "model")
@@ -87,6 +91,24 @@ WRITES = {
     ),
     ("contest next-day", "export"): Writes(
         ("contest", "next-day", "--folder", "records", "--export", "{}"), kind="folder"
+    ),
+    ("contest next-day", "out"): Writes(
+        ("contest", "next-day", "--folder", "records", "--out", "{}"), ("records/crime.json",)
+    ),
+    ("contest rivals", "into"): Writes((*RIVALS, "--into", "{}"), kind="folder"),
+    ("contest ladder", "into"): Writes((*LADDER, "--into", "{}"), kind="folder"),
+    ("contest ladder", "figure"): Writes(
+        (*LADDER, "--into", "records", "--table", "new.csv", "--figure", "{}"),
+        ("records/new.png",),
+        ending=".png",
+    ),
+    ("contest ladder", "table"): Writes(
+        (*LADDER, "--into", "records", "--figure", "new.png", "--table", "{}"),
+        ("records/crime.json",),
+    ),
+    ("contest page", "out"): Writes((*PAGE, "--out", "{}"), ("records/crime.json",)),
+    ("contest page", "table"): Writes(
+        (*PAGE, "--out", "page.md", "--csv", "{}"), ("records/crime.json",)
     ),
     ("run", "summary"): Writes(
         ("run", "tiny.yaml", "--set", "data.path=table.csv", "--summary", "{}"),
