@@ -7,7 +7,6 @@ with the parameters (`smash.baselines.etas_background`).
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,9 @@ from smash.baselines.etas_likelihood import EtasLikelihood
 from smash.data.events import EventSequences, Targets
 from smash.data.region import Region
 from smash.errors import DataError, TrainingError
-from smash.files import replacing_folder, write_json
 from smash.law.draws import numpy_generator
 from smash.law.fixed_marks import FixedMarks, training_shares
-from smash.law.forecaster import PARAMETERS, Forecaster
+from smash.law.forecaster import Forecaster
 from smash.law.magnitudes import GutenbergRichter
 from smash.law.next_event_law import NextEventLaw
 from smash.law.paths import MOST_EVENTS, Paths, check_total, sorted_paths
@@ -94,15 +92,6 @@ class Etas(Forecaster):
         """Returns the mean number of events that one sets off, ever and within the fit's span."""
         o, b = self.process.parameters, self.process.magnitudes.b
         return o.branching_ratio(b), o.branching_ratio(b, self.fit.span)
-
-    def save(self, folder: Path) -> None:
-        """Writes the parameters (JSON) to `folder`, whole or not at all.
-
-        Raises:
-            OutputError: when it cannot be written, or the folder holds more than such a file.
-        """
-        with replacing_folder(folder, (PARAMETERS,)) as beside:
-            write_json(beside / PARAMETERS, self.description())
 
     def description(self) -> dict[str, Any]:
         """Returns the parameters with their 95 % intervals and what they say, ready for JSON."""

@@ -7,7 +7,6 @@ Statistical Mathematics 50 (1998) 379-402, whose kernels are power laws).
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,7 @@ from numpy.typing import NDArray
 
 from smash.baselines.past_events import known_marks
 from smash.data.events import EventSequences, Targets
-from smash.files import replacing_folder, write_json
-from smash.law.forecaster import PARAMETERS, Forecaster
+from smash.law.forecaster import Forecaster
 from smash.law.moved_places import MovedPlaces
 from smash.law.next_event_law import NextEventLaw
 from smash.law.paths import MOST_EVENTS, Paths
@@ -72,15 +70,6 @@ class Hawkes(Forecaster):
         on_progress(1.0)
         location = self.center + self.scale * paths.location
         return replace(paths, location=location, mark=paths.mark if self.marked else None)
-
-    def save(self, folder: Path) -> None:
-        """Writes the parameters (JSON) to `folder`, whole or not at all.
-
-        Raises:
-            OutputError: when it cannot be written, or the folder holds more than such a file.
-        """
-        with replacing_folder(folder, (PARAMETERS,)) as beside:
-            write_json(beside / PARAMETERS, self.description())
 
     def description(self) -> dict[str, Any]:
         """Returns the fitted parameters as plain lists and numbers; lengths in raw units."""

@@ -3,11 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from smash.data.events import EventSequences, Targets
+from smash.files import replacing_folder, write_json
 from smash.law.log_density import LogDensity, joined
 from smash.law.next_event_law import NextEventLaw
 from smash.law.paths import MOST_EVENTS, Paths
@@ -46,13 +48,21 @@ class Forecaster(ABC):
         """Returns the forecaster that calls `on_steps` with the steps done, where it can."""
         return self
 
+    def description(self) -> dict[str, Any]:
+        """Returns the fitted parameters, ready for JSON; nothing where none are worth reading."""
+        return {}
+
     def save(self, folder: Path) -> None:
-        """Writes what was fitted to the new `folder`; by default nothing, and makes no folder.
+        """Writes what was fitted to `folder`, whole or not at all: by default the parameters.
+
+        Where there are none no folder is made.
 
         Raises:
-            OutputError: when it cannot be written.
+            OutputError: when it cannot be written, or the folder holds more than was saved before.
         """
-        return
+        if described := self.description():
+            with replacing_folder(folder, (PARAMETERS,)) as beside:
+                write_json(beside / PARAMETERS, described)
 
     @abstractmethod
     def laws(self, sequences: EventSequences) -> Iterator[tuple[Targets, NextEventLaw]]:

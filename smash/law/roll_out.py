@@ -14,8 +14,6 @@ from smash.law.samples import Samples
 from smash.law.state import State
 from smash.sizes import paths_at_once
 
-BLOCK_PATHS = 1024
-"""Paths rolled out together: so many that arrays are long when most of them have ended."""
 FEWER = 0.75
 """Share of a block's paths still on their way below which the others are let go."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smash.workbench.cli import contest_ladder, contest_rivals
+from smash.workbench.cli.name_list import name_list
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -63,7 +64,7 @@ def earthquakenpp(
             check_files({"--out": out}, [folder])
         contest = contests.load(catalog, folder)
         models = {path: smash.load(path) for path in model or ()}
-        names = tuple(name.strip() for name in forecasters.split(",") if name.strip())
+        names = name_list(forecasters)
 
         def say(name: str) -> None:
             console.print(f"forecaster {name}", markup=False)
@@ -136,7 +137,7 @@ def next_day(
             _check_empty(export)
         contest = contests.load(catalog, folder)
         entrants: dict[str, days_of.Entrant] = {}
-        for name in (name.strip() for name in forecasters.split(",") if name.strip()):
+        for name in name_list(forecasters):
             console.print(f"forecaster {name}", markup=False)
             entrants[name] = days_of.Entrant.of(contests.fit(name, contest), contest)
         for path in model or ():

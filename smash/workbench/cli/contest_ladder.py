@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from smash.workbench.cli.name_list import name_list
+
 ROWS = Path("runs/ladders")
 TABLE, FIGURE = Path("experiments/contests/ladders.csv"), Path("docs/ladders.png")
 KINDS = (".png", ".pdf", ".svg")
@@ -56,7 +58,7 @@ def ladder(
     from smash.workbench.runs import console
 
     named = tuple(ladders or LADDERS)
-    asked = [part.strip() for part in forecasters.split(",") if part.strip()]
+    asked = name_list(forecasters)
     references = (ladder_contest.ORACLE, ladder_contest.FLOOR)
     everyone = (*references, *(name for name in asked if name not in references))
     terms = Terms(seed, budget, samples=samples)

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from smash.workbench.cli.name_list import name_list
+
 ROWS, PAGE = Path("experiments/contests"), Path("docs/contests.md")
 
 
@@ -52,8 +54,8 @@ def rivals(
     from smash.workbench.report.display_tables import to_markdown
     from smash.workbench.runs import console
 
-    names = [part.strip() for each in data for part in each.split(",") if part.strip()]
-    asked = tuple(part.strip() for part in forecasters.split(",") if part.strip()) or DEFAULT
+    names = name_list(",".join(data))
+    asked = name_list(forecasters) or DEFAULT
     terms = Terms(seed, budget, scoring, samples, events)
     try:
         check_folder("--into", into)

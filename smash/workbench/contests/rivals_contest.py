@@ -1,7 +1,7 @@
 """A contest: every forecaster on every data set, one after the other, what is done being kept."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from smash.baseline_names import RIVAL, RIVALS, unknown
@@ -28,16 +28,7 @@ class Terms:
 
     def asked(self, data: str, forecaster: str, digests: dict[str, str]) -> Asked:
         """Returns what a row of the contest is asked for."""
-        return Asked(
-            data,
-            forecaster,
-            self.seed,
-            self.budget,
-            self.scoring,
-            self.samples,
-            self.events,
-            digests,
-        )
+        return Asked(data, forecaster, **asdict(self), digests=digests)
 
 
 def check_forecasters(names: Sequence[str]) -> None:

@@ -18,10 +18,9 @@ from smash.workbench.report.forecaster_names import model_name
 from smash.workbench.report.labels import FIGURES, SKILLS, Units, column
 from smash.workbench.report.logged_comparison import Comparison
 from smash.workbench.report.logged_run import Run
-from smash.workbench.runs.kept_models import SCORES
+from smash.workbench.runs.kept_models import PRETRAINED, SCORES
 from smash.workbench.specs.experiment_spec import ExperimentSpec, flatten, load_spec
 
-KEPT = Path("experiments/pretrained")
 SHOWN = (
     *("crps_time", "energy_location", "mark_log_loss", "event_log_loss"),
     *("cs_time", "cs_location", "ece", "accuracy", "mae_time_median", "mae_location_median"),
@@ -51,8 +50,10 @@ class Kept:
 
 def cards(root: Path, recorded: Recorded) -> dict[str, str]:
     """Returns the card of every kept model, by its path below the repository's `root`."""
-    folders = sorted(path.parent for path in (root / KEPT).glob(f"*/{SCORES}"))
-    return {str(KEPT / folder.name / CARD): card(read(folder, recorded)) for folder in folders}
+    folders = sorted(path.parent for path in (root / PRETRAINED).glob(f"*/{SCORES}"))
+    return {
+        str(PRETRAINED / folder.name / CARD): card(read(folder, recorded)) for folder in folders
+    }
 
 
 def read(folder: Path, recorded: Recorded) -> Kept:

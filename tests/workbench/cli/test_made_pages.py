@@ -9,8 +9,9 @@ from tiny_runs import ROOT
 from smash.errors import DataError
 from smash.workbench.cli.made_pages import made, marked
 from smash.workbench.pages.gallery import SCRIPTS, drawn, picture_of, scripts
-from smash.workbench.pages.model_cards import KEPT, cards
+from smash.workbench.pages.model_cards import cards
 from smash.workbench.pages.records import Recorded
+from smash.workbench.runs.kept_models import PRETRAINED
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_the_matrix_tells_forecasters_apart(pages):
 
 
 def test_every_kept_model_has_a_card_with_intervals(pages):
-    kept = [path.parent.name for path in (ROOT / KEPT).glob("*/manifest.json")]
+    kept = [path.parent.name for path in (ROOT / PRETRAINED).glob("*/manifest.json")]
     assert len(kept) >= 3
     for name in kept:
         card = pages[f"experiments/pretrained/{name}/README.md"]
