@@ -72,6 +72,6 @@ def test_figures_are_drawn_for_the_page_they_stand_on(site, browser):
 
 def test_the_search_finds_without_a_server(site, browser):
     window = opened(browser, site / "index.html", 1400, "light")
-    window.locator("input[name=query]").fill("recalibration")
+    window.locator("input[name=query]").press_sequentially("recalibration")  # it heeds keys alone
     window.locator(".md-search-result__item").first.wait_for(timeout=1000 * HANGING)
     window.close()
