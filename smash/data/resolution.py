@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from smash.settings import Resolution
 
@@ -72,6 +73,14 @@ def location_cell(coordinate: Floats, resolution: Resolution) -> float:
     cell = float(np.diff(values).min())
     coarse = values[-1] - values[0] <= FINEST * cell
     return cell if coarse and _on_lattice(coordinate - values[0], cell) else 0.0
+
+
+def least_distance(places: Floats) -> float:
+    """Returns the least distance between two places (N, A) that differ, 0 where none do."""
+    different = np.unique(places, axis=0)
+    if len(different) < 2:
+        return 0.0
+    return float(cKDTree(different).query(different, k=[2])[0].min())
 
 
 def _on_lattice(values: Floats, cell: float) -> bool:

@@ -11,6 +11,7 @@ from scipy.spatial import KDTree
 
 from smash.blocks import event_blocks
 from smash.data.region import Region
+from smash.data.resolution import least_distance
 from smash.law.log_density import log_sum_exp
 
 Floats = NDArray[np.float64]
@@ -124,8 +125,9 @@ class KernelFit:
     """Adaptive kernels around places (P, 2) with weights that can be changed, quickly.
 
     A bandwidth is the distance to the `neighbours`-th nearest other place (J. Zhuang, Y. Ogata,
-    D. Vere-Jones, Journal of the American Statistical Association 97 (2002) 369-380). The wide part
-    is even over the `region`, or normal without one.
+    D. Vere-Jones, Journal of the American Statistical Association 97 (2002) 369-380), and half the
+    least distance of two places at least: repeated places have no density of any size. The wide
+    part is even over the `region`, or normal without one.
     """
 
     def __init__(self, places: Floats, neighbours: int, region: Region | None = None) -> None:
@@ -135,6 +137,7 @@ class KernelFit:
         nearest = min(neighbours, len(places) - 1) + 1
         distance = self.tree.query(places, k=nearest)[0][:, -1]
         least = NARROWEST * (np.median(distance) or float(np.ptp(places, axis=0).max()))
+        least = max(least, least_distance(places) / 2)
         self.bandwidth = np.maximum(distance, least)
         self._kernel = self._between()
         self._wide = np.exp(self.wide.log_density(places))

@@ -1,10 +1,12 @@
 """Where events come that no past event of the window points at: an adaptive kernel density.
 
-b(x) = Σ_j v_j N(x; x_j, h_j² I) over the distinct events of the training data, h_j in proportion to
-the distance to the event's 20th neighbour (Breiman, Meisel, Purcell 1977), v_j by half for every
-so many later events. Both are what, of a few, forecasts the last fifth of the training data best
-from the others. Beside it stands a wide law, uniform over the training data's box with a heavy tail
-beyond, so that no place is impossible.
+b(x) = Σ_s u_s Σ_j v_j N(x; x_j, h_sj² I) over the distinct events of the training data, h_sj in
+proportion to the distance to the event's 2nd, 5th, 20th or 80th neighbour (Breiman, Meisel, Purcell
+1977), v_j by half for every so many later events. Narrow kernels know addresses, wide ones know
+quarters: shares u_s of the scales and the half-life are what forecasts the last fifth of the
+training data best from the others. No kernel is narrower than half the least distance of two
+places, or what is recorded twice would have any density. Beside b stands a wide law, uniform over
+the training data's box with a heavy tail beyond, so that no place is impossible.
 
 A training event must not find itself in b, nor what it set off: in training, b at the place of a
 training event is without that event and its neighbours in time, tabulated once.
@@ -23,26 +25,37 @@ from torch import Tensor, nn
 
 from smash.data.events import EventSequences
 from smash.data.groups import lay_out
+from smash.data.resolution import least_distance
 from smash.model.place_kernels import heavy_log_density, heavy_radius, on_circle
 
 Floats = NDArray[np.float64]
 
 MOST_PLACES = 30_000
-"""Kernels at most; of more training events an even share is kept."""
-NEIGHBOUR = 20
+"""Places with kernels at most; of more training events an even share is kept."""
+NEIGHBOURS = (2, 5, 20, 80)
 FACTORS = (0.25, 0.5, 1.0)
-"""Bandwidths that are tried, in distances to the neighbour."""
+"""Bandwidths of the scales, in distances to the neighbour."""
+UNTRIED = NEIGHBOURS.index(20), FACTORS.index(0.5)
+"""Neighbour and factor where there are too few events to try any."""
+LEAST_SHARE = 0.05
+"""A scale that would have less is left out."""
+TURNS = 100
+"""Of expectation and maximisation."""
+WIDE_SHARE = 0.05
+"""Of the wide law beside the scales while they are tried."""
 HALF_LIVES = (math.inf, 1.0, 0.5, 0.25, 0.12)
 """Half-lives of kernels' weights that are tried, as shares of the training data."""
-LEAST_BANDWIDTH = 5e-4
-"""Smallest bandwidth, as a share of half the box's diagonal."""
+LEAST_BANDWIDTH = 1e-5
+"""Smallest bandwidth whatever the data, as a share of half the box's diagonal."""
 HELD_OUT = 0.2
 MOST_TRIED = 1000
-BLOCK = 2**21
+BLOCK = 2**18
 """Distances taken at a time."""
 TAIL, TAIL_EXPONENT = 0.1, 2.0
 """Share and exponent of the wide law's tail, a kernel as wide as half the box's diagonal."""
 LEAST = 1e-37
+FARTHEST = -60.0
+"""Least exponent of a kernel."""
 
 
 class PlaceBackground(nn.Module):
@@ -136,46 +149,58 @@ class PlaceBackground(nn.Module):
         tail = on_circle(heavy_radius(uniform[..., 0], reach, exponent), uniform[..., 1])
         return torch.where(uniform[..., 2:3] < TAIL, tail, box)
 
-    def fit(self, train: EventSequences, place: Tensor, neighbours: int) -> None:
+    def fit(self, train: EventSequences, place: Tensor, neighbours: int) -> float:
         """Fills the tables from the events of `train` at `place` (E, 2) in the plane's units.
 
         `neighbours`: how many events before and after an event its left-out density is without.
+        Returns the logarithm of a typical bandwidth.
         """
         events = _Distinct.of(train, place)
-        distance = _neighbour_distance(events.place)
-        least = max(LEAST_BANDWIDTH * self.reach, max(self.cell) / 2)
-        factor, half_life = self._chosen(events, distance, least)
-        kept = events.kept()
+        least = max(
+            LEAST_BANDWIDTH * self.reach,
+            max(self.cell) / 2,
+            least_distance(events.place.numpy()) / 2,
+        )
+        scales, half_life = self._chosen(events, least)
+        kept, used = events.kept(), scales.nonzero()[:, 0]
+        bandwidth = _bandwidths(events.place, least)
         share = 0.5 ** ((1 - events.position[kept]) / half_life)
-        self.place = events.place[kept].to(self.place)
-        self.bandwidth = (factor * distance[kept]).clamp_min(least).to(self.place)
-        self.share = (share / share.sum()).to(self.place)
-        log_density = self._without_neighbours(events, kept, neighbours)
+        self.place = events.place[kept].repeat_interleave(len(used), 0).to(self.place)
+        self.bandwidth = bandwidth[kept][:, used].flatten().to(self.place)
+        self.share = (share / share.sum()).outer(scales[used]).flatten().to(self.place)
+        log_density = self._without_neighbours(
+            events, kept.repeat_interleave(len(used)), neighbours
+        )
         self.known, which = self._keys(events.place.float()).unique(return_inverse=True)
         total = torch.zeros(len(self.known)).index_add_(0, which, log_density.exp())
         self.left_out = (total / torch.bincount(which)).clamp_min(LEAST).log().to(self.place)
+        return float(bandwidth[:, _scale(*UNTRIED)].log().mean())
 
-    def _chosen(self, events: "_Distinct", distance: Tensor, least: float) -> tuple[float, float]:
-        """Returns factor and half-life under which the others forecast the last fifth best."""
+    def _chosen(self, events: "_Distinct", least: float) -> tuple[Tensor, float]:
+        """Returns the shares (S,) of the scales and the half-life under which the events before
+        forecast the last fifth best.
+        """
         late = events.position > 1 - HELD_OUT
         if late.all() or not late.any():
-            return FACTORS[1], math.inf
+            alone = torch.zeros(len(NEIGHBOURS) * len(FACTORS), dtype=torch.double)
+            return alone.index_fill_(0, torch.tensor(_scale(*UNTRIED)), 1.0), math.inf
         kernels, tried = _spread((~late).nonzero()[:, 0], MOST_PLACES), late.nonzero()[:, 0]
         x = events.place[_spread(tried, MOST_TRIED)].float()
         age = (1 - HELD_OUT) - events.position[kernels]
         share = torch.stack([0.5 ** (age / half_life) for half_life in HALF_LIVES], -1)
         share = (share / share.sum(0)).float()
-        wide, best = self.wide_log_density(x).exp().unsqueeze(-1), (-math.inf, 1.0, math.inf)
-        for factor in FACTORS:
-            self.place = events.place[kernels].float()
-            self.bandwidth = (factor * distance[kernels]).clamp_min(least).float()
-            self.share = torch.ones(len(kernels))
-            density = torch.cat([self._weights(squares) @ share for _, squares in self._squares(x)])
-            found = (0.95 * density + 0.05 * wide).log().mean(0)
-            best = max(
-                [best, *((float(f), factor, h) for f, h in zip(found, HALF_LIVES, strict=True))]
+        self.place = events.place[kernels].float()
+        self.share = torch.ones(len(kernels))
+        found = []
+        for bandwidth in _bandwidths(events.place[kernels], least).float().unbind(-1):
+            self.bandwidth = bandwidth
+            found.append(
+                torch.cat([self._weights(squares) @ share for _, squares in self._squares(x)])
             )
-        return best[1], best[2]
+        wide = self.wide_log_density(x).exp().double()
+        tries = [_mixed(density, wide) for density in torch.stack(found, 1).double().unbind(-1)]
+        best = max(range(len(HALF_LIVES)), key=lambda i: tries[i][1])
+        return tries[best][0], HALF_LIVES[best]
 
     def _without_neighbours(self, events: "_Distinct", kept: Tensor, neighbours: int) -> Tensor:
         """Returns log b (D,) at all distinct events, without those up to so many ranks away."""
@@ -213,7 +238,8 @@ class PlaceBackground(nn.Module):
     def _weights(self, squares: Tensor) -> Tensor:
         """Returns v_j N(x; x_j, h_j²) of squared distances (n, M), in their place."""
         variance = self.bandwidth.square()
-        density = squares.mul_(-0.5 / variance).exp_()
+        # Far kernels count as e^FARTHEST: numbers too small for float32 take fifty times as long.
+        density = squares.mul_(-0.5 / variance).clamp_min_(FARTHEST).exp_()
         return density.mul_(self.share / (2 * math.pi * variance))
 
     def _keys(self, x: Tensor) -> Tensor:
@@ -276,8 +302,34 @@ def _spread(rows: Tensor, most: int) -> Tensor:
     return rows[torch.linspace(0, len(rows) - 1, most, dtype=torch.double).round().long()]
 
 
-def _neighbour_distance(place: Tensor) -> Tensor:
-    """Returns the distances (D,) of places (D, 2) to their 20th neighbours, or to the last ones."""
-    k = min(NEIGHBOUR, len(place) - 1)
-    distance, _ = cKDTree(place.numpy()).query(place.numpy(), k=[k + 1])
-    return torch.from_numpy(np.asarray(distance, dtype=np.float64)[:, 0])
+def _scale(neighbour: int, factor: int) -> int:
+    """Returns which of the scales is that of so many a neighbour and factor."""
+    return neighbour * len(FACTORS) + factor
+
+
+def _bandwidths(place: Tensor, least: float) -> Tensor:
+    """Returns the bandwidths (D, S) of all scales around places (D, 2)."""
+    k = [min(neighbour, len(place) - 1) + 1 for neighbour in NEIGHBOURS]
+    distance, _ = cKDTree(place.numpy()).query(place.numpy(), k=sorted(set(k)))
+    distance = torch.from_numpy(np.asarray(distance, dtype=np.float64))
+    distance = distance[:, [sorted(set(k)).index(each) for each in k]]
+    factors = torch.tensor(FACTORS, dtype=torch.double)
+    return (distance.unsqueeze(-1) * factors).flatten(1).clamp_min(least)
+
+
+def _mixed(density: Tensor, wide: Tensor) -> tuple[Tensor, float]:
+    """Returns the shares (S,) that make densities (N, S) likeliest, and the mean log density then.
+
+    Beside them stands the wide law's density (N,). By expectation and maximisation.
+    """
+
+    def together(share: Tensor) -> Tensor:
+        return ((1 - WIDE_SHARE) * (density @ share) + WIDE_SHARE * wide).clamp_min(LEAST)
+
+    share = torch.full((density.shape[1],), 1 / density.shape[1], dtype=torch.double)
+    for _ in range(TURNS):
+        share = share * (density / together(share).unsqueeze(-1)).mean(0)
+        share = share / share.sum().clamp_min(LEAST)
+    share = share * (share >= LEAST_SHARE)
+    share = share / share.sum()
+    return share, float(together(share).log().mean())

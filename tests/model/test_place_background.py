@@ -9,6 +9,7 @@ import torch
 from synthetic import random_sequences
 
 from smash.data.events import build_sequences
+from smash.data.resolution import least_distance
 from smash.model.place_background import FACTORS, PlaceBackground
 
 
@@ -65,6 +66,13 @@ def test_scores_are_gradients(law):
         torch.testing.assert_close(score(x)[:, axis], slope, rtol=1e-4, atol=1e-4)
 
 
+def by_event(background: PlaceBackground, n: int) -> torch.Tensor:
+    """The shares (n, S) of the scales' kernels around each of n events."""
+    place = background.place.view(n, -1, 2)
+    assert (place == place[:, :1]).all()
+    return background.share.view(n, -1)
+
+
 def test_in_training_an_event_finds_neither_itself_nor_its_neighbours():
     events, neighbours = random_sequences([12, 9]), 2
     background = fitted(events, neighbours)
@@ -75,6 +83,7 @@ def test_in_training_an_event_finds_neither_itself_nor_its_neighbours():
     for i in range(21):
         same = (rank < 12) == (i < 12)
         kept = torch.from_numpy(~(same & (np.abs(rank - i) <= neighbours)))
+        kept = kept.repeat_interleave(by_event(background, 21).shape[1])
         square = (place[i] - background.place).square().sum(-1)
         variance = background.bandwidth.square()
         kernel = (-square / (2 * variance)).exp() / (2 * math.pi * variance)
@@ -95,7 +104,7 @@ def test_an_event_in_several_windows_is_one():
     rows = np.concatenate([np.arange(s, s + 15) for s in starts])
     windows = build_sequences(events.time[rows], events.location[rows], None, [15] * 4, "windows")
     background = fitted(windows)
-    assert len(background.place) == 30
+    assert len(background.place.unique(dim=0)) == 30
     assert len(background.known) == 30
 
 
@@ -117,12 +126,40 @@ def test_late_events_weigh_more_where_places_drift():
     time = np.tile(np.arange(1.0, length + 1), n)
     time = time + 0.1 * rng.random(n * length)
     drifting = build_sequences(time, place, None, [length] * n, "drifting")
-    share = fitted(drifting).share
+    share = by_event(fitted(drifting), n * length).sum(1)
     assert share[-1] > 2 * share[0]
     order = rng.permutation(n * length)
     still = build_sequences(time, place[order], None, [length] * n, "still")
-    share = fitted(still).share
+    share = by_event(fitted(still), n * length).sum(1)
     assert share[-1] < 2.1 * share[0]
+
+
+def test_addresses_have_narrow_kernels_beside_wide_ones_but_none_without_bound():
+    rng = np.random.default_rng(0)
+    addresses = rng.integers(0, 10_000, (40, 2)) / 1000
+    n = 800
+    at_one = rng.random(n) < 0.5
+    place = np.where(at_one[:, None], addresses[rng.integers(0, 40, n)], 10 * rng.random((n, 2)))
+    events = build_sequences(np.arange(1.0, n + 1), place - 5, None, [n], "addresses")
+    background = fitted(events)
+    least = least_distance(place) / 2
+    assert float(background.bandwidth.min()) == pytest.approx(least, rel=1e-3)
+    assert 0.3 < float(background.share[background.bandwidth < 1.01 * least].sum()) < 0.7
+    log_density = background.log_density(torch.from_numpy((addresses - 5).astype(np.float32)))
+    elsewhere = background.log_density(torch.rand(500, 2) * 10 - 5)
+    assert log_density.mean() > elsewhere.mean() + 3
+    assert log_density.exp().max() < 1 / least**2
+
+
+def test_scales_are_those_that_forecast_best():
+    n = 1000
+    place = np.random.default_rng(1).normal(size=(n, 2))
+    events = build_sequences(np.arange(1.0, n + 1), place, None, [n], "smooth")
+    background = fitted(events)
+    x = torch.from_numpy(np.random.default_rng(2).normal(size=(2000, 2)).astype(np.float32))
+    found = float(background.log_density(x).mean())
+    exact = float((-x.square().sum(-1) / 2).mean()) - math.log(2 * math.pi)
+    assert exact - 0.06 < found < exact
 
 
 def test_tables_of_a_checkpoint_are_loaded_whatever_their_sizes():
