@@ -161,7 +161,7 @@ class HistoryHead(PointingHead):
     def fit(self, train: EventSequences, scaler: Scaler) -> None:
         """Fits the background to `train`, and starts the kernels at its scales."""
         u = torch.from_numpy(scaler.scale_location(train.location).astype(np.float32))
-        typical = self.background.fit(train, self.plane.places(2 * u - 1), self.n_recent)
+        typical = self.background.fit(train, self.plane.places(2 * u - 1))
         self.log_unit_time.fill_(math.log(max(float(train.gap[train.is_target].mean()), 1e-30)))
         self.parametric.log_scale.fill_((math.log(FIRST_SCALE) + typical) / PACE)
         start_gaussians(self.out, self.follow, train, scaler)

@@ -8,8 +8,9 @@ training data best from the others. No kernel is narrower than half the least di
 places, or what is recorded twice would have any density. Beside b stands a wide law, uniform over
 the training data's box with a heavy tail beyond, so that no place is impossible.
 
-A training event must not find itself in b, nor what it set off: in training, b at the place of a
-training event is without that event and its neighbours in time, tabulated once.
+A training event must not find itself in b, nor what it set off, nor what either did to bandwidths:
+in training, b at the place of a training event is that of the other four fifths of the training
+data, cut where they are in time, tabulated once.
 """
 
 import math
@@ -47,7 +48,8 @@ HALF_LIVES = (math.inf, 1.0, 0.5, 0.25, 0.12)
 """Half-lives of kernels' weights that are tried, as shares of the training data."""
 LEAST_BANDWIDTH = 1e-5
 """Smallest bandwidth whatever the data, as a share of half the box's diagonal."""
-HELD_OUT = 0.2
+FOLDS = 5
+HELD_OUT = 1 / FOLDS
 MOST_TRIED = 1000
 BLOCK = 2**18
 """Distances taken at a time."""
@@ -63,7 +65,7 @@ class PlaceBackground(nn.Module):
 
     `place` (M, 2), `bandwidth` (M,) and `share` (M,) of the kernels, the shares summing to 1;
     `known` (V,), increasing, tells the places of training events, `left_out` (V,) is log b there
-    without these and their neighbours. Empty until `fit` or a checkpoint fills them.
+    without these and those around them in time. Empty until `fit` or a checkpoint fills them.
     """
 
     growing = ("place", "bandwidth", "share", "known", "left_out")
@@ -149,10 +151,9 @@ class PlaceBackground(nn.Module):
         tail = on_circle(heavy_radius(uniform[..., 0], reach, exponent), uniform[..., 1])
         return torch.where(uniform[..., 2:3] < TAIL, tail, box)
 
-    def fit(self, train: EventSequences, place: Tensor, neighbours: int) -> float:
+    def fit(self, train: EventSequences, place: Tensor) -> float:
         """Fills the tables from the events of `train` at `place` (E, 2) in the plane's units.
 
-        `neighbours`: how many events before and after an event its left-out density is without.
         Returns the logarithm of a typical bandwidth.
         """
         events = _Distinct.of(train, place)
@@ -162,18 +163,31 @@ class PlaceBackground(nn.Module):
             least_distance(events.place.numpy()) / 2,
         )
         scales, half_life = self._chosen(events, least)
-        kept, used = events.kept(), scales.nonzero()[:, 0]
-        bandwidth = _bandwidths(events.place, least)
-        share = 0.5 ** ((1 - events.position[kept]) / half_life)
-        self.place = events.place[kept].repeat_interleave(len(used), 0).to(self.place)
-        self.bandwidth = bandwidth[kept][:, used].flatten().to(self.place)
-        self.share = (share / share.sum()).outer(scales[used]).flatten().to(self.place)
-        log_density = self._without_neighbours(
-            events, kept.repeat_interleave(len(used)), neighbours
-        )
+        parts = []
+        for part in torch.arange(len(events.place)).tensor_split(FOLDS):
+            others = torch.ones(len(events.place), dtype=torch.bool).index_fill_(0, part, False)
+            self._lay(events, others.nonzero()[:, 0], scales, half_life, least)
+            parts.append(self._log_kernels(events.place[part].to(self.place)))
         self.known, which = self._keys(events.place.float()).unique(return_inverse=True)
-        total = torch.zeros(len(self.known)).index_add_(0, which, log_density.exp())
+        total = torch.zeros(len(self.known)).index_add_(0, which, torch.cat(parts).exp())
         self.left_out = (total / torch.bincount(which)).clamp_min(LEAST).log().to(self.place)
+        return self._lay(events, torch.arange(len(events.place)), scales, half_life, least)
+
+    def _lay(
+        self,
+        events: "_Distinct",
+        rows: Tensor,
+        scales: Tensor,
+        half_life: float,
+        least: float,
+    ) -> float:
+        """Lays kernels around some events, and returns the logarithm of a typical bandwidth."""
+        kept, used = _spread(torch.arange(len(rows)), MOST_PLACES), scales.nonzero()[:, 0]
+        bandwidth, rows = _bandwidths(events.place[rows], least)[kept], rows[kept]
+        share = 0.5 ** ((1 - events.position[rows]) / half_life)
+        self.place = events.place[rows].repeat_interleave(len(used), 0).to(self.place)
+        self.bandwidth = bandwidth[:, used].flatten().to(self.place)
+        self.share = (share / share.sum()).outer(scales[used]).flatten().to(self.place)
         return float(bandwidth[:, _scale(*UNTRIED)].log().mean())
 
     def _chosen(self, events: "_Distinct", least: float) -> tuple[Tensor, float]:
@@ -201,22 +215,6 @@ class PlaceBackground(nn.Module):
         tries = [_mixed(density, wide) for density in torch.stack(found, 1).double().unbind(-1)]
         best = max(range(len(HALF_LIVES)), key=lambda i: tries[i][1])
         return tries[best][0], HALF_LIVES[best]
-
-    def _without_neighbours(self, events: "_Distinct", kept: Tensor, neighbours: int) -> Tensor:
-        """Returns log b (D,) at all distinct events, without those up to so many ranks away."""
-        parts = []
-        for rows, squares in self._squares(events.place.float()):
-            # Events stand in order, so that all neighbours of a block lie in a band of kernels.
-            rank, group = torch.arange(len(events.place))[rows], events.group[rows]
-            ends = torch.stack([rank[0] - neighbours, rank[-1] + neighbours + 1])
-            band = slice(*torch.searchsorted(kept, ends).tolist())
-            near = (rank[:, None] - kept[band]).abs() <= neighbours
-            near &= group[:, None] == events.group[kept[band]]
-            weight = self._weights(squares)
-            weight[:, band].masked_fill_(near, 0)
-            left = 1 - (near * self.share[band]).sum(-1)
-            parts.append((weight.sum(-1) / left.clamp_min(LEAST)).clamp_min(LEAST).log())
-        return torch.cat(parts)
 
     def _log_kernels(self, x: Tensor) -> Tensor:
         """Returns log b (N,) at x (N, 2), all kernels included."""
@@ -267,13 +265,12 @@ class PlaceBackground(nn.Module):
 class _Distinct:
     """The distinct events of a training set, overlapping windows seen through.
 
-    In order of `group` (D,), which events lie on one axis of time, and of time there. `place`
-    (D, 2); `position` (D,): how far into the training data an event first stands, in (0, 1].
+    In order of time on each axis of time, one axis after the other. `place` (D, 2); `position`
+    (D,): how far into the training data an event first stands, in (0, 1].
     """
 
     place: Tensor
     position: Tensor
-    group: Tensor
 
     @classmethod
     def of(cls, train: EventSequences, place: Tensor) -> "_Distinct":
@@ -284,15 +281,7 @@ class _Distinct:
         order = np.lexsort((time, group))
         rows = first[order]
         position = (rows + 1) / train.n_events
-        return cls(
-            place[torch.from_numpy(rows)].double(),
-            torch.from_numpy(position),
-            torch.from_numpy(group[order]),
-        )
-
-    def kept(self) -> Tensor:
-        """Returns which events (M,) become kernels."""
-        return _spread(torch.arange(len(self.place)), MOST_PLACES)
+        return cls(place[torch.from_numpy(rows)].double(), torch.from_numpy(position))
 
 
 def _spread(rows: Tensor, most: int) -> Tensor:
