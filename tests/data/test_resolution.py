@@ -9,7 +9,7 @@ from synthetic import random_sequences
 
 from smash.data.batching import ScaledSequences
 from smash.data.events import EventSequences, build_sequences
-from smash.data.resolution import gap_cells, location_cell
+from smash.data.resolution import gap_cells, least_distance, location_cell
 from smash.data.scaling import Scaler, fit_scaler
 from smash.settings import ScalingSettings
 
@@ -128,3 +128,11 @@ def test_spreading_repeats_with_its_seed_and_draws_nothing_without_cells():
     scaled.spread(generator)
     assert torch.equal(generator.get_state(), before)
     assert scaled.batch([0]).target is None
+
+
+def test_the_least_distance_is_of_places_that_differ():
+    places = np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 0.0], [3.0, 4.5], [3.0, 4.5]])
+    assert least_distance(places) == 0.5
+    assert least_distance(places[[0, 2]]) == 0
+    assert least_distance(places[:0]) == 0
+    assert least_distance(places[:, :1]) == 3
