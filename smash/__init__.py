@@ -4,11 +4,12 @@
 stands behind them needs torch, which takes seconds to import.
 """
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smash.shipped_files import find_model
+from smash.shipped_files import find_models
 
 if TYPE_CHECKING:
     from smash.catalogue.loading import load_data
@@ -38,14 +39,16 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def load(path: Path | str, device: str = "cpu") -> "EventForecaster":
+def load(path: Path | str | Sequence[Path | str], device: str = "cpu") -> "EventForecaster":
     """Returns the forecaster whose checkpoint lies in the folder `path`.
 
     Such a folder is `runs/RUN_ID/checkpoints/best`, or what `smash.workbench.load` returns;
-    `pretrained:football` is one of the kept models.
+    `pretrained:football` is one of the kept models. Several, in a list or between commas, are
+    forecast from together as an ensemble: their laws are mixed in equal parts.
 
     Raises:
-        CheckpointError: when a file is missing, damaged or of another format.
+        CheckpointError: when a file is missing, damaged or of another format, or models of
+            different data are to be mixed.
 
     >>> import smash
     >>> smash.load("pretrained:football").about.time_unit
@@ -53,4 +56,4 @@ def load(path: Path | str, device: str = "cpu") -> "EventForecaster":
     """
     from smash.forecast.event_forecaster import load_forecaster
 
-    return load_forecaster(find_model(path), device)
+    return load_forecaster(find_models(path), device)

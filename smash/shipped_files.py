@@ -1,5 +1,6 @@
 """What comes with the code: specs, studies and kept models, in a clone or in an installed copy."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 KEPT = "pretrained:"
@@ -26,6 +27,19 @@ def find_model(name: Path | str) -> Path:
         return Path(name)
     kept = Path("experiments/pretrained") / text.removeprefix(KEPT)
     return kept if kept.is_dir() else shipped_root() / kept
+
+
+def find_models(names: Path | str | Sequence[Path | str]) -> tuple[Path, ...]:
+    """Returns the folders that are meant: of one model, or of several, in a list or between commas.
+
+    A folder whose own name has commas is that folder.
+    """
+    if not isinstance(names, (str, Path)):
+        return tuple(find_model(name) for name in names)
+    whole = find_model(names)
+    if "," not in str(names) or whole.exists():
+        return (whole,)
+    return tuple(find_model(name.strip()) for name in str(names).split(",") if name.strip())
 
 
 def find_spec(name: Path) -> Path:

@@ -14,13 +14,14 @@ from smash.argument_checks import MOST_SAMPLES, MOST_SEED, check_level, check_wh
 from smash.data.events import EventSequences, Targets
 from smash.data.geography import wrapped
 from smash.data.tables import Table
-from smash.errors import DataError, ForecastError
+from smash.errors import CheckpointError, DataError, ForecastError
 from smash.forecast.futures import Futures
 from smash.forecast.histories import History, Time, read_history, read_moments
 from smash.forecast.intensity_map import IntensityMap, intensity_map
 from smash.forecast.model_forecaster import FORECAST, ModelForecaster
 from smash.forecast.next_event import Levels, NextEvent, next_event
 from smash.forecast.reach import check_reach, numbers
+from smash.law.ensemble import Ensemble
 from smash.law.forecaster import Forecaster
 from smash.law.log_density import LogDensity
 from smash.law.next_event_law import NextEventLaw
@@ -302,18 +303,37 @@ class EventForecaster:
 
 
 def load_forecaster(
-    path: Path | str, device: str = "cpu", sampling: SamplingSettings = FORECAST
+    paths: Sequence[Path | str], device: str = "cpu", sampling: SamplingSettings = FORECAST
 ) -> EventForecaster:
-    """Returns the forecaster whose checkpoint lies in the folder `path`.
+    """Returns the forecaster whose checkpoint lies in a folder, or the ensemble of several.
 
-    It has the recalibration beside the model if that was fitted to samples drawn as here.
+    One has the recalibration beside the model if that was fitted to samples drawn as here; what
+    members need is not what their mixture needs, so an ensemble has none.
 
     Raises:
-        CheckpointError: when a file is missing, damaged or of another format.
+        CheckpointError: when a file is missing, damaged or of another format, or models of
+            different data are to be mixed.
     """
-    model, beside = Smash.load(path, device), Recalibration.load(Path(path))
+    models = [Smash.load(path, device) for path in paths]
+    if len(models) > 1:
+        return _ensemble(paths, models, sampling)
+    beside = Recalibration.load(Path(paths[0]))
     fits = beside is not None and beside.drawn_by == way_of(sampling)
-    return EventForecaster.of_model(model, sampling, beside if fits else None)
+    return EventForecaster.of_model(models[0], sampling, beside if fits else None)
+
+
+def _ensemble(
+    paths: Sequence[Path | str], models: Sequence[Smash], sampling: SamplingSettings
+) -> EventForecaster:
+    first = models[0]
+    for path, model in zip(paths, models, strict=True):
+        if (model.about, model.n_marks) != (first.about, first.n_marks):
+            raise CheckpointError(
+                f"{path}: trained on other events, or other units or marks, than {paths[0]}; mix "
+                "models that were trained on the same data"
+            )
+    mixed = Ensemble(tuple(ModelForecaster(model, sampling) for model in models))
+    return EventForecaster(mixed, first.about, first.scaler.region)
 
 
 def _check_request(levels: Sequence[float], n_samples: int) -> None:

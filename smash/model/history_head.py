@@ -43,7 +43,7 @@ FOLLOWED = 4
 FIRST_SCALE = 0.5
 """d₀, in typical bandwidths of the background."""
 LEAST_EXPONENT = 1.05
-LEAST_SCALE = 1e-5
+LEAST_SCALE = 2e-4
 """d at least, as a share of half the box's diagonal."""
 PACE = 10.0
 """How much faster than a network's weights the parametric law's numbers move in training."""
@@ -161,7 +161,7 @@ class HistoryHead(PointingHead):
     def fit(self, train: EventSequences, scaler: Scaler) -> None:
         """Fits the background to `train`, and starts the kernels at its scales."""
         u = torch.from_numpy(scaler.scale_location(train.location).astype(np.float32))
-        typical = self.background.fit(train, self.plane.places(2 * u - 1))
+        typical = self.background.fit(train, self.plane.places(2 * u - 1), self.n_recent)
         self.log_unit_time.fill_(math.log(max(float(train.gap[train.is_target].mean()), 1e-30)))
         self.parametric.log_scale.fill_((math.log(FIRST_SCALE) + typical) / PACE)
         start_gaussians(self.out, self.follow, train, scaler)

@@ -1,16 +1,14 @@
 """Where events come that no past event of the window points at: an adaptive kernel density.
 
-b(x) = Σ_s u_s Σ_j v_j N(x; x_j, h_sj² I) over the distinct events of the training data, h_sj in
-proportion to the distance to the event's 2nd, 5th, 20th or 80th neighbour (Breiman, Meisel, Purcell
-1977), v_j by half for every so many later events. Narrow kernels know addresses, wide ones know
-quarters: shares u_s of the scales and the half-life are what forecasts the last fifth of the
-training data best from the others. No kernel is narrower than half the least distance of two
-places, or what is recorded twice would have any density. Beside b stands a wide law, uniform over
+b(x) = Σ_j v_j [(1 - u) N(x; x_j, h_j² I) + u N(x; x_j, h² I)] over the distinct events of the
+training data. h_j is in proportion to the distance to the event's 20th neighbour (Breiman, Meisel,
+Purcell 1977), v_j less by half for every so many later events; h, half the least distance of two
+places, knows addresses that come again. The proportion, the half-life and u are those that forecast
+the last fifth of the training data best from the others. Beside b stands a wide law, uniform over
 the training data's box with a heavy tail beyond, so that no place is impossible.
 
-A training event must not find itself in b, nor what it set off, nor what either did to bandwidths:
-in training, b at the place of a training event is that of the other four fifths of the training
-data, cut where they are in time, tabulated once.
+A training event must not find itself in b, nor what it set off: in training, b at the place of a
+training event is without that event and its neighbours in time, tabulated once.
 """
 
 import math
@@ -32,24 +30,23 @@ from smash.model.place_kernels import heavy_log_density, heavy_radius, on_circle
 Floats = NDArray[np.float64]
 
 MOST_PLACES = 30_000
-"""Places with kernels at most; of more training events an even share is kept."""
-NEIGHBOURS = (2, 5, 20, 80)
+"""Kernels at most; of more training events an even share is kept."""
+NEIGHBOUR = 20
 FACTORS = (0.25, 0.5, 1.0)
-"""Bandwidths of the scales, in distances to the neighbour."""
-UNTRIED = NEIGHBOURS.index(20), FACTORS.index(0.5)
-"""Neighbour and factor where there are too few events to try any."""
-LEAST_SHARE = 0.05
-"""A scale that would have less is left out."""
+"""Bandwidths that are tried, in distances to the neighbour."""
+HALF_LIVES = (math.inf, 1.0, 0.5, 0.25, 0.12)
+"""Half-lives of kernels' weights that are tried, as shares of the training data."""
+LEAST_BANDWIDTH = 5e-4
+"""Smallest h_j, as a share of half the box's diagonal."""
+LEAST_ADDRESS = 1e-5
+"""Smallest h, likewise: float32 tells no more apart."""
+LEAST_SHARE = 0.02
+"""Smallest u but 0."""
 TURNS = 100
 """Of expectation and maximisation."""
 WIDE_SHARE = 0.05
-"""Of the wide law beside the scales while they are tried."""
-HALF_LIVES = (math.inf, 1.0, 0.5, 0.25, 0.12)
-"""Half-lives of kernels' weights that are tried, as shares of the training data."""
-LEAST_BANDWIDTH = 1e-5
-"""Smallest bandwidth whatever the data, as a share of half the box's diagonal."""
-FOLDS = 5
-HELD_OUT = 1 / FOLDS
+"""Of the wide law beside b, while b's numbers are tried."""
+HELD_OUT = 0.2
 MOST_TRIED = 1000
 BLOCK = 2**18
 """Distances taken at a time."""
@@ -57,15 +54,16 @@ TAIL, TAIL_EXPONENT = 0.1, 2.0
 """Share and exponent of the wide law's tail, a kernel as wide as half the box's diagonal."""
 LEAST = 1e-37
 FARTHEST = -60.0
-"""Least exponent of a kernel."""
+"""Least exponent of a kernel: numbers too small for float32 take fifty times as long."""
 
 
 class PlaceBackground(nn.Module):
     """log b(x) and draws of it, in the plane's own units (`smash.model.plane`).
 
-    `place` (M, 2), `bandwidth` (M,) and `share` (M,) of the kernels, the shares summing to 1;
+    `place` (M, 2), `bandwidth` (M,) and `share` (M,) of the kernels, the shares summing to 1, those
+    around one event in a row;
     `known` (V,), increasing, tells the places of training events, `left_out` (V,) is log b there
-    without these and those around them in time. Empty until `fit` or a checkpoint fills them.
+    without these and their neighbours. Empty until `fit` or a checkpoint fills them.
     """
 
     growing = ("place", "bandwidth", "share", "known", "left_out")
@@ -151,70 +149,77 @@ class PlaceBackground(nn.Module):
         tail = on_circle(heavy_radius(uniform[..., 0], reach, exponent), uniform[..., 1])
         return torch.where(uniform[..., 2:3] < TAIL, tail, box)
 
-    def fit(self, train: EventSequences, place: Tensor) -> float:
+    def fit(self, train: EventSequences, place: Tensor, neighbours: int) -> float:
         """Fills the tables from the events of `train` at `place` (E, 2) in the plane's units.
 
-        Returns the logarithm of a typical bandwidth.
+        `neighbours`: how many events before and after an event its left-out density is without.
+        Returns the logarithm of a typical bandwidth h_j.
         """
         events = _Distinct.of(train, place)
-        least = max(
-            LEAST_BANDWIDTH * self.reach,
-            max(self.cell) / 2,
-            least_distance(events.place.numpy()) / 2,
-        )
-        scales, half_life = self._chosen(events, least)
-        parts = []
-        for part in torch.arange(len(events.place)).tensor_split(FOLDS):
-            others = torch.ones(len(events.place), dtype=torch.bool).index_fill_(0, part, False)
-            self._lay(events, others.nonzero()[:, 0], scales, half_life, least)
-            parts.append(self._log_kernels(events.place[part].to(self.place)))
+        distance = _neighbour_distance(events.place)
+        cell = max(self.cell) / 2
+        least = max(LEAST_BANDWIDTH * self.reach, cell)
+        address = max(LEAST_ADDRESS * self.reach, cell, least_distance(events.place.numpy()) / 2)
+        chosen = self._chosen(events, distance, least, address)
+        kept = events.kept()
+        weight = 0.5 ** ((1 - events.position[kept]) / chosen.half_life)
+        bandwidth = (chosen.factor * distance[kept]).clamp_min(least)
+        bandwidths = torch.stack([bandwidth, torch.full_like(bandwidth, address)], -1)
+        shares = torch.tensor([1 - chosen.known, chosen.known], dtype=torch.double)
+        used = shares > 0
+        self.place = events.place[kept].repeat_interleave(int(used.sum()), 0).to(self.place)
+        self.bandwidth = bandwidths[:, used].flatten().to(self.place)
+        self.share = (weight / weight.sum()).outer(shares[used]).flatten().to(self.place)
+        around = kept.repeat_interleave(int(used.sum()))
+        log_density = self._without_neighbours(events, around, neighbours)
         self.known, which = self._keys(events.place.float()).unique(return_inverse=True)
-        total = torch.zeros(len(self.known)).index_add_(0, which, torch.cat(parts).exp())
+        total = torch.zeros(len(self.known)).index_add_(0, which, log_density.exp())
         self.left_out = (total / torch.bincount(which)).clamp_min(LEAST).log().to(self.place)
-        return self._lay(events, torch.arange(len(events.place)), scales, half_life, least)
+        return float(bandwidth.log().mean())
 
-    def _lay(
-        self,
-        events: "_Distinct",
-        rows: Tensor,
-        scales: Tensor,
-        half_life: float,
-        least: float,
-    ) -> float:
-        """Lays kernels around some events, and returns the logarithm of a typical bandwidth."""
-        kept, used = _spread(torch.arange(len(rows)), MOST_PLACES), scales.nonzero()[:, 0]
-        bandwidth, rows = _bandwidths(events.place[rows], least)[kept], rows[kept]
-        share = 0.5 ** ((1 - events.position[rows]) / half_life)
-        self.place = events.place[rows].repeat_interleave(len(used), 0).to(self.place)
-        self.bandwidth = bandwidth[:, used].flatten().to(self.place)
-        self.share = (share / share.sum()).outer(scales[used]).flatten().to(self.place)
-        return float(bandwidth[:, _scale(*UNTRIED)].log().mean())
-
-    def _chosen(self, events: "_Distinct", least: float) -> tuple[Tensor, float]:
-        """Returns the shares (S,) of the scales and the half-life under which the events before
-        forecast the last fifth best.
-        """
+    def _chosen(
+        self, events: "_Distinct", distance: Tensor, least: float, address: float
+    ) -> "_Chosen":
+        """Returns the numbers under which the others forecast the last fifth best."""
         late = events.position > 1 - HELD_OUT
         if late.all() or not late.any():
-            alone = torch.zeros(len(NEIGHBOURS) * len(FACTORS), dtype=torch.double)
-            return alone.index_fill_(0, torch.tensor(_scale(*UNTRIED)), 1.0), math.inf
+            return _Chosen()
         kernels, tried = _spread((~late).nonzero()[:, 0], MOST_PLACES), late.nonzero()[:, 0]
         x = events.place[_spread(tried, MOST_TRIED)].float()
         age = (1 - HELD_OUT) - events.position[kernels]
         share = torch.stack([0.5 ** (age / half_life) for half_life in HALF_LIVES], -1)
         share = (share / share.sum(0)).float()
-        self.place = events.place[kernels].float()
-        self.share = torch.ones(len(kernels))
-        found = []
-        for bandwidth in _bandwidths(events.place[kernels], least).float().unbind(-1):
-            self.bandwidth = bandwidth
-            found.append(
-                torch.cat([self._weights(squares) @ share for _, squares in self._squares(x)])
-            )
-        wide = self.wide_log_density(x).exp().double()
-        tries = [_mixed(density, wide) for density in torch.stack(found, 1).double().unbind(-1)]
-        best = max(range(len(HALF_LIVES)), key=lambda i: tries[i][1])
-        return tries[best][0], HALF_LIVES[best]
+        self.place, self.share = events.place[kernels].float(), torch.ones(len(kernels))
+
+        def density(bandwidth: Tensor) -> Tensor:
+            self.bandwidth = bandwidth.float()
+            return torch.cat([self._weights(squares) @ share for _, squares in self._squares(x)])
+
+        wide, best = self.wide_log_density(x).exp(), (-math.inf, _Chosen())
+        again = density(torch.full_like(distance[kernels], address))
+        for factor in FACTORS:
+            found = density((factor * distance[kernels]).clamp_min(least))
+            for i, half_life in enumerate(HALF_LIVES):
+                known, score = _mixed(found[:, i], again[:, i], wide)
+                if score > best[0]:
+                    best = score, _Chosen(factor, half_life, known)
+        return best[1]
+
+    def _without_neighbours(self, events: "_Distinct", kept: Tensor, neighbours: int) -> Tensor:
+        """Returns log b (D,) at all distinct events, without those up to so many ranks away."""
+        parts = []
+        for rows, squares in self._squares(events.place.float()):
+            # Events stand in order, so that all neighbours of a block lie in a band of kernels.
+            rank, group = torch.arange(len(events.place))[rows], events.group[rows]
+            ends = torch.stack([rank[0] - neighbours, rank[-1] + neighbours + 1])
+            band = slice(*torch.searchsorted(kept, ends).tolist())
+            near = (rank[:, None] - kept[band]).abs() <= neighbours
+            near &= group[:, None] == events.group[kept[band]]
+            weight = self._weights(squares)
+            weight[:, band].masked_fill_(near, 0)
+            left = 1 - (near * self.share[band]).sum(-1)
+            parts.append((weight.sum(-1) / left.clamp_min(LEAST)).clamp_min(LEAST).log())
+        return torch.cat(parts)
 
     def _log_kernels(self, x: Tensor) -> Tensor:
         """Returns log b (N,) at x (N, 2), all kernels included."""
@@ -236,7 +241,6 @@ class PlaceBackground(nn.Module):
     def _weights(self, squares: Tensor) -> Tensor:
         """Returns v_j N(x; x_j, h_j²) of squared distances (n, M), in their place."""
         variance = self.bandwidth.square()
-        # Far kernels count as e^FARTHEST: numbers too small for float32 take fifty times as long.
         density = squares.mul_(-0.5 / variance).clamp_min_(FARTHEST).exp_()
         return density.mul_(self.share / (2 * math.pi * variance))
 
@@ -262,15 +266,25 @@ class PlaceBackground(nn.Module):
 
 
 @dataclass(frozen=True)
+class _Chosen:
+    """The proportion of h_j, the half-life and u, or what they are where nothing can be tried."""
+
+    factor: float = FACTORS[1]
+    half_life: float = math.inf
+    known: float = 0.0
+
+
+@dataclass(frozen=True)
 class _Distinct:
     """The distinct events of a training set, overlapping windows seen through.
 
-    In order of time on each axis of time, one axis after the other. `place` (D, 2); `position`
-    (D,): how far into the training data an event first stands, in (0, 1].
+    In order of `group` (D,), which events lie on one axis of time, and of time there. `place`
+    (D, 2); `position` (D,): how far into the training data an event first stands, in (0, 1].
     """
 
     place: Tensor
     position: Tensor
+    group: Tensor
 
     @classmethod
     def of(cls, train: EventSequences, place: Tensor) -> "_Distinct":
@@ -281,7 +295,15 @@ class _Distinct:
         order = np.lexsort((time, group))
         rows = first[order]
         position = (rows + 1) / train.n_events
-        return cls(place[torch.from_numpy(rows)].double(), torch.from_numpy(position))
+        return cls(
+            place[torch.from_numpy(rows)].double(),
+            torch.from_numpy(position),
+            torch.from_numpy(group[order]),
+        )
+
+    def kept(self) -> Tensor:
+        """Returns which events (M,) become kernels."""
+        return _spread(torch.arange(len(self.place)), MOST_PLACES)
 
 
 def _spread(rows: Tensor, most: int) -> Tensor:
@@ -291,34 +313,26 @@ def _spread(rows: Tensor, most: int) -> Tensor:
     return rows[torch.linspace(0, len(rows) - 1, most, dtype=torch.double).round().long()]
 
 
-def _scale(neighbour: int, factor: int) -> int:
-    """Returns which of the scales is that of so many a neighbour and factor."""
-    return neighbour * len(FACTORS) + factor
+def _neighbour_distance(place: Tensor) -> Tensor:
+    """Returns the distances (D,) of places (D, 2) to their 20th neighbours, or to the last ones."""
+    k = min(NEIGHBOUR, len(place) - 1)
+    distance, _ = cKDTree(place.numpy()).query(place.numpy(), k=[k + 1])
+    return torch.from_numpy(np.asarray(distance, dtype=np.float64)[:, 0])
 
 
-def _bandwidths(place: Tensor, least: float) -> Tensor:
-    """Returns the bandwidths (D, S) of all scales around places (D, 2)."""
-    k = [min(neighbour, len(place) - 1) + 1 for neighbour in NEIGHBOURS]
-    distance, _ = cKDTree(place.numpy()).query(place.numpy(), k=sorted(set(k)))
-    distance = torch.from_numpy(np.asarray(distance, dtype=np.float64))
-    distance = distance[:, [sorted(set(k)).index(each) for each in k]]
-    factors = torch.tensor(FACTORS, dtype=torch.double)
-    return (distance.unsqueeze(-1) * factors).flatten(1).clamp_min(least)
-
-
-def _mixed(density: Tensor, wide: Tensor) -> tuple[Tensor, float]:
-    """Returns the shares (S,) that make densities (N, S) likeliest, and the mean log density then.
-
-    Beside them stands the wide law's density (N,). By expectation and maximisation.
+def _mixed(around: Tensor, again: Tensor, wide: Tensor) -> tuple[float, float]:
+    """Returns the share u of the densities `again` (N,) beside those `around` (N,) that makes both,
+    with the wide law's (N,), likeliest, and the mean log density then.
     """
+    around, again, wide = around.double(), again.double(), WIDE_SHARE * wide.double()
 
-    def together(share: Tensor) -> Tensor:
-        return ((1 - WIDE_SHARE) * (density @ share) + WIDE_SHARE * wide).clamp_min(LEAST)
+    def together(known: float) -> Tensor:
+        density = (1 - WIDE_SHARE) * ((1 - known) * around + known * again)
+        return (density + wide).clamp_min(LEAST)
 
-    share = torch.full((density.shape[1],), 1 / density.shape[1], dtype=torch.double)
+    known = 0.5
     for _ in range(TURNS):
-        share = share * (density / together(share).unsqueeze(-1)).mean(0)
-        share = share / share.sum().clamp_min(LEAST)
-    share = share * (share >= LEAST_SHARE)
-    share = share / share.sum()
-    return share, float(together(share).log().mean())
+        ones, others = (known * again / together(known), (1 - known) * around / together(known))
+        known = float(ones.sum() / (ones.sum() + others.sum()).clamp_min(LEAST))
+    known = known if known >= LEAST_SHARE else 0.0
+    return known, float(together(known).log().mean())

@@ -17,10 +17,10 @@ def places(events) -> torch.Tensor:
     return torch.from_numpy(events.location.astype(np.float32))
 
 
-def fitted(events, cell=(0.0, 0.0)) -> PlaceBackground:
+def fitted(events, neighbours: int = 2, cell=(0.0, 0.0)) -> PlaceBackground:
     half = np.abs(events.location).max(0) + np.array(cell) / 2
     background = PlaceBackground((float(half[0]), float(half[1])), cell)
-    background.fit(events, places(events))
+    background.fit(events, places(events), neighbours)
     return background.eval()
 
 
@@ -66,31 +66,28 @@ def test_scores_are_gradients(law):
         torch.testing.assert_close(score(x)[:, axis], slope, rtol=1e-4, atol=1e-4)
 
 
-def by_event(background: PlaceBackground, n: int) -> torch.Tensor:
-    """The shares (n, S) of the scales' kernels around each of n events."""
-    place = background.place.view(n, -1, 2)
-    assert (place == place[:, :1]).all()
-    return background.share.view(n, -1)
-
-
-def families(seed: int):
-    """800 events, each ten in a row close together where nothing has been."""
-    rng = np.random.default_rng(seed)
-    place = np.repeat(10 * rng.random((80, 2)) - 5, 10, axis=0) + 0.02 * rng.normal(size=(800, 2))
-    return build_sequences(np.arange(1.0, 801), place, None, [800], "families")
-
-
-def test_in_training_an_event_is_as_new_as_events_to_come():
-    events = families(0)
-    background = fitted(events)
-    trained_on = background.train().log_density(places(events)).mean()
-    to_come = torch.stack(
-        [background.eval().log_density(places(families(seed))).mean() for seed in range(1, 6)]
-    )
-    assert float(trained_on) == pytest.approx(float(to_come.mean()), abs=2 * float(to_come.std()))
-    # When a model is asked for its density, all events count; in training too, elsewhere.
-    assert background.log_density(places(events)).mean() > trained_on + 0.3
-    elsewhere = places(events) + 0.5
+def test_in_training_an_event_finds_neither_itself_nor_its_neighbours():
+    events, neighbours = random_sequences([12, 9]), 2
+    background = fitted(events, neighbours)
+    place = places(events)
+    background.train()
+    found = background.log_density(place)
+    rank = np.arange(21)
+    for i in range(21):
+        same = (rank < 12) == (i < 12)
+        kept = torch.from_numpy(~(same & (np.abs(rank - i) <= neighbours))).repeat_interleave(
+            len(background.place) // 21
+        )
+        square = (place[i] - background.place).square().sum(-1)
+        variance = background.bandwidth.square()
+        kernel = (-square / (2 * variance)).exp() / (2 * math.pi * variance)
+        share = background.share * kept
+        expected = (share * kernel).sum() / share.sum()
+        assert float(found[i]) == pytest.approx(float(expected.log()), rel=1e-4, abs=1e-4)
+    # Elsewhere, and when a model is asked for its density, all events count.
+    background.eval()
+    assert (background.log_density(place) - found).mean() > 0.1
+    elsewhere = place + 0.5
     expected = background.log_density(elsewhere)
     torch.testing.assert_close(background.train().log_density(elsewhere), expected)
 
@@ -101,7 +98,7 @@ def test_an_event_in_several_windows_is_one():
     rows = np.concatenate([np.arange(s, s + 15) for s in starts])
     windows = build_sequences(events.time[rows], events.location[rows], None, [15] * 4, "windows")
     background = fitted(windows)
-    assert len(background.place.unique(dim=0)) == 30
+    assert len(background.place) == 30
     assert len(background.known) == 30
 
 
@@ -123,40 +120,40 @@ def test_late_events_weigh_more_where_places_drift():
     time = np.tile(np.arange(1.0, length + 1), n)
     time = time + 0.1 * rng.random(n * length)
     drifting = build_sequences(time, place, None, [length] * n, "drifting")
-    share = by_event(fitted(drifting), n * length).sum(1)
+    share = fitted(drifting).share
     assert share[-1] > 2 * share[0]
     order = rng.permutation(n * length)
     still = build_sequences(time, place[order], None, [length] * n, "still")
-    share = by_event(fitted(still), n * length).sum(1)
+    share = fitted(still).share
     assert share[-1] < 2.1 * share[0]
 
 
-def test_addresses_have_narrow_kernels_beside_wide_ones_but_none_without_bound():
+def test_addresses_that_come_again_have_kernels_of_their_own():
     rng = np.random.default_rng(0)
-    addresses = rng.integers(0, 10_000, (40, 2)) / 1000
-    n = 800
-    at_one = rng.random(n) < 0.5
-    place = np.where(at_one[:, None], addresses[rng.integers(0, 40, n)], 10 * rng.random((n, 2)))
-    events = build_sequences(np.arange(1.0, n + 1), place - 5, None, [n], "addresses")
-    background = fitted(events)
-    least = least_distance(place) / 2
+    addresses, n = 10 * rng.random((40, 2)) - 5, 800
+    at_one = (rng.random(n) < 0.5)[:, None]
+    place = np.where(at_one, addresses[rng.integers(0, 40, n)], 10 * rng.random((n, 2)) - 5)
+    events = build_sequences(np.arange(1.0, n + 1), place, None, [n], "addresses")
+    background, least = fitted(events), least_distance(place) / 2
+    address = background.bandwidth < 1.01 * least
     assert float(background.bandwidth.min()) == pytest.approx(least, rel=1e-3)
-    assert 0.3 < float(background.share[background.bandwidth < 1.01 * least].sum()) < 0.7
-    log_density = background.log_density(torch.from_numpy((addresses - 5).astype(np.float32)))
+    assert float(background.share[address].sum()) == pytest.approx(0.5, abs=0.1)
+    log_density = background.log_density(torch.from_numpy(addresses.astype(np.float32)))
     elsewhere = background.log_density(torch.rand(500, 2) * 10 - 5)
     assert log_density.mean() > elsewhere.mean() + 3
-    assert log_density.exp().max() < 1 / least**2
+    # In training an event knows its address by the others that came there, and by them alone.
+    lone = place[np.flatnonzero(~at_one)]
+    background.train()
+    again = background.log_density(torch.from_numpy(addresses.astype(np.float32)))
+    assert (
+        again.min() > background.log_density(torch.from_numpy(lone.astype(np.float32))).mean() + 2
+    )
 
 
-def test_scales_are_those_that_forecast_best():
-    n = 1000
-    place = np.random.default_rng(1).normal(size=(n, 2))
-    events = build_sequences(np.arange(1.0, n + 1), place, None, [n], "smooth")
-    background = fitted(events)
-    x = torch.from_numpy(np.random.default_rng(2).normal(size=(2000, 2)).astype(np.float32))
-    found = float(background.log_density(x).mean())
-    exact = float((-x.square().sum(-1) / 2).mean()) - math.log(2 * math.pi)
-    assert exact - 0.06 < found < exact
+def test_where_no_place_comes_again_no_kernel_is_of_an_address():
+    background = fitted(random_sequences([300, 300]))
+    assert len(background.place) == 600
+    assert background.bandwidth.min() > 20 * least_distance(background.place.numpy())
 
 
 def test_tables_of_a_checkpoint_are_loaded_whatever_their_sizes():

@@ -30,7 +30,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 def main(
     model: Annotated[
         Path,
-        typer.Argument(help="A folder such as runs/RUN_ID/checkpoints/best, or pretrained:NAME."),
+        typer.Argument(
+            help="A folder such as runs/RUN_ID/checkpoints/best, or pretrained:NAME; several "
+            "between commas are an ensemble."
+        ),
     ],
     history: Annotated[Path, typer.Argument(help="CSV or Parquet, a row an event.")],
     horizon: Annotated[
@@ -95,12 +98,13 @@ def main(
     from smash.forecast.event_forecaster import Extrapolation
     from smash.forecast.histories import usual_columns
     from smash.outputs import check_files
+    from smash.shipped_files import find_models
 
     errors = Console(stderr=True, highlight=False)
     try:
         _check_formats(out, plot, intensity)
         written = {"--out": out, "--plot": plot, "--geojson": geojson, "--intensity": intensity}
-        check_files(written, (model, history))
+        check_files(written, (*find_models(model), history))
         forecaster, events = load(model), read_table(history, fewest=0)
         _check_places(
             forecaster, {"--geojson": geojson, "--intensity": intensity, "--x": x, "--y": y}
