@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 
 SECONDS = {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86400.0, "weeks": 604800.0}
 """The units of time that a timestamp or a duration such as `1d` can be turned into."""
+FIRST, LAST = (pd.Timestamp(day, tz="UTC").as_unit("us") for day in ("0001-01-02", "9999-12-31"))
 GAPS_A_UNIT = 20.0
 """A unit of time is chosen so that the median gap is no less than one part in so many of it."""
 _SPAN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-z]+)")
@@ -66,11 +67,16 @@ class Clock:
         return np.asarray(since / pd.Timedelta(seconds=self._seconds()), dtype=np.float64)
 
     def times(self, numbers: Floats) -> Floats | pd.DatetimeIndex:
-        """Returns times (E,) as the data had them: timestamps in UTC, or the numbers themselves."""
+        """Returns times (E,) as the data had them: timestamps in UTC, or the numbers themselves.
+
+        What lies before the year 1 or after 9999 is the first or last moment of these.
+        """
         if not self.origin:
             return numbers
-        microseconds = np.round(np.asarray(numbers) * self._seconds() * 1e6)
-        return self._start() + pd.to_timedelta(microseconds, unit="us")
+        start = self._start().as_unit("us")
+        least, most = ((end - start) / pd.Timedelta(microseconds=1) for end in (FIRST, LAST))
+        microseconds = np.asarray(numbers) * self._seconds() * 1e6
+        return start + pd.to_timedelta(np.round(microseconds).clip(least, most), unit="us")
 
     def said(self, number: float) -> str:
         """Returns one time in words: a timestamp to the second, or the number and no unit."""

@@ -87,3 +87,13 @@ WRONG = {
 def test_what_does_not_agree_is_named_by_row(message):
     with pytest.raises(DataError, match=message):
         read_times(pd.Series(WRONG[message], name="when"), where)
+
+
+def test_times_beyond_what_timestamps_hold_are_the_first_or_last_of_them():
+    clock = Clock("days", "2024-04-01T00:00:00+00:00")
+    times = clock.times(np.array([0.5, 1e12, np.inf, -1e12, -np.inf]))
+    assert [time.isoformat() for time in times.to_pydatetime()] == [
+        "2024-04-01T12:00:00+00:00",
+        *2 * ["9999-12-31T00:00:00+00:00"],
+        *2 * ["0001-01-02T00:00:00+00:00"],
+    ]
