@@ -1,11 +1,11 @@
 """Where events come that no past event of the window points at: an adaptive kernel density.
 
-b(x) = Σ_j v_j [(1 - u) N(x; x_j, h_j² I) + u N(x; x_j, h² I)] over the distinct events of the
-training data. h_j is in proportion to the distance to the event's 20th neighbour (Breiman, Meisel,
-Purcell 1977), v_j less by half for every so many later events; h, half the least distance of two
-places, knows addresses that come again. The proportion, the half-life and u are those that forecast
-the last fifth of the training data best from the others. Beside b stands a wide law, uniform over
-the training data's box with a heavy tail beyond, so that no place is impossible.
+b(x) = Σ_s u_s Σ_j v_j N(x; x_j, h_sj² I) over the distinct events of the training data. h_sj is the
+distance to the event's 2nd, 5th, 20th or 80th neighbour (Breiman, Meisel, Purcell 1977), or half
+the least distance of two places, which knows addresses that come again; v_j is less by half for
+every so many later events. The half-life and the shares u_s are those that forecast the last fifth
+of the training data best from the others. Beside b stands a wide law, uniform over the training
+data's box with a heavy tail beyond, so that no place is impossible.
 
 A training event must not find itself in b, nor what it set off: in training, b at the place of a
 training event is without that event and its neighbours in time, tabulated once.
@@ -31,17 +31,15 @@ Floats = NDArray[np.float64]
 
 MOST_PLACES = 30_000
 """Kernels at most; of more training events an even share is kept."""
-NEIGHBOUR = 20
-FACTORS = (0.25, 0.5, 1.0)
-"""Bandwidths that are tried, in distances to the neighbour."""
+NEIGHBOURS = (2, 5, 20, 80)
+TYPICAL = NEIGHBOURS.index(20)
+"""The scale that is taken where none can be tried."""
 HALF_LIVES = (math.inf, 1.0, 0.5, 0.25, 0.12)
 """Half-lives of kernels' weights that are tried, as shares of the training data."""
-LEAST_BANDWIDTH = 5e-4
-"""Smallest h_j, as a share of half the box's diagonal."""
-LEAST_ADDRESS = 1e-5
-"""Smallest h, likewise: float32 tells no more apart."""
-LEAST_SHARE = 0.02
-"""Smallest u but 0."""
+LEAST_BANDWIDTH, LEAST_ADDRESS = 5e-4, 1e-5
+"""Smallest bandwidth of neighbours and of addresses, as shares of half the box's diagonal."""
+LEAST_SHARE = 0.03
+"""A scale that would have less is left out."""
 TURNS = 100
 """Of expectation and maximisation."""
 WIDE_SHARE = 0.05
@@ -156,54 +154,50 @@ class PlaceBackground(nn.Module):
         Returns the logarithm of a typical bandwidth h_j.
         """
         events = _Distinct.of(train, place)
-        distance = _neighbour_distance(events.place)
-        cell = max(self.cell) / 2
-        least = max(LEAST_BANDWIDTH * self.reach, cell)
-        address = max(LEAST_ADDRESS * self.reach, cell, least_distance(events.place.numpy()) / 2)
-        chosen = self._chosen(events, distance, least, address)
-        kept = events.kept()
-        weight = 0.5 ** ((1 - events.position[kept]) / chosen.half_life)
-        bandwidth = (chosen.factor * distance[kept]).clamp_min(least)
-        bandwidths = torch.stack([bandwidth, torch.full_like(bandwidth, address)], -1)
-        shares = torch.tensor([1 - chosen.known, chosen.known], dtype=torch.double)
-        used = shares > 0
-        self.place = events.place[kept].repeat_interleave(int(used.sum()), 0).to(self.place)
-        self.bandwidth = bandwidths[:, used].flatten().to(self.place)
+        scales = self._scales(events.place)
+        shares, half_life = self._chosen(events, scales)
+        kept, used = events.kept(), shares.nonzero()[:, 0]
+        weight = 0.5 ** ((1 - events.position[kept]) / half_life)
+        self.place = events.place[kept].repeat_interleave(len(used), 0).to(self.place)
+        self.bandwidth = scales[kept][:, used].flatten().to(self.place)
         self.share = (weight / weight.sum()).outer(shares[used]).flatten().to(self.place)
-        around = kept.repeat_interleave(int(used.sum()))
+        around = kept.repeat_interleave(len(used))
         log_density = self._without_neighbours(events, around, neighbours)
         self.known, which = self._keys(events.place.float()).unique(return_inverse=True)
         total = torch.zeros(len(self.known)).index_add_(0, which, log_density.exp())
         self.left_out = (total / torch.bincount(which)).clamp_min(LEAST).log().to(self.place)
-        return float(bandwidth.log().mean())
+        return float(scales[:, TYPICAL].log().mean())
 
-    def _chosen(
-        self, events: "_Distinct", distance: Tensor, least: float, address: float
-    ) -> "_Chosen":
-        """Returns the numbers under which the others forecast the last fifth best."""
+    def _scales(self, place: Tensor) -> Tensor:
+        """Returns the bandwidths (D, S) of all scales around places (D, 2)."""
+        cell = max(self.cell) / 2
+        address = max(LEAST_ADDRESS * self.reach, cell, least_distance(place.numpy()) / 2)
+        distance = _neighbour_distances(place).clamp_min(max(LEAST_BANDWIDTH * self.reach, address))
+        return torch.cat([distance, torch.full_like(distance[:, :1], address)], -1)
+
+    def _chosen(self, events: "_Distinct", scales: Tensor) -> tuple[Tensor, float]:
+        """Returns the shares (S,) and the half-life under which the others forecast the last fifth
+        best: the half-life for one scale, so that it does not make up for wrong scales.
+        """
         late = events.position > 1 - HELD_OUT
         if late.all() or not late.any():
-            return _Chosen()
+            return torch.eye(scales.shape[1], dtype=torch.double)[TYPICAL], math.inf
         kernels, tried = _spread((~late).nonzero()[:, 0], MOST_PLACES), late.nonzero()[:, 0]
         x = events.place[_spread(tried, MOST_TRIED)].float()
         age = (1 - HELD_OUT) - events.position[kernels]
-        share = torch.stack([0.5 ** (age / half_life) for half_life in HALF_LIVES], -1)
-        share = (share / share.sum(0)).float()
+        weight = torch.stack([0.5 ** (age / half_life) for half_life in HALF_LIVES], -1)
+        weight = (weight / weight.sum(0)).float()
         self.place, self.share = events.place[kernels].float(), torch.ones(len(kernels))
-
-        def density(bandwidth: Tensor) -> Tensor:
-            self.bandwidth = bandwidth.float()
-            return torch.cat([self._weights(squares) @ share for _, squares in self._squares(x)])
-
-        wide, best = self.wide_log_density(x).exp(), (-math.inf, _Chosen())
-        again = density(torch.full_like(distance[kernels], address))
-        for factor in FACTORS:
-            found = density((factor * distance[kernels]).clamp_min(least))
-            for i, half_life in enumerate(HALF_LIVES):
-                known, score = _mixed(found[:, i], again[:, i], wide)
-                if score > best[0]:
-                    best = score, _Chosen(factor, half_life, known)
-        return best[1]
+        found = []
+        for bandwidth in scales[kernels].float().unbind(-1):
+            self.bandwidth = bandwidth
+            parts = [self._weights(squares) @ weight for _, squares in self._squares(x)]
+            found.append(torch.cat(parts))
+        density = (1 - WIDE_SHARE) * torch.stack(found, 1).double()
+        wide = WIDE_SHARE * self.wide_log_density(x).exp().double()
+        alone = (density + wide[:, None, None]).log().mean(0)
+        which = int(alone.amax(0).argmax())
+        return _likeliest(density[..., which], wide), HALF_LIVES[which]
 
     def _without_neighbours(self, events: "_Distinct", kept: Tensor, neighbours: int) -> Tensor:
         """Returns log b (D,) at all distinct events, without those up to so many ranks away."""
@@ -266,15 +260,6 @@ class PlaceBackground(nn.Module):
 
 
 @dataclass(frozen=True)
-class _Chosen:
-    """The proportion of h_j, the half-life and u, or what they are where nothing can be tried."""
-
-    factor: float = FACTORS[1]
-    half_life: float = math.inf
-    known: float = 0.0
-
-
-@dataclass(frozen=True)
 class _Distinct:
     """The distinct events of a training set, overlapping windows seen through.
 
@@ -313,26 +298,20 @@ def _spread(rows: Tensor, most: int) -> Tensor:
     return rows[torch.linspace(0, len(rows) - 1, most, dtype=torch.double).round().long()]
 
 
-def _neighbour_distance(place: Tensor) -> Tensor:
-    """Returns the distances (D,) of places (D, 2) to their 20th neighbours, or to the last ones."""
-    k = min(NEIGHBOUR, len(place) - 1)
-    distance, _ = cKDTree(place.numpy()).query(place.numpy(), k=[k + 1])
-    return torch.from_numpy(np.asarray(distance, dtype=np.float64)[:, 0])
+def _neighbour_distances(place: Tensor) -> Tensor:
+    """Returns the distances (D, N) of places (D, 2) to their neighbours, or to the last ones."""
+    k = sorted({min(neighbour, len(place) - 1) + 1 for neighbour in NEIGHBOURS})
+    distance, _ = cKDTree(place.numpy()).query(place.numpy(), k=k)
+    which = [k.index(min(neighbour, len(place) - 1) + 1) for neighbour in NEIGHBOURS]
+    return torch.from_numpy(np.asarray(distance, dtype=np.float64)[:, which])
 
 
-def _mixed(around: Tensor, again: Tensor, wide: Tensor) -> tuple[float, float]:
-    """Returns the share u of the densities `again` (N,) beside those `around` (N,) that makes both,
-    with the wide law's (N,), likeliest, and the mean log density then.
-    """
-    around, again, wide = around.double(), again.double(), WIDE_SHARE * wide.double()
-
-    def together(known: float) -> Tensor:
-        density = (1 - WIDE_SHARE) * ((1 - known) * around + known * again)
-        return (density + wide).clamp_min(LEAST)
-
-    known = 0.5
+def _likeliest(density: Tensor, wide: Tensor) -> Tensor:
+    """Returns the shares (S,) that make densities (N, S), beside a given one (N,), likeliest."""
+    share = torch.full((density.shape[1],), 1 / density.shape[1], dtype=torch.double)
     for _ in range(TURNS):
-        ones, others = (known * again / together(known), (1 - known) * around / together(known))
-        known = float(ones.sum() / (ones.sum() + others.sum()).clamp_min(LEAST))
-    known = known if known >= LEAST_SHARE else 0.0
-    return known, float(together(known).log().mean())
+        together = (density @ share + wide).clamp_min(LEAST)
+        share = share * (density / together.unsqueeze(-1)).mean(0)
+        share = share / share.sum().clamp_min(LEAST)
+    share = share * (share >= LEAST_SHARE)
+    return share / share.sum()
