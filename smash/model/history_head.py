@@ -30,6 +30,7 @@ from smash.model.key_features import SOONEST
 from smash.model.location_head import Given, LocationTerms
 from smash.model.location_mixture import first_following, following_gaussians, start_gaussians
 from smash.model.place_background import PlaceBackground
+from smash.model.place_kernels import heavy_log_density
 from smash.model.plane import Plane, RecentEvents
 from smash.model.pointed_events import PointedEvents
 from smash.model.pointing_head import PointingHead
@@ -40,8 +41,10 @@ FIRST_APART = (2.3, -2.0, -2.0)
 """The three laws' logits, beside those of events one τ ago."""
 FOLLOWED = 4
 """How many of the last events the Gaussians follow at most."""
-FIRST_SCALE = 0.5
-"""d₀, in typical bandwidths of the background."""
+FIRST_SCALES = tuple(0.5**halvings for halvings in range(9))
+"""d₀ that are tried, in typical bandwidths of the background."""
+MOST_TRIED, LOOKED_BACK = 2000, 128
+"""Events by which d₀ is chosen, and how many before each of them are looked at."""
 LEAST_EXPONENT = 1.05
 LEAST_SCALE = 2e-4
 """d at least, as a share of half the box's diagonal."""
@@ -161,7 +164,37 @@ class HistoryHead(PointingHead):
     def fit(self, train: EventSequences, scaler: Scaler) -> None:
         """Fits the background to `train`, and starts the kernels at its scales."""
         u = torch.from_numpy(scaler.scale_location(train.location).astype(np.float32))
-        typical = self.background.fit(train, self.plane.places(2 * u - 1), self.n_recent)
+        place = self.plane.places(2 * u - 1)
+        typical = self.background.fit(train, place, self.n_recent)
         self.log_unit_time.fill_(math.log(max(float(train.gap[train.is_target].mean()), 1e-30)))
-        self.parametric.log_scale.fill_((math.log(FIRST_SCALE) + typical) / PACE)
+        self.parametric.log_scale.fill_(self._first_scale(train, place, typical) / PACE)
         start_gaussians(self.out, self.follow, train, scaler)
+
+    def _first_scale(self, train: EventSequences, place: Tensor, typical: float) -> float:
+        """Returns the log d₀ under which the untrained law, but for its Gaussians and marks, finds
+        training targets at `place` (E, 2) likeliest; `typical` is that of a bandwidth.
+        """
+        rows = np.flatnonzero(train.is_target & (train.event > 0))
+        rows = rows[:: math.ceil(len(rows) / MOST_TRIED) or 1]
+        back = np.arange(1, min(self.n_recent, LOOKED_BACK) + 1)
+        absent = back > train.event[rows, None]
+        past = (rows[:, None] - back).clip(0)
+        elapsed = torch.from_numpy(train.time[rows, None] - train.time[past])
+        few, none = self.parametric(), torch.from_numpy(absent)
+        logit = -few.decay * (elapsed / self.log_unit_time.exp() + few.offset).log()
+        logit = logit.masked_fill(none, -math.inf)
+        apart = logit.new_tensor(FIRST_APART[:2]).expand(len(rows), -1)
+        log_weight = torch.cat([apart, logit], -1).log_softmax(-1)
+        x, mode = place[rows], self.background.training
+        self.background.train()
+        laws = [self.background.log_density(x), self.background.wide_log_density(x)]
+        self.background.train(mode)
+        beside = (log_weight[:, :2] + torch.stack(laws, -1)).logsumexp(-1, keepdim=True)
+        square = (x.unsqueeze(1) - place[past]).square().sum(-1).double()
+
+        def likelihood(log_scale: float) -> float:
+            d = self.at_least(square.new_tensor(log_scale))
+            kernels = log_weight[:, 2:] + heavy_log_density(square, d, few.exponent.double())
+            return float(torch.cat([beside, kernels], -1).logsumexp(-1).mean())
+
+        return max((typical + math.log(scale) for scale in FIRST_SCALES), key=likelihood)

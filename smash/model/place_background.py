@@ -1,11 +1,11 @@
 """Where events come that no past event of the window points at: an adaptive kernel density.
 
-b(x) = Σ_s u_s Σ_j v_j N(x; x_j, h_sj² I) over the distinct events of the training data. h_sj is the
-distance to the event's 2nd, 5th, 20th or 80th neighbour (Breiman, Meisel, Purcell 1977), or half
-the least distance of two places, which knows addresses that come again; v_j is less by half for
-every so many later events. The half-life and the shares u_s are those that forecast the last fifth
-of the training data best from the others. Beside b stands a wide law, uniform over the training
-data's box with a heavy tail beyond, so that no place is impossible.
+b(x) = Σ_s u_s Σ_j v_j N(x; x_j, h_sj² I) over the distinct events of the training data. h_sj is a
+share of the distance to the event's 2nd, 5th, 20th or 80th neighbour (Breiman, Meisel, Purcell
+1977), or half the least distance of two places, which knows addresses that come again; v_j is less
+by half for every so many later events. The half-life and the shares u_s are those that forecast the
+last fifth of the training data best from the others. Beside b stands a wide law, uniform over the
+training data's box with a heavy tail beyond, so that no place is impossible.
 
 A training event must not find itself in b, nor what it set off: in training, b at the place of a
 training event is without that event and its neighbours in time, tabulated once.
@@ -31,8 +31,9 @@ Floats = NDArray[np.float64]
 
 MOST_PLACES = 30_000
 """Kernels at most; of more training events an even share is kept."""
-NEIGHBOURS = (2, 5, 20, 80)
-TYPICAL = NEIGHBOURS.index(20)
+NEIGHBOURS, FACTORS = (2, 5, 20, 80), (0.25, 0.5, 1.0)
+"""Bandwidths of the scales: distances to neighbours, and shares of these."""
+TYPICAL = NEIGHBOURS.index(20) * len(FACTORS) + FACTORS.index(0.5)
 """The scale that is taken where none can be tried."""
 HALF_LIVES = (math.inf, 1.0, 0.5, 0.25, 0.12)
 """Half-lives of kernels' weights that are tried, as shares of the training data."""
@@ -299,11 +300,12 @@ def _spread(rows: Tensor, most: int) -> Tensor:
 
 
 def _neighbour_distances(place: Tensor) -> Tensor:
-    """Returns the distances (D, N) of places (D, 2) to their neighbours, or to the last ones."""
+    """Returns all factors of the distances of places (D, 2) to all neighbours, or the last ones."""
     k = sorted({min(neighbour, len(place) - 1) + 1 for neighbour in NEIGHBOURS})
     distance, _ = cKDTree(place.numpy()).query(place.numpy(), k=k)
     which = [k.index(min(neighbour, len(place) - 1) + 1) for neighbour in NEIGHBOURS]
-    return torch.from_numpy(np.asarray(distance, dtype=np.float64)[:, which])
+    found = torch.from_numpy(np.asarray(distance, dtype=np.float64)[:, which])
+    return (found.unsqueeze(-1) * torch.tensor(FACTORS, dtype=torch.double)).flatten(1)
 
 
 def _likeliest(density: Tensor, wide: Tensor) -> Tensor:
