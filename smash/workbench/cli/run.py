@@ -166,11 +166,11 @@ def _read(
     changes = list(overrides)
     changes += [] if seed is None else [f"seed={seed}", "seeds=[]"]
     changes += [] if device is None else [f"device={device}"]
-    spec = None if spec is None else find_spec(spec)
+    asked, spec = spec, None if spec is None else find_spec(spec)
     if spec is not None and spec.is_dir():
         from smash.workbench.runs.sources import SPEC_ARTIFACT
 
-        spec, source = spec / SPEC_ARTIFACT, source or str(spec)
+        spec, source = spec / SPEC_ARTIFACT, source or str(asked)
     if resume:
         if spec or changes or baselines or source or profile != "full":
             raise SpecError(

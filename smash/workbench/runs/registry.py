@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Mapping
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -58,9 +57,7 @@ def register(run_id: str, experiment: str, data_digest: str) -> str:
     return f"registered as models:/{name}/{version}: {became}"
 
 
-def _new_version(
-    client: MlflowClient, name: str, run: Run, tags: Mapping[str, str]
-) -> ModelVersion:
+def _new_version(client: MlflowClient, name: str, run: Run, tags: dict[str, str]) -> ModelVersion:
     """Returns the new version that a run's model is, and says so of the model."""
     run_id, model_id = run.info.run_id, model_of(client, run)
     if model_id is None:  # a run of before models were logged by themselves

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, Metric, Run
 from mlflow.models import Model as PackedModel
@@ -23,15 +24,20 @@ def send_model(client: MlflowClient, write: Model) -> None:
     run = client.get_run(write.run_id)
     model_id = model_of(client, run) or _made(client, run, write)
     if write.path is not None:
-        path = Path(write.path)
-        about = PackedModel.load(path)
-        about.run_id, about.model_id = write.run_id, model_id
-        about.save(path / MLMODEL_FILE_NAME)
+        _say_whose(Path(write.path) / MLMODEL_FILE_NAME, write.run_id, model_id)
         client.log_model_artifacts(model_id, write.path)
     client.finalize_logged_model(model_id, "READY")
     known = {output.model_id for output in (run.outputs.model_outputs if run.outputs else ())}
     if model_id not in known:
         client.log_outputs(write.run_id, [LoggedModelOutput(model_id, step=0)])
+
+
+def _say_whose(description: Path, run_id: str, model_id: str) -> None:
+    """Writes into a packed model's description which run and model it is of."""
+    # MLflow's own reading takes the path for a URI.
+    about = PackedModel.from_dict(yaml.safe_load(description.read_text(encoding="utf-8")))
+    about.run_id, about.model_id = run_id, model_id
+    about.save(description)
 
 
 def _made(client: MlflowClient, run: Run, write: Model) -> str:
@@ -66,7 +72,8 @@ def metrics_of(client: MlflowClient, write: Metrics) -> list[Metric]:
     model_id = model_of(client, client.get_run(write.run_id)) if write.dataset else None
     if model_id is None or write.dataset is None:
         return [Metric(*row) for row in write.values]
+    owner = (model_id, *write.dataset)
     return [
-        Metric(*row, model_id, *write.dataset) if row[1] == row[1] else Metric(*row)
-        for row in write.values
+        Metric(key, value, time, step, *(owner if value == value else ()))
+        for key, value, time, step in write.values
     ]

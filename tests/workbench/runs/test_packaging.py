@@ -265,15 +265,19 @@ def test_it_loads_where_there_is_no_checkout(packed, tmp_path):
     assert float(done.stdout) > 0
 
 
-def test_a_run_gives_its_model_back(packed, uri, tmp_path, monkeypatch):
+@pytest.mark.parametrize("earlier", [True, False], ids=["among the artifacts", "of its own"])
+def test_a_run_gives_its_model_back(packed, uri, tmp_path, monkeypatch, earlier):
     model, folder = packed
     with connect("packed", uri, tmp_path).start("run", system_metrics=False) as run:
-        run.log_artifact(folder)
+        if earlier:
+            run.log_artifact(folder)
+        else:
+            run.log_model(folder, MODEL, "smash", {})
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     loaded = mlflow.pyfunc.load_model(f"runs:/{run.run_id}/{MODEL}")
     assert loaded.metadata.signature.inputs.input_names()[:4] == ["sequence", "time", "x", "y"]
     assert len(loaded.predict(example(model))) == 1
-    name = f"smash-{model.n_marks}"
+    name = f"smash-{model.n_marks}-{earlier}"
     registered = mlflow.register_model(f"runs:/{run.run_id}/{MODEL}", name)
     again = mlflow.pyfunc.load_model(f"models:/{name}/{registered.version}")
     assert len(again.predict(example(model))) == 1
