@@ -47,7 +47,8 @@ def served(tmp_path_factory) -> Iterator[Served]:
         pytest.skip("no chromium on this machine; install it to look at MLflow's pages")
     workshop = Workshop.at(tmp_path_factory.mktemp("served"))
     once = ("tiny.yaml", "--set", "total_epochs=1")
-    runs = (workshop.run(*once, draw=True), workshop.run(*once, "--seed", "6"))
+    compared = (*once, "--set", "baselines=[climatology]")
+    runs = (workshop.run(*compared, draw=True), workshop.run(*once, "--seed", "6"))
     with mlflow_ui(workshop.folder) as url:
         yield Served(url, runs[0].logged.info.experiment_id, runs)
 
@@ -123,6 +124,43 @@ def test_the_list_shows_both_runs(served, page):
         name = run.logged.info.run_name
         assert page.get_by_text(name, exact=True).first.is_visible()
     look(page, "runs")
+
+
+def test_a_run_says_what_it_found(served, page):
+    run = served.runs[0]
+    page.goto(f"{served.url}/#/experiments/{served.experiment}/runs/{run.run_id}")
+    verdict = page.get_by_text("On simulated, SMASH, score matching").first
+    verdict.scroll_into_view_if_needed()
+    look(page, "run")
+    rows = [
+        row.inner_text().split("\t") for row in page.locator("table:has(th:text('CRPS')) tr").all()
+    ]
+    figures = {row[0]: row[1:] for row in rows}
+    assert figures.keys() >= {"forecaster", "SMASH, score matching", "climatology"}
+    shown = float(figures["SMASH, score matching"][0])
+    assert shown == pytest.approx(run.figures["crps_time"], rel=1e-3)
+    assert "end of verdict" not in page.inner_text("body")
+
+
+def test_models_stand_with_their_data_and_figures(served, browser):
+    page = browser.new_page(viewport={"width": 3000, "height": 900})
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{served.url}/#/experiments/{served.experiment}/models")
+    for name in ("tiny-seed-5", "tiny-seed-6", "climatology-seed-5"):
+        page.wait_for_selector(f"text={name}")
+    page.wait_for_selector("text=/simulated/")
+    look(page, "models")
+    for title in ("Model training", "Models"):  # not agents and their versions
+        assert page.get_by_text(title, exact=True).first.is_visible()
+    page.get_by_text("tiny-seed-5", exact=True).first.click()
+    page.wait_for_selector("text=Datasets used")
+    page.get_by_placeholder("Search metrics").fill("test/crps_time")
+    row = page.get_by_role("row").filter(has_text="test/crps_time").first
+    row.scroll_into_view_if_needed()
+    look(page, "model")
+    for text in ("simulated", "tiny seed 5", f"{served.runs[0].figures['crps_time']:.3f}"):
+        assert text in row.inner_text()
+    page.close()
 
 
 def test_two_runs_are_compared_by_their_scores(served, page):

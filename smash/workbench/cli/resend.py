@@ -15,10 +15,12 @@ def main(
     Example: smash resend runs/unsent/0f3a
     """
     from smash.errors import SmashError, in_a_line
+    from smash.workbench.report.run_note import describe
     from smash.workbench.tracking.delivery import resend
 
     try:
-        resend(folder)
+        for run_id in resend(folder):
+            describe(run_id)
     except (SmashError, OSError) as error:
         typer.echo(f"error: {in_a_line(error)}", err=True)
         sys.exit(2)

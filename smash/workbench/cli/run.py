@@ -114,6 +114,7 @@ def main(
         with interruption.heard(), interruption.checked():
             outcomes = run_experiment(loaded, request)
             report_outcomes(loaded, outcomes)
+            _describe(outcomes[0].run_id)
             if report:
                 from smash.workbench.report.production import report_on
 
@@ -125,6 +126,18 @@ def main(
         with suppress(OSError):  # the terminal may be gone
             typer.echo("interrupted", err=True)
         sys.exit(interruption.code)
+
+
+def _describe(run_id: str) -> None:
+    """Writes verdict and main figures into the run's description; the run stands without them."""
+    from smash.errors import TrackingError
+    from smash.workbench.report.run_note import describe
+    from smash.workbench.runs import console
+
+    try:
+        describe(run_id)
+    except TrackingError as error:
+        console.warn(str(error))
 
 
 def _explanation(key: str) -> str:
@@ -153,11 +166,11 @@ def _read(
     changes = list(overrides)
     changes += [] if seed is None else [f"seed={seed}", "seeds=[]"]
     changes += [] if device is None else [f"device={device}"]
-    spec = None if spec is None else find_spec(spec)
+    asked, spec = spec, None if spec is None else find_spec(spec)
     if spec is not None and spec.is_dir():
         from smash.workbench.runs.sources import SPEC_ARTIFACT
 
-        spec, source = spec / SPEC_ARTIFACT, source or str(spec)
+        spec, source = spec / SPEC_ARTIFACT, source or str(asked)
     if resume:
         if spec or changes or baselines or source or profile != "full":
             raise SpecError(

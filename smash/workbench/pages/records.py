@@ -1,7 +1,8 @@
 """Results kept in the repository: what the tables of runs are made of, as JSON, without MLflow.
 
 A file holds the runs of an experiment, model and baselines, that were tested or scored on
-validation data, with all their figures, settings and comparisons. Hosts and users stay out of it.
+validation data, with all their figures, settings and comparisons. Hosts, users and
+paths of a machine stay out of it.
 """
 
 import json
@@ -16,10 +17,11 @@ from smash.outputs import check_name
 from smash.workbench.pages.epochs import Detail, detail_from, detail_of
 from smash.workbench.report.logged_comparison import COMPARISON, Comparison, comparison_of
 from smash.workbench.report.run_store import Run, Selection, Store
+from smash.workbench.runs.portable_paths import portable_values
 from smash.workbench.specs.renamed_keys import params_under_present_names
 
 FORMAT = 1
-LEFT_OUT = ("env/host", "mlflow.user", "mlflow.source.name")
+LEFT_OUT = ("env/host", "mlflow.user", "mlflow.source.name", "mlflow.note.content")
 KEPT_METRICS = (
     "test/",
     "test_recalibrated/",
@@ -106,5 +108,6 @@ def _public(run: Run) -> Run:
     return replace(
         run,
         metrics={k: v for k, v in run.metrics.items() if k.startswith(KEPT_METRICS)},
-        tags={k: v for k, v in run.tags.items() if k not in LEFT_OUT},
+        params=portable_values(run.params),
+        tags=portable_values({k: v for k, v in run.tags.items() if k not in LEFT_OUT}),
     )

@@ -12,7 +12,7 @@ from smash.workbench.report import (
 )
 from smash.workbench.report.document import Block, Report, Section, Verdict
 from smash.workbench.report.labels import Units
-from smash.workbench.report.logged_comparison import Comparison, read_comparison
+from smash.workbench.report.logged_comparison import Comparison, comparisons_of
 from smash.workbench.report.logged_run import UNFINISHED, Run
 from smash.workbench.report.pictures import (
     calibration_pictures,
@@ -39,7 +39,7 @@ def build(store: Store, selection: Selection) -> Report:
     if len(scored) > 1:
         names = ", ".join(f"{data.name} ({data.digest[:8]})" for data in scored)
         notes.append(f"The runs are of {len(scored)} data sets, each shown by itself: {names}.")
-    comparisons = {k: v for data in scored for k, v in _comparisons(store, data).items()}
+    comparisons = {k: v for data in scored for k, v in comparisons_of(store, drawn(data)).items()}
     sections: list[Section] = []
     if len(scored) > 1:
         sections.append(Section("Overview", (score_tables.overview(scored),)))
@@ -150,15 +150,6 @@ def units_of(store: Store, data: DataSet) -> Units:
     if "time_unit" in metadata:
         return Units(metadata["time_unit"], metadata.get("location_unit", "units"))
     return Units()
-
-
-def _comparisons(store: Store, data: DataSet) -> dict[str, Comparison]:
-    """Returns what the runs of the drawn forecasters logged of their tests, by run."""
-    shown = drawn(data)
-    # A baseline of several seeds has no interval of its own: its runs need not be asked.
-    runs = [run for g in shown if g.baseline is None or len(g.runs) == 1 for run in g.runs]
-    found = {run.run_id: read_comparison(store, run) for run in runs}
-    return {run_id: one for run_id, one in found.items() if one is not None}
 
 
 def _missing(runs: Sequence[Run]) -> Iterator[str]:

@@ -1,9 +1,11 @@
 """What a run logged of its tests against baselines (`scores/comparison.json`), checked."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from smash.workbench.report.logged_run import Run
+from smash.workbench.report.run_groups import Group
 from smash.workbench.report.run_store import Store
 
 COMPARISON = "scores/comparison.json"
@@ -33,6 +35,14 @@ class Comparison:
 def read_comparison(store: Store, run: Run) -> Comparison | None:
     """Returns what a run logged, None where it logged nothing or something else."""
     return comparison_of(store.json(run, COMPARISON))
+
+
+def comparisons_of(store: Store, groups: Iterable[Group]) -> dict[str, Comparison]:
+    """Returns what the runs of forecasters logged of their tests, by run."""
+    # A baseline of several seeds has no interval of its own: its runs need not be asked.
+    runs = [run for g in groups if g.baseline is None or len(g.runs) == 1 for run in g.runs]
+    found = {run.run_id: read_comparison(store, run) for run in runs}
+    return {run_id: one for run_id, one in found.items() if one is not None}
 
 
 def comparison_of(found: Any) -> Comparison | None:

@@ -2,6 +2,8 @@
 
 import os
 import platform
+import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -45,7 +47,13 @@ def command_of(arguments: list[str]) -> str:
     """Returns a command line as it would be typed in the checkout, whose files it names."""
     program, *others = arguments
     within = f"{shipped_root()}{os.sep}"
-    return " ".join([Path(program).name, *(other.removeprefix(within) for other in others)])
+    within_checkout = (other.removeprefix(within) for other in others)
+    return " ".join([Path(program).name, *map(_typed, within_checkout)])
+
+
+def _typed(argument: str) -> str:
+    """Returns an argument as a shell takes it for one."""
+    return shlex.quote(argument) if re.search(r"\s", argument) else argument
 
 
 @cache

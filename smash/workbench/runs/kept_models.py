@@ -5,11 +5,34 @@ The folder `experiments/pretrained/NAME` needs no tracking server: `smash.load`,
 """
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from smash.workbench.specs.experiment_spec import ExperimentSpec
 
 PRETRAINED = Path("experiments/pretrained")
 """Where models are kept, in the current folder."""
 SCORES = "scores.json"
+
+
+FILES = ("path", "train", "validation", "test")
+"""Settings of the data that name files."""
+
+
+def without_machine(spec: "ExperimentSpec", data: str) -> "ExperimentSpec":
+    """Returns the spec without the paths of own files outside the project.
+
+    The data set is then called by its name alone, and whoever loads it is asked for files.
+    """
+    from smash.workbench.runs.portable_paths import portable_path
+
+    given = {key: path for key in FILES if (path := getattr(spec.data, key))}
+    portable: dict[str, Any] = {key: portable_path(path) for key, path in given.items()}
+    if None in portable.values():
+        portable = dict.fromkeys(given) | {"name": data}
+    return spec.model_copy(update={"data": replace(spec.data, **portable)})
 
 
 def keep(run_id: str, folder: Path) -> Path:
@@ -34,7 +57,8 @@ def keep(run_id: str, folder: Path) -> Path:
         for name in PARTS:
             if (checkpoint / name).exists():
                 shutil.copy(checkpoint / name, beside / name)
-        write_text(beside / SPEC_ARTIFACT, dump_spec(fetch_spec(run_id)))
+        spec = dump_spec(without_machine(fetch_spec(run_id), about.dataset))
+        write_text(beside / SPEC_ARTIFACT, spec)
         scores = {name: value for name, value in run.data.metrics.items() if name[:4] == "test"}
         write_json(beside / SCORES, {"run_id": run_id, "scores": dict(sorted(scores.items()))})
         write_manifest(beside, about.dataset, about.digest)

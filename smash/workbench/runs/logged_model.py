@@ -2,8 +2,8 @@
 
 The folder holds weights (safetensors), descriptions (JSON), the code of `smash` and
 `smash/workbench/runs/served_model.py`; nothing is pickled, and it loads outside this checkout.
-Logged as the run's artifact `model`, it is had with
-`mlflow.pyfunc.load_model("runs:/RUN_ID/model")`.
+It is logged as the run's model (MLflow's *Models* tab shows it), and had with
+`mlflow.pyfunc.load_model("models:/MODEL_ID")`.
 """
 
 import json
@@ -23,9 +23,13 @@ import smash
 from smash.forecast.next_event import mark_names
 from smash.model.smash import Smash
 from smash.settings import SamplingSettings
+from smash.workbench.specs.experiment_spec import ExperimentSpec, flatten
 from smash.workbench.tracking.server import quiet
 
-ARTIFACT = "model"
+KIND = "smash"
+"""The kind that MLflow lists such models as."""
+PARAMS = ("scaling.", "model.", "objective.", "training.")
+"""Begin the settings that a model is of; what is sampled and scored is no part of it."""
 GAPS = ("low_90", "low_50", "median", "high_50", "high_90")
 """What `served_model` gives of the gap; importing it here would make it this process's model."""
 REQUIRED = (
@@ -54,6 +58,18 @@ def pack_model(checkpoint: Path, sampling: SamplingSettings, folder: Path) -> Pa
             pip_requirements=[f"{name}=={_release(name)}" for name in REQUIRED],
         )
     return folder
+
+
+def model_name(spec: ExperimentSpec) -> str:
+    """Returns what the model of a run is called among those of its experiment."""
+    return f"{spec.name}-seed-{spec.seed}"
+
+
+def model_params(spec: ExperimentSpec) -> dict[str, str]:
+    """Returns the settings by which a trained model is told from others."""
+    settings = flatten(spec)
+    own = {key: value for key, value in settings.items() if key.startswith(PARAMS)}
+    return {"seed": settings["seed"], "protocol": settings["protocol"], **own}
 
 
 def signature(model: Smash, sampling: SamplingSettings) -> ModelSignature:

@@ -58,6 +58,6 @@ def _log(run: Run, fitted: Recalibration, table: pd.DataFrame) -> None:
     best = run.folder / "checkpoints" / "best"
     if best.is_dir():
         fitted.save(best)
-        for folder in ("checkpoints/best", "model/artifacts/best"):
-            run.tracker.log_artifact(path, folder)
+        run.tracker.log_artifact(path, "checkpoints/best")
+        run.tracker.log_model_file(path, "artifacts/best")
     path.unlink()

@@ -72,9 +72,11 @@ def _run_ensemble(
     console.say(f"ensemble of {len(outcomes)} models")
     one = _alone(spec)[0]
     tags = tags_of(one, task.request.stage, task.request.profile) | {ENSEMBLE: members}
-    opening = Opening(f"{spec.name} ensemble", tags, parent, run.info.run_id if run else None)
+    name = f"ensemble of seeds {', '.join(str(outcome.seed) for outcome in outcomes)}"
+    opening = Opening(name, tags, parent, run.info.run_id if run else None)
     with opened(task.store, one, task.dataset, opening) as tracker:
         models = (Smash.load(fetch_model(o.run_id), spec.device) for o in outcomes)
         ensemble = Ensemble(tuple(ModelForecaster(model, one.sampling) for model in models))
+        tracker.log_model(None, f"{spec.name}-ensemble", ENSEMBLE, {"members": members})
         found = tested(prepared(task, one, tracker), ensemble)
     console.show_figures(f"{spec.name}: test figures of the ensemble", {"ensemble": found.figures})

@@ -24,6 +24,7 @@ from smash.workbench.runs import console, stages
 from smash.workbench.runs.baseline_fits import fit_and_log, fit_baseline
 from smash.workbench.runs.comparison import log_comparison, log_estimators, skills
 from smash.workbench.runs.futures_scores import score_rolled_out
+from smash.workbench.runs.logged_model import KIND, model_name
 from smash.workbench.runs.outcomes import Outcome, Request
 from smash.workbench.runs.pool_runs import pool_of
 from smash.workbench.runs.recalibrated_scores import recalibrate
@@ -70,7 +71,8 @@ def run_one(
     tags = tags_of(spec, request.stage, request.profile) | {SEED: str(spec.seed)}
     tags |= {"from": task.source.name} if task.source else {}
     tags |= {"register": "true"} if request.register else {}
-    opening = Opening(f"{spec.name} seed {spec.seed}", tags, parent, earlier, audited=True)
+    name = f"seed {spec.seed}" if parent else f"{spec.name} seed {spec.seed}"
+    opening = Opening(name, tags, parent, earlier, audited=True)
     with opened(task.store, spec, task.dataset, opening) as tracker:
         console.say(f"run {tracker.run_id} of {spec.name}, seed {spec.seed}")
         return _run_stages(prepared(task, spec, tracker), task, resume=earlier is not None)
@@ -97,7 +99,7 @@ def _run_stages(run: Run, task: Task, resume: bool) -> Outcome:
         others = _run_others(run, task, earlier, {})
         log_estimators(run, others.tables)
         return _outcome(run, figures=others.figures, failures=others.failures)
-    model = task.source.model if task.source else _trained(run, resume)
+    model = _given(run, task.source) if task.source else _trained(run, resume)
     forecaster = ModelForecaster(model, run.spec.sampling)
     if stage == "time":
         return _outcome(run, times=stages.measure_time(run, forecaster))
@@ -110,6 +112,12 @@ def _run_stages(run: Run, task: Task, resume: bool) -> Outcome:
     log_estimators(run, {MODEL: own.table, **others.tables})
     figures = {MODEL: own.figures | skills(comparison), **others.figures}
     return _outcome(run, figures=figures, comparison=comparison, failures=others.failures)
+
+
+def _given(run: Run, source: Source) -> Smash:
+    """Returns the model that a run is told to test, which is among the models then, too."""
+    run.tracker.log_model(None, model_name(run.spec), KIND, {"from": source.name})
+    return source.model
 
 
 def _trained(run: Run, resume: bool) -> Smash:
@@ -230,13 +238,8 @@ def _run_below(
         what.tag: what.value,
         "compared_with": run.tracker.run_id,
     }
-    label = what.value if what.tag == BASELINE else what.tag
-    opening = Opening(
-        f"{run.spec.name} {label}",
-        tags,
-        run.tracker.run_id,
-        before.info.run_id if before else None,
-    )
+    earlier_id = before.info.run_id if before else None
+    opening = Opening(what.name, tags, run.tracker.run_id, earlier_id)
     with opened(task.store, run.spec, run.dataset, opening) as tracker:
         own = replace(run, tracker=tracker)
         if "test" in tracker.done:
@@ -258,7 +261,11 @@ def _made_and_tested(run: Run, what: _Below) -> Tested:
     guard = blamed(named, "its test failed", but=own_errors) if what.foreign else nullcontext()
     try:
         with guard:
-            return tested(run, what.made(run))
+            made = what.made(run)
+            run.tracker.log_model(
+                None, f"{named}-seed-{run.spec.seed}", what.tag, {what.tag: what.value}
+            )
+            return tested(run, made)
     except (BaselineError, TrainingError) as error:
         run.tracker.set_tags({FAILURE: str(error)})
         raise

@@ -11,6 +11,7 @@ from smash.errors import CheckpointError, SpecError, TrackingError
 from smash.files import replacing_folder
 from smash.model.original_checkpoint import is_original, load_original
 from smash.model.smash import DESCRIPTION, PARTS, About, Smash
+from smash.shipped_files import find_model
 from smash.workbench.specs.contradictions import contradictions
 from smash.workbench.specs.experiment_spec import ExperimentSpec, load_spec
 from smash.workbench.tracking.server import download_artifact, download_model, find_run
@@ -87,7 +88,8 @@ def fetch_spec(run_id: str, overrides: tuple[str, ...] = ()) -> ExperimentSpec:
 
 
 def load_source(source: str, spec: ExperimentSpec, dataset: Dataset, device: str) -> Source:
-    """Returns the model named by `--from`: a run's id, a saved folder, or an original checkpoint.
+    """Returns the model named by `--from`: a run's id, a saved folder, a kept model
+    (`pretrained:NAME`), or an original checkpoint.
 
     An original checkpoint carries neither noise levels nor limits: those are the spec's and, as
     it was trained so, the limits over all splits.
@@ -95,7 +97,7 @@ def load_source(source: str, spec: ExperimentSpec, dataset: Dataset, device: str
     Raises:
         CheckpointError, TrackingError: when there is no such model or it is damaged.
     """
-    path = Path(source)
+    path = find_model(source)
     if is_original(path):
         scaler = prepare(dataset, "original", spec.scaling).scaler
         model = load_original(path, spec.model, scaler, About.of(dataset))

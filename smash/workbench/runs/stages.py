@@ -32,11 +32,11 @@ from smash.scores.recalibration import (
 from smash.sizes import SamplingSizes, TrainingSizes, sampling_sizes
 from smash.workbench.runs import console
 from smash.workbench.runs.drawn_forecasts import ShownForecasts
-from smash.workbench.runs.logged_model import ARTIFACT, pack_model
+from smash.workbench.runs.logged_model import KIND, model_name, model_params, pack_model
 from smash.workbench.runs.samples_file import SamplesWriter
 from smash.workbench.runs.sources import run_folder
 from smash.workbench.specs.experiment_spec import ExperimentSpec, quick_profile
-from smash.workbench.tracking.tracker import Tracker
+from smash.workbench.tracking.tracker import MODEL, Tracker
 
 SCORED_EVENTS = "scores/events.parquet"
 SAMPLED = "sampled.json"
@@ -144,7 +144,8 @@ def _finish_training(run: Run, result: TrainingResult) -> Smash:
     model.save(best)
     run.tracker.log_artifact(best, "checkpoints")
     with tempfile.TemporaryDirectory() as scratch:
-        run.tracker.log_artifact(pack_model(best, run.spec.sampling, Path(scratch) / ARTIFACT))
+        packed = pack_model(best, run.spec.sampling, Path(scratch) / MODEL)
+        run.tracker.log_model(packed, model_name(run.spec), KIND, model_params(run.spec))
     history = pd.DataFrame([asdict(record) for record in result.records])
     run.tracker.log_figure(diagnostics.training_curves(history), "figures/training.png")
     run.tracker.log_table(history, "training/history.parquet")

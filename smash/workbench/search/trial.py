@@ -107,9 +107,7 @@ def _start_run(office: Office, trial: optuna.Trial) -> Tracker:
     tags = {"study": study, "trial": str(trial.number), "state": "running"}
     if trial.user_attrs.get(PUBLISHED):
         tags["published"] = "true"
-    tracker = office.store.start(
-        f"{study} trial {trial.number}", tags, office.parent, system_metrics=False
-    )
+    tracker = office.store.start(f"trial {trial.number}", tags, office.parent, system_metrics=False)
     trial.set_user_attr(RUN, tracker.run_id)
     return tracker
 

@@ -10,16 +10,18 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput as DatasetInputEntity
-from mlflow.entities import InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import InputTag, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from requests import RequestException
 
 from smash.errors import TrackingError
 from smash.files import make_folder
+from smash.workbench.tracking.model_delivery import metrics_of, send_model, send_model_file
 from smash.workbench.tracking.operations import (
     Artifact,
     DatasetInput,
     Metrics,
+    Model,
     Params,
     Status,
     Tags,
@@ -43,8 +45,10 @@ _FINAL = {
 }
 
 
-def resend(folder: Path | str, uri: str | None = None) -> None:
+def resend(folder: Path | str, uri: str | None = None) -> set[str]:
     """Sends what an earlier run left in its spool folder, and empties that folder.
+
+    Returns the ids of the runs that it was of.
 
     Raises:
         TrackingError: when the server cannot be reached or refuses.
@@ -65,6 +69,7 @@ def resend(folder: Path | str, uri: str | None = None) -> None:
     (folder / "writes.jsonl").unlink()
     with suppress(OSError):  # something else lies there, which stays
         folder.rmdir()
+    return {write.run_id for write in writes}
 
 
 def left_by(folder: Path) -> list[Write]:
@@ -75,8 +80,13 @@ def left_by(folder: Path) -> list[Write]:
         write
         for write in writes
         if not isinstance(write, Status)
-        and not (isinstance(write, Artifact) and not Path(write.path).exists())  # since sent
+        and not (isinstance(write, Artifact | Model) and _is_sent(write))
     ]
+
+
+def _is_sent(write: Artifact | Model) -> bool:
+    """Returns True where its files have been sent since, which removes them."""
+    return write.path is not None and not Path(write.path).exists()
 
 
 class Logged:
@@ -116,14 +126,21 @@ def send(client: MlflowClient, write: Write) -> None:
     match write:
         case Metrics(_, ()):
             pass
-        case Metrics(run_id, values):
-            client.log_batch(run_id, metrics=[Metric(*value) for value in values])
+        case Metrics(run_id):
+            client.log_batch(run_id, metrics=metrics_of(client, write))
         case Params(run_id, entries):
             client.log_batch(run_id, params=[Param(*entry) for entry in entries])
         case Tags(run_id, entries):
             client.log_batch(run_id, tags=[RunTag(*entry) for entry in entries])
+        case Artifact(run_id, path, folder, True):
+            send_model_file(client, run_id, Path(path), folder)
+            discard(Path(path))
         case Artifact(run_id, path, folder):
             _upload(client, run_id, Path(path), folder)
+        case Model(_, path=path):
+            send_model(client, write)
+            if path is not None:
+                discard(Path(path))
         case DatasetInput(run_id):
             fields = asdict(write)
             tags = [InputTag(*tag) for tag in fields.pop("tags")]

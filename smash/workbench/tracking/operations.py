@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from smash.files import write_text
 
@@ -19,8 +19,12 @@ class _Entries:
 
 @dataclass(frozen=True)
 class Metrics(_Entries):
-    """Values of a run: (key, value, time in ms, step) each."""
+    """Values of a run: (key, value, time in ms, step) each.
 
+    With `dataset`, its name and digest, they are also those of the run's model on that data.
+    """
+
+    dataset: tuple[str, str] | None = None
     most: ClassVar[int] = 1000
 
 
@@ -36,11 +40,30 @@ class Tags(_Entries):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file or folder at `path`, a copy nobody else touches, for the run's folder `folder`."""
+    """A file or folder at `path`, a copy nobody else touches, for the run's folder `folder`.
+
+    With `of_model` the folder is one of the run's model.
+    """
 
     run_id: str
     path: str
     folder: str | None
+    of_model: bool = False
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that the run trained, of a kind, with parameters (key, value) each.
+
+    `path`: the folder, packed as MLflow's models are, a copy nobody else touches; None for a model
+    that is not kept.
+    """
+
+    run_id: str
+    name: str
+    kind: str
+    params: tuple[tuple[str, str], ...]
+    path: str | None
 
 
 @dataclass(frozen=True)
@@ -66,15 +89,15 @@ class Status:
     end_time: int
 
 
-Write = Metrics | Params | Tags | Artifact | DatasetInput | Status
-_KINDS = {kind.__name__: kind for kind in (Metrics, Params, Tags, Artifact, DatasetInput, Status)}
+Write = Metrics | Params | Tags | Artifact | Model | DatasetInput | Status
+_KINDS = {kind.__name__: kind for kind in get_args(Write)}
 
 
 def merge(first: Write, second: Write) -> Write | None:
     """Returns one write that does what both do, in one request; None where there is none."""
     if not isinstance(first, _Entries) or not isinstance(second, _Entries):
         return None
-    if type(first) is not type(second) or first.run_id != second.run_id:
+    if replace(first, values=()) != replace(second, values=()):
         return None
     values = (*first.values, *second.values)
     return replace(first, values=values) if len(values) <= first.most else None
@@ -101,6 +124,8 @@ def read_writes(path: Path) -> list[Write]:
 
 def _from_fields(fields: dict[str, Any]) -> Write:
     kind: Any = _KINDS[fields.pop("kind")]
-    for name in fields.keys() & {"values", "tags"}:
+    for name in fields.keys() & {"values", "tags", "params"}:
         fields[name] = tuple(tuple(entry) for entry in fields[name])
+    if fields.get("dataset"):
+        fields["dataset"] = tuple(fields["dataset"])
     return kind(**fields)

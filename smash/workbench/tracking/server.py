@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 
 from smash.errors import TrackingError
 from smash.files import replacing
+from smash.workbench.tracking.model_delivery import model_of
 
 PATIENCE = 15
 """Seconds within which a server has to answer before a run starts."""
@@ -108,14 +109,18 @@ def download_artifact(run_id: str, path: str, folder: Path, uri: str | None = No
 
 
 def download_model(address: str, uri: str | None = None) -> Path:
-    """Returns a local folder with the model at `models:/NAME/VERSION`, `models:/NAME@ALIAS` or
-    `runs:/RUN_ID/model`, as MLflow logged it.
+    """Returns a local folder with the model at `models:/NAME/VERSION`, `models:/NAME@ALIAS`,
+    `models:/MODEL_ID` or `runs:/RUN_ID/model` (the run's model, whatever it is called).
 
     Raises:
         TrackingError: when the server cannot be reached or has no such model.
     """
     uri = uri or tracking_uri()
-    open_client(existing(uri))
+    client = open_client(existing(uri))
+    if of_run := re.fullmatch(r"runs:/([^/]+)/model", address):
+        run = find_run(of_run[1], uri)
+        if model_id := _ask(lambda: model_of(client, run), f"{shown(uri)}: no model {address}"):
+            address = f"models:/{model_id}"
     with _variable(_TRACKING, uri):  # the registry is asked for by this alone
         local = _ask(
             lambda: mlflow.artifacts.download_artifacts(artifact_uri=address, tracking_uri=uri),

@@ -26,6 +26,7 @@ from smash.workbench.tracking.operations import (
     Artifact,
     DatasetInput,
     Metrics,
+    Model,
     Params,
     Status,
     Tags,
@@ -46,6 +47,10 @@ HASTE = 15.0
 """Seconds that the end of an interrupted run waits: a scheduler kills what is slow to leave."""
 DONE = "done/"
 """Begins the tags of stages that a run has finished and sent all of; a resumed run skips them."""
+OF_MODEL = ("best/", "validation/", "test/", "test_recalibrated/", "futures/")
+"""Begin the names of metrics that are also the model's, where the run has one."""
+MODEL = "model"
+"""The folder of a packed model, which was among a run's artifacts in earlier versions."""
 MAX_PARAM, MAX_TAG, MAX_DIGEST = 6000, 8000, 36
 Item = TypeVar("Item")
 
@@ -76,8 +81,12 @@ class Tracker:
         self._writer = BackgroundWriter(
             lambda write: send(client, logged.left_of(write)), is_final, self._destination
         )
-        for write in left_by(self._spool) if resumed else []:
+        left = left_by(self._spool) if resumed else []
+        for write in left:
             self._writer.put(write)
+        made = run.outputs is not None and bool(run.outputs.model_outputs)
+        self._has_model = made or any(isinstance(write, Model) for write in left)
+        self._dataset: tuple[str, str] | None = None
         started = run.info.start_time / 1000
         self._system = SystemMetrics(self.log_metrics, started) if system_metrics else None
 
@@ -118,9 +127,15 @@ class Tracker:
     def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Logs metrics at a step; they are sent together with those of the next few seconds."""
         now = _milliseconds()
-        rows = ((_name(key), float(value), now, step) for key, value in values.items())
-        for chunk in _chunks(rows, Metrics.most):
-            self._writer.put(Metrics(self.run_id, chunk))
+        rows = [(_name(key), float(value), now, step) for key, value in values.items()]
+        for of in dict.fromkeys((None, self._dataset)):
+            some = (row for row in rows if self._owner(row[0]) == of)
+            for chunk in _chunks(some, Metrics.most):
+                self._writer.put(Metrics(self.run_id, chunk, of))
+
+    def _owner(self, metric: str) -> tuple[str, str] | None:
+        """Returns the data set on which a metric is the model's, None where it is the run's."""
+        return self._dataset if self._has_model and metric.startswith(OF_MODEL) else None
 
     def log_artifact(self, path: Path | str, folder: str | None = None) -> None:
         """Logs a copy of a file or folder, below the run's artifact folder `folder`.
@@ -128,7 +143,40 @@ class Tracker:
         Raises:
             TrackingError: when there is nothing at `path`.
         """
-        path = Path(path)
+        self._put_artifact(self._copied(Path(path)), folder)
+
+    def log_model(
+        self, packed: Path | None, name: str, kind: str, params: Mapping[str, Any]
+    ) -> None:
+        """Logs a copy of the run's model; what it scores from now on is the model's, too.
+
+        Args:
+            packed: folder of the model as MLflow packs it; None for a model that is not kept.
+            name: what it is called among the models of the experiment.
+            kind: what models are sorted by, such as "baseline".
+            params: what tells it from other models.
+
+        Raises:
+            TrackingError: when there is nothing at `packed`.
+        """
+        path = None if packed is None else str(self._copied(packed))
+        given = tuple(cut_values(params, MAX_PARAM).items())
+        self._writer.put(Model(self.run_id, _model_name(name), kind, given, path))
+        self._has_model = True
+
+    def log_model_file(self, path: Path, folder: str) -> None:
+        """Logs a copy of a file, below the folder `folder` of the run's model.
+
+        A run of before models were logged by themselves has its own among its artifacts.
+
+        Raises:
+            TrackingError: when there is nothing at `path`.
+        """
+        place = folder if self._has_model else f"{MODEL}/{folder}"
+        self._put_artifact(self._copied(path), place, of_model=self._has_model)
+
+    def _copied(self, path: Path) -> Path:
+        """Returns a copy of a file or folder that nobody else touches."""
         copied = staged(path, self._spool)
         try:
             if path.is_dir():
@@ -137,7 +185,7 @@ class Tracker:
                 shutil.copy2(path, copied)
         except OSError as error:
             raise TrackingError(f"{path}: cannot be copied to be logged ({error})") from error
-        self._put_artifact(copied, folder)
+        return copied
 
     def log_text(self, text: str, name: str) -> None:
         """Logs text as the artifact `name`, such as `environment.txt` or `folder/notes.md`."""
@@ -163,6 +211,7 @@ class Tracker:
         }
         columns = ["time", *dataset.location_names]
         profile = {**splits, "marks": dataset.n_marks, "sha256": dataset.digest}
+        self._dataset = dataset.name, dataset.digest[:MAX_DIGEST]
         self._writer.put(
             DatasetInput(
                 self.run_id,
@@ -250,8 +299,8 @@ class Tracker:
         write(path)
         self._put_artifact(path, folder or None)
 
-    def _put_artifact(self, path: Path, folder: str | None) -> None:
-        self._writer.put(Artifact(self.run_id, str(path), folder))
+    def _put_artifact(self, path: Path, folder: str | None, of_model: bool = False) -> None:
+        self._writer.put(Artifact(self.run_id, str(path), folder, of_model))
 
 
 def cut_values(values: Mapping[str, Any], limit: int) -> dict[str, str]:
@@ -263,6 +312,11 @@ def cut_values(values: Mapping[str, Any], limit: int) -> dict[str, str]:
 def _name(key: str) -> str:
     """Returns the key with what MLflow refuses in names (marks may be called anything) as `_`."""
     return re.sub(r"[^\w/.\- :]", "_", key)
+
+
+def _model_name(name: str) -> str:
+    """Returns the name with what MLflow refuses in names of models as `-`."""
+    return re.sub(r"[/:.%\"']", "-", name)
 
 
 def _chunks(items: Iterable[Item], size: int) -> Iterable[tuple[Item, ...]]:

@@ -250,3 +250,29 @@ def test_a_file_that_is_no_record_is_named(tmp_path, text):
     result = CliRunner().invoke(app, ["write", "--records", str(tmp_path), "--out", "x.md"])
     assert result.exit_code == 2
     assert "broken.json" in result.output
+
+
+def test_a_record_names_no_path_of_a_machine_and_keeps_what_was_asked_for(tmp_path):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    client = MlflowClient(uri)
+    asked = {"from": "pretrained:football", "env/command": "run.py a.yaml --from runs/1"}
+    machine = {
+        "from": "/home/me/secret/pretrained/football",
+        "changed/data.path": "/home/me/secret/a.csv",
+        "data/warnings": "/home/me/secret/a.csv: no header",
+        "env/command": "run.py /home/me/secret/a.yaml --seed 1",
+        "mlflow.note.content": "made in /home/me/secret",
+    }
+    for seed, tags in enumerate((asked, machine)):
+        params = {"name": "crime", "data.path": machine["from"], "data.train": "data/train.csv"}
+        made_up.write(client, "crime", made_up.run(seed=seed, params=params, tags=tags))
+    with open_store(uri) as store:
+        [path] = record(store, store.select(["crime"], ()), tmp_path / "kept")
+    assert "secret" not in path.read_text()
+    first, second = read_recorded(tmp_path / "kept").runs
+    assert {key: first.tags[key] for key in asked} == asked
+    assert first.params["data.train"] == "data/train.csv"
+    assert second.tags["env/command"].endswith(" --seed 1")
+    assert second.tags["data/warnings"].endswith("no header")
+    assert not {"from", "changed/data.path"} & second.tags.keys()
+    assert "data.path" not in second.params

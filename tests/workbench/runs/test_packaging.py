@@ -22,8 +22,9 @@ from smash.errors import TrackingError
 from smash.forecast.model_forecaster import ModelForecaster
 from smash.model.smash import About, Smash
 from smash.settings import ModelSettings, SamplingSettings
-from smash.workbench.runs.logged_model import ARTIFACT, example, pack_model
+from smash.workbench.runs.logged_model import example, pack_model
 from smash.workbench.tracking.store import connect
+from smash.workbench.tracking.tracker import MODEL
 
 SAMPLING = SamplingSettings(sampling_steps=8, per_step=8, total_samples=20, n_samples=20)
 
@@ -264,19 +265,23 @@ def test_it_loads_where_there_is_no_checkout(packed, tmp_path):
     assert float(done.stdout) > 0
 
 
-def test_a_run_gives_its_model_back(packed, uri, tmp_path, monkeypatch):
+@pytest.mark.parametrize("earlier", [True, False], ids=["among the artifacts", "of its own"])
+def test_a_run_gives_its_model_back(packed, uri, tmp_path, monkeypatch, earlier):
     model, folder = packed
     with connect("packed", uri, tmp_path).start("run", system_metrics=False) as run:
-        run.log_artifact(folder)
+        if earlier:
+            run.log_artifact(folder)
+        else:
+            run.log_model(folder, MODEL, "smash", {})
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    loaded = mlflow.pyfunc.load_model(f"runs:/{run.run_id}/{ARTIFACT}")
+    loaded = mlflow.pyfunc.load_model(f"runs:/{run.run_id}/{MODEL}")
     assert loaded.metadata.signature.inputs.input_names()[:4] == ["sequence", "time", "x", "y"]
     assert len(loaded.predict(example(model))) == 1
-    name = f"smash-{model.n_marks}"
-    registered = mlflow.register_model(f"runs:/{run.run_id}/{ARTIFACT}", name)
+    name = f"smash-{model.n_marks}-{earlier}"
+    registered = mlflow.register_model(f"runs:/{run.run_id}/{MODEL}", name)
     again = mlflow.pyfunc.load_model(f"models:/{name}/{registered.version}")
     assert len(again.predict(example(model))) == 1
-    for address in (f"runs:/{run.run_id}/{ARTIFACT}", f"models:/{name}/{registered.version}"):
+    for address in (f"runs:/{run.run_id}/{MODEL}", f"models:/{name}/{registered.version}"):
         assert smash.load(smash.workbench.load(address)).forecaster.n_marks == model.n_marks
     with pytest.raises(TrackingError, match="no model models:/nothing/1"):
         smash.workbench.load("models:/nothing/1")

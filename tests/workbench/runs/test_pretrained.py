@@ -9,10 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 import smash
-from smash.errors import CheckpointError, OutputError
+from smash.catalogue import load_dataset
+from smash.errors import CheckpointError, DataError, OutputError
+from smash.settings import DataSettings
 from smash.workbench.cli.app import app
 from smash.workbench.runs import kept_models
 from smash.workbench.runs.kept_models import keep
+from smash.workbench.specs.experiment_spec import ExperimentSpec
 
 RECENT = pd.DataFrame({"time": [0.4, 1.1], "x": [0.1, 0.3], "y": [0.0, 0.2], "mark": [0, 2]})
 
@@ -42,6 +45,33 @@ def test_spec_and_scores_are_kept_beside(finished, kept):
     assert scores["run_id"] == finished.run_id
     assert scores["scores"]["test/crps_time"] == pytest.approx(finished.figures["crps_time"])
     assert (kept / "spec.yaml").exists()
+
+
+def test_a_kept_spec_names_own_files_from_the_project_on_or_the_data_by_name(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    inside, outside = str(tmp_path / "data" / "a.csv"), "/elsewhere/secret/a.csv"
+
+    def kept_data(**given):
+        spec = ExperimentSpec(data=DataSettings(**given))
+        return kept_models.without_machine(spec, "quakes").data
+
+    assert kept_data(path=inside).path == "data/a.csv"
+    assert kept_data(path="data/a.csv") == DataSettings(path="data/a.csv")
+    assert kept_data(path=outside) == DataSettings(name="quakes")
+    splits = {"train": inside, "validation": inside, "test": outside}
+    assert kept_data(**splits) == DataSettings(name="quakes")
+    with pytest.raises(DataError, match="for own files set"):
+        load_dataset(kept_data(path=outside))
+
+
+def test_a_kept_model_is_the_source_by_the_name_it_was_asked_for(workshop, finished, kept):
+    shutil.copytree(kept, workshop.folder / "experiments" / "pretrained" / "asked")
+    asked = "pretrained:asked"
+    runs = [workshop.run(asked, "--stage", "test")]
+    runs.append(workshop.run("tiny.yaml", "--stage", "test", "--from", asked))
+    for run in runs:
+        assert run.tags["from"] == asked
+        assert run.test_metrics["crps_time"] == finished.test_metrics["crps_time"]
 
 
 def test_it_is_tested_without_training(workshop, finished, kept):

@@ -14,6 +14,7 @@ from smash.workbench.tracking.operations import (
     Artifact,
     DatasetInput,
     Metrics,
+    Model,
     Params,
     Status,
     Tags,
@@ -42,10 +43,16 @@ def make(send, linger=0.0):
 entries = st.tuples(st.text(max_size=3), st.text(max_size=3))
 metric_rows = st.tuples(st.text(max_size=3), st.floats(allow_nan=False), st.integers(), st.just(0))
 writes = st.one_of(
-    st.builds(Metrics, st.just("a"), st.lists(metric_rows, min_size=1).map(tuple)),
+    st.builds(
+        Metrics,
+        st.just("a"),
+        st.lists(metric_rows, min_size=1).map(tuple),
+        st.none() | st.just(("data", "digest")),
+    ),
+    st.builds(Model, *[st.text()] * 3, st.lists(entries).map(tuple), st.none() | st.text()),
     st.builds(Params, st.sampled_from("ab"), st.lists(entries, min_size=1).map(tuple)),
     st.builds(Tags, st.just("a"), st.lists(entries, min_size=1).map(tuple)),
-    st.builds(Artifact, st.just("a"), st.text(), st.none() | st.text()),
+    st.builds(Artifact, st.just("a"), st.text(), st.none() | st.text(), st.booleans()),
     st.builds(Status, st.just("a"), st.just("FAILED"), st.integers()),
     st.builds(DatasetInput, *[st.text()] * 7, tags=st.lists(entries).map(tuple)),
 )
