@@ -1,5 +1,6 @@
 """What a run logged of its tests against baselines (`scores/comparison.json`), checked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +48,15 @@ def comparison_of(found: Any) -> Comparison | None:
         )
     except (TypeError, KeyError, ValueError, AttributeError):
         return None
+
+
+def mean_ends(estimates: Sequence[Estimate | None]) -> tuple[float, float] | None:
+    """Returns the ends of an interval averaged over runs, None unless every run has one."""
+    ends = [(e.low, e.high) for e in estimates if e and e.low is not None and e.high is not None]
+    if not ends or len(ends) < len(estimates):
+        return None
+    low, high = (sum(each) / len(ends) for each in zip(*ends, strict=True))
+    return low, high
 
 
 def _estimates(mapping: dict[str, Any]) -> dict[str, Estimate]:
