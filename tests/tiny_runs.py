@@ -20,6 +20,7 @@ from mlflow.entities import Run
 from typer.testing import CliRunner
 
 import run_experiment
+from smash.workbench.runs import single_run
 from smash.workbench.tracking.server import sqlite_uri
 from smash.workbench.tracking.tracker import Tracker
 
@@ -142,6 +143,7 @@ class Workshop:
         with pytest.MonkeyPatch.context() as patch:
             if not draw:
                 patch.setattr(Tracker, "log_figure", lambda *_: None)
+                patch.setattr(single_run, "log_film", lambda *_: None)
             result = self.invoke(*arguments, "--summary", "summary.json")
         assert result.exit_code == 0, (result.output, result.exception)
         summary = json.loads((self.folder / "summary.json").read_text())

@@ -1,6 +1,7 @@
 """A report in headless Chromium: nothing wider than the page, light and dark, no script needed."""
 
 import pytest
+from patience import HANGING
 from tiny_runs import CHROMIUM
 
 from smash.workbench.report.production import make_report
@@ -29,6 +30,7 @@ def opened(address, browser):
             java_script_enabled=script,
         )
         pages.append(page)
+        page.set_default_timeout(1000 * HANGING)
         page.requested = []
         page.on("request", lambda request: page.requested.append(request.url))
         page.goto(address)
@@ -49,6 +51,71 @@ def test_the_page_is_as_wide_as_the_window(opened, width, scheme):
         .filter(e => e.getBoundingClientRect().right > innerWidth).map(e => e.outerHTML)"""
     )
     assert wide == []
+
+
+@pytest.fixture
+def unfolded(opened):
+    """A function that opens a page at a width with everything on it unfolded."""
+
+    def unfolded(width, scheme="light"):
+        page = opened(width, scheme)
+        page.evaluate('document.querySelectorAll("details").forEach(e => { e.open = true })')
+        return page
+
+    return unfolded
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_wide_page_no_table_is_cut(unfolded, scheme):
+    page = unfolded(1400, scheme)
+    cut = page.evaluate(
+        """[...document.querySelectorAll(".table")]
+        .filter(e => [...e.querySelectorAll(".scroll")].some(s => s.scrollWidth > s.clientWidth))
+        .map(e => e.querySelector(".caption").textContent)"""
+    )
+    assert cut == []
+    assert page.locator(".table").count() > 10
+
+
+def test_on_a_narrow_page_every_table_scrolls_to_its_end_with_its_first_column_in_view(unfolded):
+    page = unfolded(380)
+    tables = page.evaluate(
+        """[...document.querySelectorAll(".scroll:has(table)")].map(box => {
+            box.scrollLeft = box.scrollWidth;
+            const [first, ...rest] = box.querySelector("tbody tr").children;
+            const [seen, own, last] = [box, first, rest.at(-1)].map(e => e.getBoundingClientRect());
+            const ground = getComputedStyle(first).backgroundColor;
+            return {
+                name: box.getAttribute("aria-labelledby"), scrolled: box.scrollLeft > 0,
+                first: own.left - seen.left, room: seen.right - own.right,
+                end: last.right - seen.right, clear: ground === "rgba(0, 0, 0, 0)",
+            };
+        })"""
+    )
+    assert sum(table["scrolled"] for table in tables) > 5
+    for table in tables:
+        assert abs(table["first"]) < 1, table
+        assert table["end"] < 1, table
+        assert table["room"] > 100, table
+        assert not table["clear"], table
+
+
+def test_sources_are_folded_and_a_link_to_them_opens_them(opened):
+    page = opened(1400, "light")
+    runs = page.get_by_text("The runs of this report.")
+    assert not runs.is_visible()
+    page.get_by_role("link", name="Sources").click()
+    runs.wait_for()
+
+
+def test_the_overview_stands_first_below_the_verdict(opened):
+    page = opened(1400, "light")
+    order = page.evaluate(
+        """[...document.querySelectorAll(".verdict, table, figure")]
+        .map(e => e.closest(".table")?.querySelector(".caption").textContent ?? e.className)"""
+    )
+    assert order[0] == "verdict"
+    assert order[1].startswith("Table 1. All forecasters")
 
 
 def test_dark_pages_are_dark_and_figures_follow(opened):

@@ -28,6 +28,7 @@ def made(root: Path) -> dict[str, str]:
     makers: dict[str, Maker] = {
         "README.md": readme,
         "docs/results.md": lambda root: results_page.page(root / RECORDS),
+        f"docs/{results_page.RUNS}": lambda root: results_page.runs_csv(root / RECORDS),
         "docs/gallery.md": gallery.page,
         "docs/forecasters.md": lambda root: capabilities.page(),
         "docs/commands.md": lambda root: commands_page.page(),

@@ -72,19 +72,21 @@ def write_command(
     records: Annotated[Path, typer.Option(metavar="DIR")] = RECORDS,
     out: Annotated[Path, typer.Option(metavar="FILE")] = PAGE,
 ) -> None:
-    """Write the page of results from the recorded runs.
+    """Write the page of results from the recorded runs, and beside it their ids and commands (CSV).
 
     Example: smash results write
     """
     from smash.errors import SmashError, in_a_line
     from smash.files import write_text
     from smash.outputs import check_files
-    from smash.workbench.pages.results_page import page
+    from smash.workbench.pages.results_page import page, runs_csv
 
     try:
-        check_files({"--out": out}, [records])
-        write_text(out, page(records))
+        runs = out.with_suffix(".csv")
+        check_files({"--out": out, "--out (CSV)": runs}, [records])
+        write_text(out, page(records, runs.name))
+        write_text(runs, runs_csv(records))
     except (SmashError, OSError) as error:
         typer.echo(f"error: {in_a_line(error)}", err=True)
         sys.exit(2)
-    typer.echo(out)
+    typer.echo(f"{out}\n{runs}")

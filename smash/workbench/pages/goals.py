@@ -8,7 +8,7 @@ from smash.shipped_files import shipped_root
 from smash.workbench.pages.shipped_specs import departures
 from smash.workbench.report.display_tables import Column, Raw, Row, Table, Value
 from smash.workbench.report.labels import FIGURES, SKILLS, Units, unit_of
-from smash.workbench.report.logged_comparison import Comparison
+from smash.workbench.report.logged_comparison import Comparison, mean_ends
 from smash.workbench.report.run_groups import DataSet, Group, latest
 
 
@@ -120,9 +120,7 @@ def _reached(goal: Goal, data: DataSet, ours: Group) -> Value | None:
 def _interval(goal: Goal, ours: Group, comparisons: Mapping[str, Comparison]) -> str | None:
     """Returns the ends of the interval, averaged over seeds; None where none was logged."""
     found = [comparisons[run.run_id] for run in ours.runs if run.run_id in comparisons]
-    estimates = [c.skill.get(goal.part) if goal.part else c.figures.get(goal.figure) for c in found]
-    ends = [(e.low, e.high) for e in estimates if e and e.low is not None and e.high is not None]
-    if not ends:
-        return None
-    low, high = (goal.factor * sum(e) / len(ends) for e in zip(*ends, strict=True))
-    return f"{low:.4g} to {high:.4g}"
+    ends = mean_ends(
+        [c.skill.get(goal.part) if goal.part else c.figures.get(goal.figure) for c in found]
+    )
+    return ends and " to ".join(f"{goal.factor * end:.4g}" for end in ends)

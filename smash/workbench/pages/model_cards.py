@@ -15,9 +15,10 @@ from smash.manifest import CARD
 from smash.workbench.pages.records import Recorded
 from smash.workbench.report.display_tables import Column, Raw, Row, Table, Value, to_markdown
 from smash.workbench.report.forecaster_names import model_name
-from smash.workbench.report.labels import FIGURES, SKILLS, Units, column
+from smash.workbench.report.labels import SKILLS, Units, column
 from smash.workbench.report.logged_comparison import Comparison
 from smash.workbench.report.logged_run import Run
+from smash.workbench.report.model_card import changed_settings, limits, split_sizes
 from smash.workbench.runs.kept_models import PRETRAINED, SCORES
 from smash.workbench.specs.experiment_spec import ExperimentSpec, flatten, load_spec
 
@@ -26,8 +27,6 @@ SHOWN = (
     *("cs_time", "cs_location", "ece", "accuracy", "mae_time_median", "mae_location_median"),
 )
 """Figures of a card, in their order; those that a model has not are left out."""
-BESIDES = ("data.", "scaling.", "model.", "objective.", "training.")
-"""What a training is of; only settings that were changed are told."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def card(kept: Kept) -> str:
         to_markdown(scores_table(kept)).strip(),
         "What the figures mean: `docs/scores.md`.",
         "## Limits",
-        "\n".join(_limits(kept)),
+        "\n".join(f"- {limit}" for limit in _limits(kept)),
         "## Licence",
         "The weights: Apache-2.0, as the code. The data are not part of it; their terms are those "
         "of where they come from.",
@@ -102,17 +101,14 @@ def _data(kept: Kept) -> Iterator[str]:
     published = PUBLISHED.get(about["dataset"])
     where = f", from {BASE_URL}{published.folder}" if published else ""
     yield f"- `{about['dataset']}`{where}; SHA-256 `{about['digest'][:16]}…`"
-    for split in ("train", "validation", "test"):
-        if events := tags.get(f"data/{split}_events"):
-            yield f"- {split}: {events} events in {tags[f'data/{split}_sequences']} sequences"
+    yield from (f"- {sizes}" for sizes in split_sizes(tags))
     yield f"- times in {about['time_unit']}, places in {about['location_unit']}"
     names = about["mark_names"]
     yield f"- {len(names)} marks: {', '.join(map(str, names))}" if names else "- no marks"
 
 
 def _training(kept: Kept, settings: dict[str, str]) -> Iterator[str]:
-    usual = flatten(ExperimentSpec())
-    changed = [f"`{k}={v}`" for k, v in settings.items() if k.startswith(BESIDES) and v != usual[k]]
+    changed = [f"`{setting}`" for setting in changed_settings(settings)]
     yield f"- protocol {kept.spec.protocol}; settings other than the defaults: {', '.join(changed)}"
     yield f"- run `{kept.run_id[:8]}`; all settings are in `spec.yaml`"
     if kept.run:
@@ -175,37 +171,4 @@ def _text(value: Any) -> str | None:
 
 
 def _limits(kept: Kept) -> Iterator[str]:
-    scaler, settings = kept.model["scaler"], kept.model["settings"]
-    box = " and ".join(
-        f"{name} {low:g} to {high:g}".replace("-", "−")
-        for name, low, high in zip(
-            kept.about["location_names"],
-            scaler["location_low"],
-            scaler["location_high"],
-            strict=True,
-        )
-    )
-    yield f"- Trained on places of {box}; beyond them it warns and extrapolates."
-    yield f"- It sees the last {settings['max_context']} events of a history, of the marks above."
-    if kept.comparison:
-        for part, found in kept.comparison.skill.items():
-            if found.low is not None and found.low <= 0:
-                yield (
-                    f"- In {part} it cannot be told from climatology: the interval of its "
-                    f"{FIGURES[SKILLS[part]].words} skill holds 0."
-                )
-    floor = kept.scores.get("cs_floor")
-    for part in ("time", "location"):
-        cs = kept.scores.get(f"cs_{part}")
-        if cs is not None and floor is not None and cs > 2 * floor:
-            yield (
-                f"- Its CS of {part} is {100 * cs:.2g} %, that of a perfect forecaster about "
-                f"{100 * floor:.2g} %: intervals of {part} do not hold what they say."
-                + _after_recalibration(kept, part)
-            )
-    yield "- Data of other places, times or ways of recording were never tried."
-
-
-def _after_recalibration(kept: Kept, part: str) -> str:
-    cs = kept.scores.get(f"test_recalibrated/cs_{part}")
-    return "" if cs is None else f" With `recalibrated=True` it is {100 * cs:.2g} %."
+    return limits(kept.model, kept.scores, kept.comparison.skill if kept.comparison else {})

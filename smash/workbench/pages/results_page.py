@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smash.catalogue.downloads import PUBLISHED
-from smash.workbench.report.display_tables import Column, Row, Table, to_markdown
+from smash.workbench.report.display_tables import Column, Raw, Row, Table, to_csv, to_markdown
 from smash.workbench.report.forecaster_names import model_name
 from smash.workbench.report.labels import Units
 from smash.workbench.report.logged_comparison import Comparison
+from smash.workbench.report.logged_run import Run
 from smash.workbench.report.published_rows import published_datasets
 from smash.workbench.report.run_groups import DataSet, Group, arrange, settings_of
 
@@ -18,35 +19,59 @@ if TYPE_CHECKING:
 
 HEAD = """# Results
 
-Made by `smash results write` from the records in
-`experiments/results/`, each of which names run, spec digest, data digest, commit and protocol of
-every figure; not edited by hand.
+What the shipped specs reach beside what one would use instead, on test data that chose nothing
+(`protocol: strict`).
 
-Under `protocol: strict` no choice is made on test data; under `protocol: original` the checkpoint
-is chosen on them, as for the published figures. Figures under the published estimators, which are
-biased, stand in tables of their own.
+{first}
+Below: [nats by part](#nats-by-part) of all of them, then each data set with its goals, all tables
+of scores, and the published figures again under `protocol: original`, where the checkpoint is
+chosen on test data, as it was for them. Figures under the published estimators, which are biased,
+stand in tables of their own.
+
+[{runs}]({runs}) has a row for each run: its id, the digests of spec and data, commit, device, time
+and command. Both are made by `smash results write` from the records in `experiments/results/`; not
+edited by hand.
 """
+RUNS = "results.csv"
+"""What the table of runs is called, beside the page."""
 
 
-def page(records: Path) -> str:
-    """Returns the page of results, a section a data set, as Markdown."""
+def page(records: Path, runs: str = RUNS) -> str:
+    """Returns the page of results as Markdown; `runs` is the file with where they come from."""
     from smash.workbench.pages.records import read_recorded
+    from smash.workbench.pages.rivals_table import named
+    from smash.workbench.report.overview_table import overview
 
     found = read_recorded(records)
-    datasets = arrange(found.runs)
-    recorded = {data.name for data in datasets}
-    datasets += [
-        DataSet(name, "", (), (), key=name) for name in published_datasets() if name not in recorded
-    ]
-    parts = [HEAD]
+    datasets = datasets_of(found)
+    tested = [named(data) for data in map(strictly_tested, datasets) if data.groups]
+    first = to_markdown(overview(tested, found.comparisons)) if tested else "Nothing was run yet.\n"
+    parts = [HEAD.format(first=first, runs=runs)]
     if (every := nats_of(datasets)) is not None:
-        parts += ["## All forecasters\n", to_markdown(every)]
-    for data in sorted(datasets, key=lambda data: data.name):
+        parts += ["## Nats by part\n", to_markdown(every)]
+    for data in datasets:
         parts.append(f"## {data.name}\n")
         for heading, tables in sections(by_experiment(data), found):
             present = [to_markdown(table) for table in tables if table is not None]
             parts += [f"### {heading}\n", *present] if present else []
     return "\n".join(parts)
+
+
+def datasets_of(recorded: "Recorded") -> list[DataSet]:
+    """Returns the recorded data sets and those with published figures, by name."""
+    found = arrange(recorded.runs)
+    there = {data.name for data in found}
+    found += [
+        DataSet(name, "", (), (), key=name) for name in published_datasets() if name not in there
+    ]
+    return sorted(found, key=lambda data: data.name)
+
+
+def strictly_tested(data: DataSet) -> DataSet:
+    """Returns a data set with what was tested on it under the protocol that peeks at nothing."""
+    from smash.workbench.pages.epochs import without_epochs
+
+    return without_epochs(data).under("strict")
 
 
 def nats_of(datasets: Sequence[DataSet]) -> Table | None:
@@ -65,6 +90,7 @@ def sections(data: DataSet, recorded: "Recorded") -> Iterator[tuple[str, list[Ta
     from smash.workbench.pages.goals import goals
     from smash.workbench.pages.reproduction import reproduction
     from smash.workbench.report import density_tables, futures_tables, score_tables
+    from smash.workbench.report.overview_table import overview
 
     units = data.tagged_units or _published_units(data.name)
     whole, data, comparisons = data, without_epochs(data), recorded.comparisons
@@ -85,12 +111,12 @@ def sections(data: DataSet, recorded: "Recorded") -> Iterator[tuple[str, list[Ta
             reproduction(data, units),
             epochs(whole, recorded.details, units),
             along_the_chain(data, recorded.details, units),
+            overview([original], comparisons) if original.groups else None,
             *scores(original, comparisons, units),
             score_tables.beside_published(data, units),
         ],
     )
     yield "What the changes are worth", [ablations(data, units)]
-    yield "Sources", [sources(whole)]
 
 
 def scores(
@@ -102,7 +128,6 @@ def scores(
     if not data.groups:
         return []
     return [
-        score_tables.skills(data, comparisons),
         score_tables.proper_scores(data, units),
         score_tables.calibration(data, units),
         density_tables.log_losses(data, units),
@@ -126,44 +151,40 @@ def _published_units(name: str) -> Units:
     return Units(known.time_unit, known.location_unit, known.location_names) if known else Units()
 
 
-def sources(data: DataSet) -> Table | None:
-    """Returns where each forecaster's runs come from, those on validation data alone included."""
+def runs_csv(records: Path) -> str:
+    """Returns where all figures come from as CSV, a row a run, also of those never tested."""
+    from smash.workbench.pages.records import read_recorded
+
+    rows = [
+        _source(data, group, run)
+        for data in map(by_experiment, datasets_of(read_recorded(records)))
+        for group in (*data.groups, *_untested(data))
+        for run in group.runs
+    ]
+    return to_csv(Table("runs", "", [Column(key, key) for key in (*ABOUT, *TAGS)], rows))
+
+
+def _untested(data: DataSet) -> list[Group]:
+    """Returns the models that were scored on validation data alone, called by their experiments."""
     from smash.workbench.pages.ablations import validated
 
-    columns = {
-        "forecaster": "forecaster",
-        "run": "runs",
-        "spec": "spec digest",
-        "data": "data digest",
-        "commit": "commit",
-        "protocol": "protocol",
-        "device": "device",
-        "minutes": "minutes a run",
-        "command": "command",
-    }
     tested = {run.run_id for run in data.tested}
-    untested = [g for g in validated(data) if not any(run.run_id in tested for run in g.runs)]
-    rows = []
-    for group in (*data.groups, *(replace(g, label=g.first.experiment) for g in untested)):
-        tags = group.first.tags
-        seconds = [run.seconds for run in group.runs if run.seconds is not None]
-        values = {
-            "forecaster": group.label,
-            "run": ", ".join(run.run_id[:8] for run in group.runs),
-            "spec": tags.get("spec_digest", "")[:8],
-            "data": data.digest[:8],
-            "commit": tags.get("env/commit", "")[:8],
-            "protocol": group.first.protocol,
-            "device": f"{tags.get('env/device_name')}, {tags.get('env/threads')} threads",
-            "minutes": f"{sum(seconds) / len(seconds) / 60:.1f}" if seconds else None,
-            "command": None if group.baseline else tags.get("env/command"),
-        }
-        rows.append(Row(values))
-    if not rows:
-        return None
-    return Table(
-        f"{data.key}-sources",
-        f"Where the figures on {data.name} come from.",
-        [Column(key, heading) for key, heading in columns.items()],
-        rows,
-    )
+    alone = [g for g in validated(data) if not any(run.run_id in tested for run in g.runs)]
+    return [replace(group, label=group.first.experiment) for group in alone]
+
+
+ABOUT = ("data", "forecaster", "protocol", "seed", "run_id", "data_digest", "seconds")
+TAGS = {
+    "spec_digest": "spec_digest",
+    "commit": "env/commit",
+    "device": "env/device_name",
+    "threads": "env/threads",
+    "command": "env/command",
+}
+"""Columns of the table of runs: what is known of each, and the tags of the others."""
+
+
+def _source(data: DataSet, group: Group, run: Run) -> Row:
+    about = (data.name, group.label, run.protocol, run.params.get("seed"), run.run_id, data.digest)
+    known: dict[str, Raw] = dict(zip(ABOUT, (*about, run.seconds), strict=True))
+    return Row(known | {column: run.tags.get(tag) for column, tag in TAGS.items()})

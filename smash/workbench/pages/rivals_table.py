@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from smash.workbench.pages.epochs import without_epochs
 from smash.workbench.pages.records import Recorded
-from smash.workbench.report.display_tables import Column, Raw, Row, Table, Value, filled
+from smash.workbench.report.display_tables import Column, Raw, Row, Table, filled
 from smash.workbench.report.forecaster_names import model_name
-from smash.workbench.report.labels import Units, column
+from smash.workbench.report.labels import SKILLS, Units, column
+from smash.workbench.report.overview_table import skill, skill_column
 from smash.workbench.report.run_groups import DataSet, arrange, settings_of
-from smash.workbench.report.score_tables import skills
 
 TOTAL = "event_log_loss"
 
@@ -20,15 +20,14 @@ def rivals_table(recorded: Recorded) -> Table | None:
     rows = [
         row
         for data in datasets
-        for row in _rows(_named(without_epochs(data).under("strict")), recorded)
+        for row in _rows(named(without_epochs(data).under("strict")), recorded)
     ]
     if not rows:
         return None
-    parts = ("time", "location", "mark")
     columns: Sequence[Column] = [
         Column("data", "data"),
         Column("forecaster", "forecaster"),
-        *(Column(part, f"skill in {part} (%)", 100, 1, "high", True) for part in parts),
+        *map(skill_column, SKILLS),
         replace(column(TOTAL, Units()), decimals=2),
     ]
     notes = [
@@ -41,24 +40,18 @@ def rivals_table(recorded: Recorded) -> Table | None:
 
 
 def _rows(data: DataSet, recorded: Recorded) -> list[Row]:
-    found = skills(data, recorded.comparisons) if data.groups else None
-    nats = {group.label: group.mean(TOTAL) for group in data.groups}
-    return [
-        Row(
-            {"data": data.name, **{k: _alone(v) for k, v in row.values.items()}}
-            | {TOTAL: nats[str(row.values["forecaster"])]},
-            data.name,
-        )
-        for row in (found.rows if found else ())
-    ]
+    rows = []
+    for group in data.groups:
+        values: dict[str, Raw] = {"data": data.name, "forecaster": group.label}
+        for part in SKILLS:
+            known = skill(data, group, part, recorded.comparisons)
+            values[part] = known and known.mean  # for spread and interval there is no room
+        if any(values[part] is not None for part in SKILLS):
+            rows.append(Row(values | {TOTAL: group.mean(TOTAL)}, data.name))
+    return rows
 
 
-def _alone(value: Raw) -> Raw:
-    """Returns a value without its spread or interval, for which there is no room."""
-    return value.mean if isinstance(value, Value) else value
-
-
-def _named(data: DataSet) -> DataSet:
+def named(data: DataSet) -> DataSet:
     """Returns the data set with its models called by what they are."""
     named = (replace(group, label=model_name(settings_of(group.first))) for group in data.models)
     return replace(data, models=tuple(named))

@@ -14,9 +14,12 @@ from smash.workbench.report.document import Block, Report, Section, Verdict
 from smash.workbench.report.labels import Units
 from smash.workbench.report.logged_comparison import Comparison, comparisons_of
 from smash.workbench.report.logged_run import UNFINISHED, Run
+from smash.workbench.report.model_card import model_card
+from smash.workbench.report.overview_table import overview
 from smash.workbench.report.pictures import (
     calibration_pictures,
     forecast_pictures,
+    intensity_film,
     skill_picture,
     step_picture,
     training_picture,
@@ -39,10 +42,14 @@ def build(store: Store, selection: Selection) -> Report:
     if len(scored) > 1:
         names = ", ".join(f"{data.name} ({data.digest[:8]})" for data in scored)
         notes.append(f"The runs are of {len(scored)} data sets, each shown by itself: {names}.")
-    comparisons = {k: v for data in scored for k, v in comparisons_of(store, drawn(data)).items()}
+    comparisons = {
+        run_id: one
+        for data in scored
+        for run_id, one in comparisons_of(store, score_tables.by_rank(data)[0]).items()
+    }
     sections: list[Section] = []
-    if len(scored) > 1:
-        sections.append(Section("Overview", (score_tables.overview(scored),)))
+    if scored:
+        sections.append(Section("Overview", (overview(scored, comparisons),)))
     verdicts = []
     for data in scored:
         verdicts.append(verdict(data, comparisons))
@@ -97,16 +104,17 @@ def _dataset_sections(
     pictures = forecast_pictures(store, data, shown[0], units)
     if not pictures:
         notes.append(f"The run {lead.run_id} has no {SAMPLES}, so no forecast of it is drawn.")
-    yield Section("Forecasts of single events", tuple(pictures), level=2)
+    film = intensity_film(store, data, shown[0])
+    yield Section("Forecasts of single events", _present([*pictures, film]), level=2)
     yield Section("Sampling and training", _present(_course(store, data, units, notes)), level=2)
     yield Section("Data", _present(data_tables.data_audit(store, data, units)), level=2)
+    yield Section("Model card", _present([model_card(store, data, comparisons)]), level=2)
 
 
 def _scores(
     data: DataSet, comparisons: dict[str, Comparison], units: Units
 ) -> Iterator[Block | None]:
     yield score_tables.proper_scores(data, units)
-    yield score_tables.skills(data, comparisons)
     yield skill_picture(data, drawn(data), comparisons)
     yield score_tables.against(data, comparisons, units)
     yield density_tables.log_losses(data, units)

@@ -1,13 +1,14 @@
 """The tables of what laws say without draws: log losses, information gain, shares of pools."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from smash.scores.bootstrap import LOSSES
 from smash.workbench.report.display_tables import Column, Row, Table, Value, filled
 from smash.workbench.report.labels import FIGURES, Units, column
 from smash.workbench.report.logged_comparison import Comparison
+from smash.workbench.report.overview_table import INTERVAL, with_interval
 from smash.workbench.report.run_groups import DataSet, Group
 from smash.workbench.report.score_tables import NAME, WITHIN, by_rank, quality_note, table_of
 
@@ -57,7 +58,7 @@ def information_gains(data: DataSet, comparisons: Mapping[str, Comparison]) -> T
         return None
     shown, hidden = by_rank(data)
     rows = [
-        Row({"forecaster": g.label, **{f: _gain(g, f, comparisons) for f in known}}, g.contest)
+        Row({"forecaster": g.label, **_gains(g, known, comparisons)}, g.contest)
         for g in (*shown, *hidden)
         if any(g.value(f) is not None for f in known)
     ]
@@ -67,21 +68,18 @@ def information_gains(data: DataSet, comparisons: Mapping[str, Comparison]) -> T
             f"Information gain an event on {data.name}: mean log density minus the reference's.",
             [NAME, *(replace(column(f, Units()), signed=True) for f in known)],
             rows,
-            [
-                "In brackets: 95 % interval, by bootstrap over groups of sequences that share no "
-                "event. " + quality_note(known)
-            ],
+            [f"{INTERVAL} {quality_note(known)}"],
         )
     )
 
 
-def _gain(group: Group, figure: str, comparisons: Mapping[str, Comparison]) -> Value | None:
-    """Returns an information gain, with its interval where the group is a single compared run."""
-    found = comparisons.get(group.first.run_id)
-    if found is not None and len(group.runs) == 1 and figure in found.information_gain:
-        logged = found.information_gain[figure]
-        return Value(logged.value, low=logged.low, high=logged.high)
-    return group.value(figure)
+def _gains(
+    group: Group, figures: Sequence[str], comparisons: Mapping[str, Comparison]
+) -> dict[str, Value | None]:
+    return {
+        figure: with_interval(group.value(figure), group, comparisons, "information_gain", figure)
+        for figure in figures
+    }
 
 
 def pools(data: DataSet) -> Table | None:

@@ -91,6 +91,13 @@ class Cell:
     bold: bool = False
     number: bool = False
 
+    @property
+    def wrapping(self) -> str:
+        """The text that where there is no room for a line breaks before an interval alone."""
+        return (
+            self.text.replace(" ", "\u00a0").replace("\u00a0(", " (") if self.number else self.text
+        )
+
 
 def slug(text: str) -> str:
     """Returns a name for files: letters, digits and single dashes."""

@@ -34,16 +34,26 @@ class Picture:
     figure: "Figure"
 
 
-Block: TypeAlias = Text | Listing | Picture | Table
+@dataclass(frozen=True)
+class Film:
+    """A film with its caption, an animated GIF; in print its first frame."""
+
+    key: str
+    caption: str
+    gif: bytes
+
+
+Block: TypeAlias = Text | Listing | Picture | Film | Table
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, of level 1 or 2, and what stands below it."""
+    """A heading, of level 1 or 2, and what stands below it; a folded one is opened by a click."""
 
     title: str
     blocks: tuple[Block, ...] = ()
     level: int = 1
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,12 @@ class Report:
         for section in self.sections:
             yield from (block for block in section.blocks if isinstance(block, Table))
 
+    def films(self) -> Iterator[Film]:
+        """Yields the films in their order."""
+        for section in self.sections:
+            yield from (block for block in section.blocks if isinstance(block, Film))
+
     def pictures(self) -> Iterator[Picture]:
-        """Yields the figures in the order in which they are numbered."""
+        """Yields the figures that are drawn in the order in which they are numbered."""
         for section in self.sections:
             yield from (block for block in section.blocks if isinstance(block, Picture))

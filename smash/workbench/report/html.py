@@ -1,5 +1,6 @@
 """A report as one HTML page: no script, nothing fetched, light or dark as the reader has it."""
 
+import base64
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def to_html(report: Report, svgs: Mapping[str, str]) -> str:
         trim_blocks=True,
     )
     environment.filters |= {
+        "base64": lambda data: base64.b64encode(data).decode("ascii"),
         "kind": lambda block: type(block).__name__,
         "cells": cells,
         "numeric": numeric_columns,

@@ -1,6 +1,6 @@
 """What a run logged of its tests against baselines (`scores/comparison.json`), checked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,9 +39,7 @@ def read_comparison(store: Store, run: Run) -> Comparison | None:
 
 def comparisons_of(store: Store, groups: Iterable[Group]) -> dict[str, Comparison]:
     """Returns what the runs of forecasters logged of their tests, by run."""
-    # A baseline of several seeds has no interval of its own: its runs need not be asked.
-    runs = [run for g in groups if g.baseline is None or len(g.runs) == 1 for run in g.runs]
-    found = {run.run_id: read_comparison(store, run) for run in runs}
+    found = {run.run_id: read_comparison(store, run) for group in groups for run in group.runs}
     return {run_id: one for run_id, one in found.items() if one is not None}
 
 
@@ -57,6 +55,15 @@ def comparison_of(found: Any) -> Comparison | None:
         )
     except (TypeError, KeyError, ValueError, AttributeError):
         return None
+
+
+def mean_ends(estimates: Sequence[Estimate | None]) -> tuple[float, float] | None:
+    """Returns the ends of an interval averaged over runs, None unless every run has one."""
+    ends = [(e.low, e.high) for e in estimates if e and e.low is not None and e.high is not None]
+    if not ends or len(ends) < len(estimates):
+        return None
+    low, high = (sum(each) / len(ends) for each in zip(*ends, strict=True))
+    return low, high
 
 
 def _estimates(mapping: dict[str, Any]) -> dict[str, Estimate]:

@@ -11,7 +11,7 @@ from typing import Any
 import typst
 
 from smash.workbench.report.display_tables import cells, numeric_columns
-from smash.workbench.report.document import Block, Listing, Picture, Report, Text
+from smash.workbench.report.document import Block, Film, Listing, Picture, Report, Text
 from smash.workbench.report.html import TEMPLATES
 
 TEMPLATE = "report.typ"
@@ -25,6 +25,9 @@ def to_pdf(report: Report, svgs: Mapping[str, str], path: Path) -> None:
         for number, picture in enumerate(report.pictures()):
             (folder / f"{number}.svg").write_text(svgs[picture.key], encoding="utf-8")
         files = {picture.key: f"{n}.svg" for n, picture in enumerate(report.pictures())}
+        for film in report.films():
+            files[film.key] = f"{len(files)}.gif"
+            (folder / files[film.key]).write_bytes(film.gif)
         content = json.dumps(_content(report, files))
         (folder / "report.json").write_text(content, encoding="utf-8")
         path.write_bytes(typst.compile(folder / TEMPLATE, root=folder))
@@ -53,7 +56,7 @@ def _block(block: Block, files: Mapping[str, str]) -> dict[str, Any]:
         return kind | {"text": block.text}
     if isinstance(block, Listing):
         return kind | {"title": block.title, "text": block.text}
-    if isinstance(block, Picture):
+    if isinstance(block, Picture | Film):
         return kind | {"caption": block.caption, "file": files[block.key]}
     rows = cells(block)
     return kind | {

@@ -12,15 +12,15 @@ from smash.plots import diagnostics
 from smash.workbench.report import figures
 from smash.workbench.report.audit_tables import mark_names
 from smash.workbench.report.data_tables import AUDIT
-from smash.workbench.report.document import Picture
+from smash.workbench.report.document import Film, Picture
 from smash.workbench.report.figures import plain_label
 from smash.workbench.report.labels import FIGURES, SKILLS, Units, unit_of
 from smash.workbench.report.logged_comparison import Comparison
 from smash.workbench.report.logged_run import Run
+from smash.workbench.report.overview_table import skill
 from smash.workbench.report.pitch import draw_pitch
 from smash.workbench.report.run_groups import DataSet, Group
 from smash.workbench.report.run_store import Store
-from smash.workbench.report.score_tables import skill
 from smash.workbench.report.verdict import levels_of
 
 DRAWN_EVENTS, EARLIER = 3, 20
@@ -32,7 +32,7 @@ MARK_LENGTH = 16
 PITCH = "pitch units"
 """The unit of locations on a football pitch of 100 × 100."""
 BLOCK_FIGURES = ("crps_time", "energy_location", "mark_log_loss", "cs_time", "cs_location", "ece")
-HISTORY = "training/history.parquet"
+HISTORY, FILM = "training/history.parquet", "figures/intensity.gif"
 LOSSES = ("loss", "loss_time", "loss_location", "loss_mark", "learning_rate")
 
 
@@ -44,7 +44,7 @@ def skill_picture(
     for group in shown:
         values = {part: skill(data, group, part, comparisons) for part in SKILLS}
         known = {part: (v.mean, v.low, v.high) for part, v in values.items() if v is not None}
-        if known and group.baseline != "climatology":
+        if known:
             skills[plain_label(group.label, NAME_LENGTH)] = known
     if not skills:
         return None
@@ -117,6 +117,19 @@ def forecast_pictures(store: Store, data: DataSet, group: Group, units: Units) -
         f"the test set: {drawn}, and what happened."
     )
     return [Picture(f"{data.key}-forecasts", caption, figure)]
+
+
+def intensity_film(store: Store, data: DataSet, group: Group) -> Film | None:
+    """Returns the film of the intensity that the run logged, None where it logged none."""
+    path = store.artifact(group.first, FILM)
+    if path is None:
+        return None
+    caption = (
+        f"Intensity by {group.label} on {data.name} while the last events of its longest test "
+        "sequence come in: of each mark, a frame each moment, given the events before it (dots; "
+        "the latest ringed). In brackets: the time that is left until the last of them."
+    )
+    return Film(f"{data.key}-intensity", caption, path.read_bytes())
 
 
 def _densities(

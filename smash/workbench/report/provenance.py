@@ -35,7 +35,7 @@ def section(store: Store, selection: Selection, datasets: Sequence[DataSet]) -> 
         spec = store.text(lead, "spec.yaml")
         if spec is not None:
             blocks.append(Listing(f"Spec of the run {lead.run_id} ({lead.name})", spec.rstrip()))
-    return Section("Sources", tuple(blocks))
+    return Section("Sources", tuple(blocks), folded=True)
 
 
 def _runs(runs: Sequence[Run]) -> Table:

@@ -149,51 +149,6 @@ def by_rank(data: DataSet) -> tuple[list[Group], list[Group]]:
     return [*data.models[:MOST_MODELS], *data.baselines], [*data.models[MOST_MODELS:]]
 
 
-def skills(data: DataSet, comparisons: Mapping[str, Comparison]) -> Table | None:
-    """Returns skill against climatology, with intervals where one run was compared."""
-    shown, hidden = by_rank(data)
-    rows, most = [], 0
-    for group in (*shown, *hidden):
-        if group.baseline == "climatology" or data.rival("climatology", group) is None:
-            continue
-        values = {part: skill(data, group, part, comparisons) for part in SKILLS}
-        rows.append(Row({"forecaster": group.label, **values}, group.contest))
-        most += group in shown
-    if not rows:
-        return None
-    columns = [_skill_column(part, f"{part} (%)") for part in SKILLS]
-    note = "Skill: 1 − score / climatology's, of CRPS, energy score and log loss. "
-    note += "In brackets: 95 % interval, by bootstrap over groups of sequences that share no event."
-    return filled(
-        Table(
-            f"{data.key}-skill",
-            f"Skill on {data.name}: what history adds to the training data's marginals.",
-            [NAME, *columns],
-            rows,
-            [note],
-            most,
-        )
-    )
-
-
-def _skill_column(part: str, heading: str) -> Column:
-    return Column(part, heading, factor=100, decimals=2, best="high", signed=True)
-
-
-def skill(
-    data: DataSet, group: Group, part: str, comparisons: Mapping[str, Comparison]
-) -> Value | None:
-    """Returns the skill in a part, with its interval where the group is a single compared run."""
-    value = data.skill(group, SKILLS[part])
-    if value is None:
-        return None
-    found = comparisons.get(group.first.run_id)
-    if found is not None and len(group.runs) == 1 and part in found.skill:
-        logged = found.skill[part]
-        return Value(logged.value, low=logged.low, high=logged.high)
-    return Value(value)
-
-
 def against(data: DataSet, comparisons: Mapping[str, Comparison], units: Units) -> Table | None:
     """Returns the paired differences of models from baselines; None where none was tested."""
     rows = []
@@ -229,41 +184,6 @@ def _differences(rival: str, found: Mapping[str, Estimate]) -> dict[str, Raw]:
             values[score] = Value(one.value, low=one.low, high=one.high)
             values[f"{score}_p"] = one.p_value
     return values
-
-
-def overview(datasets: Sequence[DataSet]) -> Table:
-    """Returns the best model of each data set and its baselines: skill and calibration."""
-    rows = []
-    for data in datasets:
-        best = data.models[:1]
-        contest = best[0].contest if best else None
-        for group in (*best, *(b for b in data.baselines if contest in (None, b.contest))):
-            skills = {part: data.skill(group, score) for part, score in SKILLS.items()}
-            if group.baseline == "climatology":  # by definition none
-                skills = {}
-            calibrated = {figure: group.value(figure) for figure in CALIBRATION[:2]}
-            about: dict[str, Raw] = {"data": data.name, "forecaster": group.label}
-            about["seeds"] = len(group.runs)
-            floor = {"cs_floor": group.mean("cs_floor")}
-            values = {**about, **skills, **calibrated, **floor}
-            rows.append(Row(values, f"{data.key} {group.contest}"))
-    columns = [
-        Column("data", "data"),
-        NAME,
-        Column("seeds", "seeds", decimals=0),
-        *(_skill_column(part, f"skill in {part} (%)") for part in SKILLS),
-        *(column(figure, Units()) for figure in CALIBRATION[:3]),
-    ]
-    return filled(
-        Table(
-            "overview",
-            "The best model of each data set beside its baselines. Skill: 1 − score / climatology's"
-            ", of CRPS, energy score and log loss.",
-            columns,
-            rows,
-            ["Best in bold, within a data set. CS floor: what chance gives a perfect forecaster."],
-        )
-    )
 
 
 def configurations(data: DataSet) -> Table | None:

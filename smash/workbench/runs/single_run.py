@@ -17,12 +17,14 @@ from smash.baselines.plug_ins import blamed
 from smash.data import Dataset
 from smash.data.protocol import prepare
 from smash.errors import BaselineError, OutputError, TrackingError, TrainingError
+from smash.forecast.event_forecaster import EventForecaster
 from smash.forecast.model_forecaster import ModelForecaster
 from smash.law.forecaster import Forecaster
 from smash.model.smash import Smash
 from smash.workbench.runs import console, stages
 from smash.workbench.runs.baseline_fits import fit_and_log, fit_baseline
 from smash.workbench.runs.comparison import log_comparison, log_estimators, skills
+from smash.workbench.runs.drawn_intensity import log_film
 from smash.workbench.runs.futures_scores import score_rolled_out
 from smash.workbench.runs.logged_model import KIND, model_name
 from smash.workbench.runs.outcomes import Outcome, Request
@@ -106,6 +108,8 @@ def _run_stages(run: Run, task: Task, resume: bool) -> Outcome:
     if stage == "train":
         return _outcome(run)
     done = "test" in run.tracker.done
+    if not done:
+        log_film(run, EventForecaster.of_model(model, run.spec.sampling))
     own = tested_before(find_run(run.tracker.run_id)) if done else tested(run, forecaster)
     others = _run_others(run, task, earlier, {MODEL: replace(own, forecaster=forecaster)})
     comparison = log_comparison(run, own.table, others.tables)

@@ -16,7 +16,7 @@ from smash.workbench.cli.results import app
 from smash.workbench.pages.ablations import ablations
 from smash.workbench.pages.records import read_recorded, record
 from smash.workbench.pages.reproduction import reproduction
-from smash.workbench.pages.results_page import page
+from smash.workbench.pages.results_page import page, runs_csv
 from smash.workbench.report.display_tables import cells
 from smash.workbench.report.labels import Units
 from smash.workbench.report.published_rows import published_smash
@@ -76,6 +76,32 @@ def test_the_page_holds_every_goal_met_or_not(records):
     assert met["skill time, CRPS time (%)"] == "yes"  # 1 - 0.9 / 1.0
     assert met["skill location, energy score location (%)"] == "no"
     assert len(met) == 9
+
+
+def test_the_page_opens_with_the_models_beside_their_rivals_and_has_no_ids_or_commands(records):
+    text = page(records[0])
+    first = next(line for line in text.splitlines() if line.startswith("**"))
+    assert first.startswith("**All forecasters on crime")
+    assert text.index("climatology") < text.index("## Nats by part")
+    assert "c0ffee00" not in text
+    assert not any(run.run_id in text for run in records[1].runs)
+
+
+def test_where_figures_come_from_stands_in_a_table_beside_the_page(records, tmp_path):
+    out = tmp_path / "page.md"
+    result = CliRunner().invoke(
+        app, ["write", "--records", str(records[0]), "--out", str(out)], catch_exceptions=False
+    )
+    assert result.exit_code == 0, result.output
+    assert "[page.csv](page.csv)" in out.read_text()
+    beside = out.with_suffix(".csv").read_text()
+    assert beside == runs_csv(records[0])
+    rows = list(csv.DictReader(beside.splitlines()))
+    finished = {run.run_id for run in records[1].runs if run.status == "FINISHED"}
+    assert {row["run_id"] for row in rows} == finished
+    assert {(row["commit"], row["threads"], row["data_digest"]) for row in rows} == {
+        ("c0ffee00", "1", "d" * 64)
+    }
 
 
 def test_a_figure_that_no_run_has_is_a_goal_not_met(records, tmp_path):

@@ -1,20 +1,24 @@
 """Reports of real runs: what they say is what MLflow holds, and one file is all of a page."""
 
+import base64
 import csv
 import json
 import re
 
 import pytest
+from PIL import Image
 from pypdf import PdfReader
 from typer.testing import CliRunner
 
 from smash.workbench.cli.app import app
 from smash.workbench.report.attachment import NOTE
 from smash.workbench.report.forecaster_names import SCORE_MATCHING as MODEL
+from smash.workbench.report.production import make_report
+from smash.workbench.runs.drawn_intensity import FRAMES
 
 
-def rows(made, name):
-    path = made.written.folder / "tables" / f"simulated-{name}.csv"
+def rows(made, name, of="simulated-"):
+    path = made.written.folder / "tables" / f"{of}{name}.csv"
     return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
@@ -63,9 +67,38 @@ def test_the_figures_are_those_in_mlflow(made, runs, table):
 
 def test_the_skill_is_one_minus_the_ratio_to_climatology(made, runs):
     crps = {name: run.data.metrics["test/crps_time"] for name, run in runs.items()}
-    shown = {row["forecaster"]: float(row["time"]) for row in rows(made, "skill")}
-    for name in (MODEL, "oracle"):
-        assert shown[name] == pytest.approx(1 - crps[name] / crps["climatology"])
+    shown = {row["forecaster"]: row["time"] for row in rows(made, "overview", of="")}
+    assert shown.pop("climatology") == ""
+    assert set(shown) == {MODEL, "oracle"}
+    for name, skill in shown.items():
+        assert float(skill) == pytest.approx(1 - crps[name] / crps["climatology"])
+
+
+def test_the_overview_has_the_interval_that_each_forecaster_logged(workshop, made, runs):
+    shown = {row["forecaster"]: row for row in rows(made, "overview", of="")}
+    assert shown.keys() == runs.keys()
+    for name, run in runs.items():
+        path = workshop.artifact(run.info.run_id, "scores/comparison.json")
+        logged = json.loads(path.read_text())
+        for column, of in (("cs_time", "figures"), ("time", "skill")):
+            if column in logged[of]:
+                assert float(shown[name][f"{column}_low"]) == logged[of][column]["low"]
+                assert float(shown[name][f"{column}_high"]) == logged[of][column]["high"]
+
+
+def test_the_model_card_says_what_it_was_trained_on_and_where_it_may_not_be_trusted(
+    workshop, compared, made
+):
+    shown = rows(made, "card")
+    card = {row["what"]: row["value"] for row in shown}
+    model = workshop.artifact(compared.run_id, "checkpoints/best/model.json").read_text()
+    low = json.loads(model)["scaler"]["location_low"][0]
+    limits = " ".join(row["value"] for row in shown if row["what"] == "limit")
+    assert f"places of x {low:g}".replace("-", "−") in limits
+    assert card["data"].startswith(f"simulated, SHA-256 {compared.tags['data/sha256'][:16]}")
+    assert f"train: {compared.tags['data/train_events']} events" in card["splits"]
+    assert "model.cond_dim=8" in card["settings other than the defaults"]
+    assert compared.run_id in card["use"]
 
 
 def test_page_and_print_have_the_same_content(made, page, printed):
@@ -87,13 +120,30 @@ def test_both_name_the_run_its_data_and_its_commit(compared, page, printed):
 
 def test_the_page_is_one_file_without_scripts(page):
     assert "<script" not in page
-    assert not re.findall(r'(?:src|href)="(?!#)', page)
+    assert not re.findall(r'(?:src|href)="(?!#|data:)', page)
     assert "url(" not in re.sub(r"url\(#", "", page)
     assert "@import" not in page
     assert "prefers-color-scheme: dark" in page
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'(?:href="|url\()#([^")]+)', page)) <= set(ids)
+
+
+def test_a_model_with_an_intensity_has_a_film_of_it(workshop, tmp_path):
+    likelihood = ("objective.kind=likelihood", "model.location_law=mixture", "total_epochs=1")
+    settings = [word for setting in likelihood for word in ("--set", setting)]
+    run = workshop.run("tiny.yaml", *settings, "--seed", "12", draw=True)
+    film = workshop.artifact(run.run_id, "figures/intensity.gif")
+    with Image.open(film) as frames:
+        assert frames.n_frames == FRAMES
+    uri = f"sqlite:///{workshop.folder / 'mlflow.db'}"
+    made = make_report(run_ids=[run.run_id], out=tmp_path, uri=uri, attached=False)
+    page = made.written.html.read_text(encoding="utf-8")
+    assert base64.b64encode(film.read_bytes()).decode("ascii") in page
+    caption = re.search(r"<b>(Figure \d+)\.</b> Intensity by", page)
+    assert caption
+    printed = " ".join(page.extract_text() for page in PdfReader(made.written.pdf).pages)
+    assert f"{caption[1]}: Intensity by" in " ".join(printed.split())
 
 
 def test_every_table_is_there_as_csv_and_latex(made, page):

@@ -85,6 +85,16 @@ def test_deviations_and_intervals_stand_beside_the_mean():
     assert shown == ["+1.2 ± 0.3", "−50.0 (−60.0 to −40.0)"]
 
 
+def test_a_number_breaks_before_its_interval_alone_and_text_anywhere():
+    rows = [Row({"name": "of (two) words", "score": Value(1500.5, 0.25, low=1, high=2000)})]
+    name, score = cells(table(rows, Column("score", "score (s)", decimals=1)))[0]
+    assert name.wrapping == "of (two) words"
+    assert score.wrapping.split(" ") == [
+        "1\u202f500.5\u00a0±\u00a00.2",
+        "(1.0\u00a0to\u00a02\u202f000.0)",
+    ]
+
+
 def test_csv_holds_every_row_unrounded():
     rows = [Row({"name": "a, b", "score": Value(1 / 3, sd=0.1)}), Row({"name": "c", "score": 2.5})]
     read = list(csv.DictReader(io.StringIO(to_csv(table(rows, most=1)))))

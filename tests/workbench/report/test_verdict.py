@@ -7,9 +7,11 @@ import pytest
 from made_up import run
 
 from smash.scores import cs_critical, cs_floor
+from smash.workbench.report.display_tables import cells
 from smash.workbench.report.futures_tables import futures, horizon
 from smash.workbench.report.labels import Units
 from smash.workbench.report.logged_comparison import Comparison, Estimate
+from smash.workbench.report.overview_table import overview
 from smash.workbench.report.run_groups import arrange
 from smash.workbench.report.verdict import verdict
 
@@ -167,6 +169,41 @@ def test_skill_is_positive_below_climatology_and_known_only_on_the_same_events()
     assert data.skill(data.models[0], "crps_time") == pytest.approx(0.1)
     (data,) = arrange([run(crps_time=0.9), run("c", "climatology", n_events=9.0)])
     assert data.skill(data.models[0], "crps_time") is None
+
+
+def test_the_interval_of_several_seeds_is_the_mean_of_theirs_if_all_have_one():
+    rivals = [run("c", "climatology", seed=1)]
+    seeds = [run(seed=seed, crps_time=0.9) for seed in (1, 2)]
+    (data,) = arrange([*seeds, *rivals])
+    ends = [(0.0, 0.2), (0.1, 0.4)]
+    logged = {
+        run.run_id: Comparison(9, {}, {"time": Estimate(0.1, low, high)}, {})
+        for run, (low, high) in zip(seeds, ends, strict=True)
+    }
+    (row, _) = overview([data], logged).rows
+    value = row.values["time"]
+    assert (value.mean, value.low, value.high) == pytest.approx((0.1, 0.05, 0.3))
+    logged.popitem()
+    (row, _) = overview([data], logged).rows
+    assert row.values["time"].low is None
+
+
+def test_the_overview_has_all_forecasters_of_all_data_sets_the_best_of_each_in_bold():
+    runs = [
+        run(f"{name} {kind}", kind, dataset=name, digest=name * 64, crps_time=crps)
+        for name in "ab"
+        for kind, crps in ((None, 0.9), ("climatology", 1.0), ("poisson", 0.95))
+    ]
+    table = overview(arrange(runs), {})
+    assert [column.key for column in table.columns[:2]] == ["forecaster", "data"]
+    at = [column.key for column in table.columns].index("time")
+    shown = [(row[1].text, row[at].text, row[at].bold) for row in cells(table)]
+    assert [one[1:] for one in shown] == 2 * [
+        ("+10.0", True),
+        ("–", False),
+        ("+5.0", False),
+    ]
+    assert [one[0] for one in shown] == ["a", "a", "a", "b", "b", "b"]
 
 
 def test_futures_stand_beside_each_other_where_some_were_rolled_out():
