@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 
 SECONDS = {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86400.0, "weeks": 604800.0}
 """The units of time that a timestamp or a duration such as `1d` can be turned into."""
+DAY = pd.Timedelta(days=1)
 GAPS_A_UNIT = 20.0
 """A unit of time is chosen so that the median gap is no less than one part in so many of it."""
 _SPAN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-z]+)")
@@ -71,6 +72,20 @@ class Clock:
             return numbers
         microseconds = np.round(np.asarray(numbers) * self._seconds() * 1e6)
         return self._start() + pd.to_timedelta(microseconds, unit="us")
+
+    def midnight(self, number: float) -> float:
+        """Returns the last midnight (UTC) that is no later than a time.
+
+        Raises:
+            DataError: when times are plain numbers, which tell no midnight.
+        """
+        if not self.origin:
+            raise DataError(
+                "--midnight: the table's times are numbers, which tell no midnight; leave it out"
+            )
+        day = self._start().floor("D") - self._start()
+        first, length = (span / pd.Timedelta(seconds=self._seconds()) for span in (day, DAY))
+        return float(first + np.floor((number - first) / length) * length)
 
     def said(self, number: float) -> str:
         """Returns one time in words: a timestamp to the second, or the number and no unit."""
