@@ -37,6 +37,7 @@ READS = {
     ("data convert", "source"),
     ("contest earthquakenpp", "folder"),
     ("contest next-day", "folder"),
+    ("contest next-day", "spec"),
     ("contest page", "records"),
     ("results nats", "records"),
     ("data estimators", "source"),
@@ -94,6 +95,11 @@ WRITES = {
     ),
     ("contest next-day", "out"): Writes(
         ("contest", "next-day", "--folder", "records", "--out", "{}"), ("records/crime.json",)
+    ),
+    ("contest next-day", "plot"): Writes(
+        ("contest", "next-day", "--folder", "records", "--plot", "{}"),
+        ("records/new.png",),
+        ending=".png",
     ),
     ("contest rivals", "into"): Writes((*RIVALS, "--into", "{}"), kind="folder"),
     ("contest ladder", "into"): Writes((*LADDER, "--into", "{}"), kind="folder"),

@@ -135,7 +135,8 @@ class Pieces:
         """Returns pieces with at most `most` events of their own, after `warm_up` earlier ones.
 
         A recurrent network's time goes with the longest piece, so long sequences train sooner cut;
-        the earlier events only give the first targets of a piece their history.
+        the earlier events only give the first targets of a piece their history. Stretches of
+        history alone, such as all that came before a test, are no pieces: they have no loss.
         """
         counts = -(-sequences.lengths // most)
         sequence = np.repeat(np.arange(len(sequences)), counts)
@@ -144,7 +145,9 @@ class Pieces:
         first = offset + number * most
         end = np.minimum(first + most, sequences.offsets[sequence + 1])
         closing = end == sequences.offsets[sequence + 1]
-        return cls(np.maximum(first - warm_up, offset), first, end, sequence, closing)
+        start = np.maximum(first - warm_up, offset)
+        kept = closing | (end > offset + sequences.n_history[sequence])
+        return cls(*(part[kept] for part in (start, first, end, sequence, closing)))
 
 
 class MixtureData:

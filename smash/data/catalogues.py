@@ -12,7 +12,7 @@ from smash.data.geography import LENGTHS, Geography
 from smash.data.names import codes
 from smash.data.places import read_places
 from smash.data.raw import distinct_names
-from smash.data.region import Region
+from smash.data.region import BEYOND, Region
 from smash.data.rows import Rows, edge_names, read_edges, read_marks, read_rows
 from smash.data.sequence_files import as_table
 from smash.data.table_files import read_table
@@ -24,7 +24,6 @@ from smash.settings import Columns
 Floats = NDArray[np.float64]
 
 FEWEST_ROWS = 10
-BEYOND = "events beyond the region"
 STRAY_SHARE = 0.02
 """Of all rows, those that may lie far from the others in time and be taken for mistakes."""
 
@@ -95,6 +94,8 @@ def read_catalogue(
     read, columns = held or (read_table(path), columns)
     if region is not None and not columns.axes:
         raise DataError(f"{path}: a region (--region) is one of places, and its events have none")
+    if columns.mark is not None and columns.mark == columns.magnitude:
+        _check_edges(edges, threshold)
     rows, left_out = _kept(read_rows(read, columns), columns, threshold, region)
     table, clock = rows.table, Clock.of(rows.times, time_unit)
     places = read_places(rows.location, columns, table.where, location_unit, project)
@@ -122,6 +123,15 @@ def read_catalogue(
         region=region,
         columns=columns,
     )
+
+
+def _check_edges(edges: Sequence[float], threshold: float | None) -> None:
+    """Checks that no class of magnitudes lies below the threshold, where it would have no event."""
+    if threshold is not None and edges and min(edges) <= threshold:
+        raise DataError(
+            f"--edges: {min(edges):g} is no more than --threshold {threshold:g}, and no event is "
+            "below it; give edges above the threshold"
+        )
 
 
 def _kept(

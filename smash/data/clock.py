@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 SECONDS = {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86400.0, "weeks": 604800.0}
 """The units of time that a timestamp or a duration such as `1d` can be turned into."""
 FIRST, LAST = (pd.Timestamp(day, tz="UTC").as_unit("us") for day in ("0001-01-02", "9999-12-31"))
+DAY = pd.Timedelta(days=1)
 GAPS_A_UNIT = 20.0
 """A unit of time is chosen so that the median gap is no less than one part in so many of it."""
 _SPAN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-z]+)")
@@ -77,6 +78,20 @@ class Clock:
         least, most = ((end - start) / pd.Timedelta(microseconds=1) for end in (FIRST, LAST))
         microseconds = np.asarray(numbers) * self._seconds() * 1e6
         return start + pd.to_timedelta(np.round(microseconds).clip(least, most), unit="us")
+
+    def midnight(self, number: float) -> float:
+        """Returns the last midnight (UTC) that is no later than a time.
+
+        Raises:
+            DataError: when times are plain numbers, which tell no midnight.
+        """
+        if not self.origin:
+            raise DataError(
+                "--midnight: the table's times are numbers, which tell no midnight; leave it out"
+            )
+        day = self._start().floor("D") - self._start()
+        first, length = (span / pd.Timedelta(seconds=self._seconds()) for span in (day, DAY))
+        return float(first + np.floor((number - first) / length) * length)
 
     def said(self, number: float) -> str:
         """Returns one time in words: a timestamp to the second, or the number and no unit."""

@@ -55,12 +55,19 @@ def cut_catalogue(
     stride: float | None,
     asked: Asked | None,
     seed: int | None,
+    midnight: bool = False,
 ) -> tuple[Cut, str]:
-    """Returns windows over one long catalogue, and in words how they are split."""
+    """Returns windows over one long catalogue, and in words how they are split.
+
+    They begin with the first event, or at the `midnight` before it and at midnights alone.
+    """
     stride = stride or length
     if not 0 < stride <= length:
         raise DataError(f"a stride of {stride:g} leaves out events between windows of {length:g}")
     begin = float(catalogue.time[0])
+    if midnight:
+        begin = catalogue.clock.midnight(begin)
+        _check_days(catalogue, stride, asked)
     cut = Cut([], [], [])
     if isinstance(asked, tuple):
         _refuse_seed(seed, "at the dates given")
@@ -84,6 +91,22 @@ def cut_catalogue(
     cut.keep(_within_split(cut, 1e-6 * length), "windows that reach into the next split")
     how = "by time, so that the future never trains the past: the first 70 % of the windows train"
     return cut, f"{how}, the next 15 % validate, the last test"
+
+
+def _check_days(catalogue: Catalogue, stride: float, asked: Asked | None) -> None:
+    """Checks that windows which begin at a midnight go on from midnight to midnight."""
+    clock = catalogue.clock
+    days = stride / clock.duration("1d")
+    if days < 0.5 or abs(days - round(days)) > 1e-9 * days:
+        raise DataError(
+            f"--midnight: a window every {days:.6g} days does not keep to midnights; take whole "
+            "days, such as --window 2d"
+        )
+    for date in asked if isinstance(asked, tuple) else ():
+        if date != clock.midnight(date):
+            raise DataError(
+                f"--midnight: --split has {clock.said(date)}, which is no midnight; give dates"
+            )
 
 
 def _slide(

@@ -14,12 +14,15 @@ FEWEST = 10
 """Events of a period without which there is nothing to train on, choose or test by."""
 
 
-def cut_periods(catalogue: Catalogue, split: str | None, targets_from: str) -> Windows:
+def cut_periods(
+    catalogue: Catalogue, split: str | None, targets_from: str, midnight: bool = False
+) -> Windows:
     """Returns three windows, to train, validate and test by, as catalogues of earthquakes are cut.
 
-    All begin with the first event, so that history reaches across the dates at which validation and
-    test begin (`split`), and events before `targets_from` are history alone. Of each window what is
-    forecast are the events of its own period; the test's lasts to the last event.
+    All begin with the first event, or at the `midnight` (UTC) before it, so that history reaches
+    across the dates at which validation and test begin (`split`), and events before `targets_from`
+    are history alone. Of each window what is forecast are the events of its own period; the test's
+    lasts to the last event.
 
     Raises:
         DataError: when dates are missing, do not follow each other, or a period has few events.
@@ -49,6 +52,7 @@ def cut_periods(catalogue: Catalogue, split: str | None, targets_from: str) -> W
             )
     rows = [np.arange(end) for end in ends]
     begin = min(float(catalogue.time[0]), start)
+    begin = catalogue.clock.midnight(begin) if midnight else begin
     bounds = np.array([[begin, end] for end in (*asked, float(catalogue.time[-1]))])
     tally = with_left_out(count(len(catalogue), rows, ()), catalogue.left_out)
     how = (

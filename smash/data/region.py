@@ -10,6 +10,7 @@ from smash.errors import DataError
 
 Floats = NDArray[np.float64]
 
+BEYOND = "events beyond the region"
 MOST_NODES, LEAST_NODES = 64, 3
 """Angles at which what lies within a polygon is looked at: about so many in all, of each side."""
 

@@ -53,13 +53,16 @@ def cut_windows(
     stride: float | None = None,
     split: str | None = None,
     seed: int | None = None,
+    midnight: bool = False,
 ) -> Windows:
     """Returns windows with two events or more, in order of time, and their splits.
 
     One long catalogue is cut every `stride` (by default the length, so that windows share no
     events; half the length has every event twice) into windows of `length` (by default with room
-    for `default_length` events), the last one ending with the last event. A catalogue of sequences
-    keeps them, each observed from its first to its last event.
+    for `default_length` events), the last one ending with the last event. The first begins with the
+    first event, or at the `midnight` (UTC) before it, and all others then at midnights, as a
+    catalogue is observed by whole days. A catalogue of sequences keeps them, each observed from
+    its first to its last event.
 
     `split`, by default what suits the data:
 
@@ -76,8 +79,13 @@ def cut_windows(
     """
     asked = None if split is None else parse_split(split, catalogue.clock)
     if catalogue.sequence is None:
-        length = length or default_length(catalogue)
-        cut, how = cut_catalogue(catalogue, length, stride, asked, seed)
+        length = length or _default_length(catalogue, midnight)
+        cut, how = cut_catalogue(catalogue, length, stride, asked, seed, midnight)
+    elif midnight:
+        raise DataError(
+            "--midnight cuts one long catalogue, and --sequence keeps the table's own sequences; "
+            "leave one of them out"
+        )
     elif length is None and stride is None:
         cut, how = cut_sequences(catalogue, asked, seed)
     else:
@@ -104,6 +112,15 @@ def default_length(catalogue: Catalogue) -> float:
     length = events * np.ptp(catalogue.time) / len(catalogue)
     scale = 10 ** np.floor(np.log10(length))
     return float(scale * max(step for step in (1, 2, 5) if step * scale <= length * (1 + 1e-9)))
+
+
+def _default_length(catalogue: Catalogue, midnight: bool) -> float:
+    """Returns `default_length`, in whole days where windows begin at midnights."""
+    length = default_length(catalogue)
+    if not midnight:
+        return length
+    day = catalogue.clock.duration("1d")
+    return max(1, round(length / day)) * day
 
 
 def window_table(

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from smash.data.events import EventSequences, Place, build_sequences
 from smash.data.names import codes, listed, nearest
-from smash.data.rows import known_marks, read_rows, read_sequences
+from smash.data.region import BEYOND, Region
+from smash.data.rows import Rows, known_marks, read_rows, read_sequences
 from smash.data.tables import Table
 from smash.data.times import Times, Where, read_times
 from smash.errors import DataError, ForecastError
@@ -95,7 +96,8 @@ def read_history(
     if not isinstance(table, Table):
         table = Table.of(table, NAME if label is None else f"{NAME}, sequence {label}")
     columns = columns or usual_columns(table, about)
-    rows = read_rows(_one_sequence(table, columns, sequence), replace(columns, sequence=None))
+    read = read_rows(_one_sequence(table, columns, sequence), replace(columns, sequence=None))
+    rows, left_out = _as_in_training(read, columns, about)
     table = rows.table
     time = about.clock.numbers(rows.times, table.where)
     location = about.geography.read(rows.location, table.where)
@@ -108,7 +110,9 @@ def read_history(
     if begin is None:
         raise ForecastError(f"{table.name}: no events; say when the forecast is made (now)")
     if end is None:
-        end = float(time[-1]) if len(time) else begin
+        # That none but these came until the last row is known, too.
+        every = about.clock.numbers(read.times, read.table.where)
+        end = float(every[-1]) if len(every) else begin
     window, offsets = np.array([[begin, end]]), np.array([0, len(time)])
     magnitude = None if columns.magnitude is None else table.numbers(columns.magnitude)
     events = EventSequences(time, location, mark, offsets, window, table.name, magnitude)
@@ -125,7 +129,7 @@ def read_history(
             place=place,
             magnitude=magnitude,
         )
-    history = History(events, end, rows.notes)
+    history = History(events, end, (*rows.notes, *left_out))
     return history if start is not None else _recent(history, about, horizon)
 
 
@@ -148,6 +152,26 @@ def usual_columns(table: Table, about: About) -> Columns:
         magnitude=known.magnitude if known.magnitude in there else None,
         sequence=known.sequence if known.sequence in there else None,
     )
+
+
+def _as_in_training(rows: Rows, columns: Columns, about: About) -> tuple[Rows, tuple[str, ...]]:
+    """Returns the events that training would have kept, and what to say of the others."""
+    notes = []
+    if about.completeness is not None and columns.magnitude is not None:
+        kept = rows.table.numbers(columns.magnitude) >= about.completeness
+        what = f"events below magnitude {about.completeness:g}"
+        rows = _only(rows, kept, what, notes)
+    if about.region:
+        plane = about.geography.read(rows.location, rows.table.where)
+        rows = _only(rows, Region(np.array(about.region)).holds(plane), BEYOND, notes)
+    return rows, tuple(notes)
+
+
+def _only(rows: Rows, kept: NDArray[np.bool_], what: str, notes: list[str]) -> Rows:
+    if kept.all():
+        return rows
+    notes.append(f"{int((~kept).sum())} {what} left out, as in training")
+    return rows.select(kept)
 
 
 def _one_sequence(table: Table, columns: Columns, wanted: str | None) -> Table:

@@ -12,12 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
+import numpy as np
 import pandas as pd
 from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from smash.data.region import Region
 from smash.data.scaling import Scaler
-from smash.errors import CheckpointError
+from smash.errors import CheckpointError, DataError
 from smash.settings import ModelSettings, goes_with_process
 from smash.untrusted_files import read_json
 
@@ -145,6 +147,8 @@ def _about_problems(about: Any, n_marks: int) -> Iterator[str]:
         yield f"about.mark_edges: expected growing values, fewer than the {n_marks} marks"
     if about.window_length is not None and not about.window_length > 0:
         yield f"about.window_length: expected a number > 0, given {about.window_length}"
+    if about.region and not _is_region(about.region):
+        yield "about.region: expected the corners of a polygon"
     if about.time_origin and not _is_moment(about.time_origin):
         yield f"about.time_origin: expected a timestamp, given {about.time_origin[:80]!r}"
 
@@ -167,6 +171,13 @@ def _name_problems(about: Any, scaler: Scaler) -> Iterator[str]:
             f"about.location_names: expected {scaler.n_axes or 'no'} names, given "
             f"{len(about.location_names)}"
         )
+
+
+def _is_region(corners: tuple[tuple[float, float], ...]) -> bool:
+    try:
+        return Region(np.array(corners)).area > 0
+    except DataError:
+        return False
 
 
 def _is_moment(text: str) -> bool:

@@ -47,7 +47,9 @@ class About:
     `location_names`: what people call the coordinates, whose unit on the plane is `location_unit`;
     none without places.
     `projection` and `longitude_cut` as in `smash.settings.DataSettings`. `time_column`,
-    `mark_column`, `sequence_column`: columns of the user's own table, empty where there are none.
+    `mark_column`, `sequence_column`, `magnitude_column`: columns of the user's own table, empty
+    where there are none. `completeness`: the magnitude from which on events were kept, `region`
+    the corners on the plane of where; None and none where all were.
     """
 
     dataset: str = ""
@@ -65,6 +67,9 @@ class About:
     time_column: str = ""
     mark_column: str = ""
     sequence_column: str = ""
+    magnitude_column: str = ""
+    completeness: float | None = None
+    region: tuple[tuple[float, float], ...] = ()
 
     @classmethod
     def of(cls, dataset: Dataset) -> "About":
@@ -86,6 +91,9 @@ class About:
             dataset.columns.time,
             dataset.columns.mark or "",
             dataset.columns.sequence or "",
+            dataset.columns.magnitude or "",
+            dataset.completeness,
+            () if dataset.region is None else tuple(map(tuple, dataset.region.corners.tolist())),
         )
 
     @property
@@ -93,7 +101,12 @@ class About:
         """The columns of the user's own table, `time` and so on where nothing is known of it."""
         x, y = self.location_names or (None, None)
         return Columns(
-            self.time_column or "time", x, y, self.mark_column or None, self.sequence_column or None
+            self.time_column or "time",
+            x,
+            y,
+            self.mark_column or None,
+            self.sequence_column or None,
+            magnitude=self.magnitude_column or None,
         )
 
     @property

@@ -34,13 +34,15 @@ class Binned:
 class Consistency:
     """Quantiles of what happened among simulated catalogues, None where a test says nothing.
 
-    `number`: P(N ≥ observed) and P(N ≤ observed); of the others, P(statistic ≤ observed).
+    `number`: P(N ≥ observed) and P(N ≤ observed); of the others, P(statistic ≤ observed). `unseen`
+    events lie in cells where no catalogue has one: S and PL leave them out.
     """
 
     number: tuple[float, float]
     space: float | None
     magnitude: float | None
     pseudo_likelihood: float | None
+    unseen: int = 0
 
     def passed(self) -> dict[str, bool | None]:
         """Returns whether each test is passed at 5 %; None where it says nothing."""
@@ -65,7 +67,7 @@ def consistency(
         float(np.mean(n_events <= len(observed))),
     )
     if len(observed) == 0 or len(simulated) == 0:
-        return Consistency(number, None, None, None)
+        return Consistency(number, None, None, None, len(observed))
     rate = np.bincount(simulated.cell, minlength=n_cells) / n_paths
     expected = rate.sum()
     with np.errstate(divide="ignore"):
@@ -81,9 +83,8 @@ def consistency(
         # The rates of the space test are normalised, which shifts both alike.
         space = _below(means, seen.mean())
         likelihood = _below(totals - expected, seen.sum() - expected)
-    return Consistency(
-        number, space, _magnitudes(simulated, path, n_events, observed, n_sizes), likelihood
-    )
+    magnitude = _magnitudes(simulated, path, n_events, observed, n_sizes)
+    return Consistency(number, space, magnitude, likelihood, len(observed) - len(seen))
 
 
 def calibration(quantiles: Sequence[float | None]) -> float:

@@ -211,6 +211,20 @@ def test_pieces_hold_every_target_once_after_its_history():
     assert pieces.closing.sum() == len(events)
 
 
+def test_a_long_history_before_the_first_target_is_in_no_piece_of_its_own():
+    events = random_sequences([90, 40])
+    late = replace(events, history=np.array([70, 1]))
+    pieces = Pieces.cut(late, 16, 5)
+    assert (late.is_target[pieces.end - 1]).all()
+    data = MixtureData(late, Standardisation.of(late, ""), 3, pieces=pieces)
+    batches = [data.batch([i]) for i in range(len(data))]
+    assert min(batch.n_targets for batch in batches) > 0
+    assert sum(batch.n_targets for batch in batches) == len(late.targets())
+    epochs = []
+    fit(late, late, 3, replace(SMALL, epochs=1, piece_events=16), on_epoch=epochs.append)
+    assert np.isfinite(epochs[0].validation_loss)
+
+
 def test_pieces_with_all_their_history_have_the_density_of_whole_sequences():
     events = random_sequences([40, 33])
     model = untrained(events, 3)

@@ -153,6 +153,9 @@ def test_a_catalogue_in_periods_reaches_back_to_its_first_event(tmp_path):
     assert len(windows.rows[2]) == len(catalogue)
     assert (windows.bounds[:, 0] == windows.bounds[0, 0]).all()
     assert second <= windows.history[2] + 1
+    whole = cut_periods(catalogue, "2014-01-01,2015-01-01", "2009-01-01", midnight=True)
+    assert windows.bounds[0, 0] == catalogue.time[0] > whole.bounds[0, 0] == 0
+    np.testing.assert_array_equal(whole.bounds[:, 1], windows.bounds[:, 1])
     for split, start, message in (
         (None, "2009-01-01", "say too when validation and test begin"),
         ("2014-01-01,2015-01-01", "2016-01-01", "comes after validation begins"),

@@ -1,5 +1,6 @@
 """Own tables: read in any of their units, split so that the future trains nothing, ready to run."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -329,6 +330,23 @@ def test_a_catalogue_with_magnitudes_is_to_be_held_against_its_rivals(tmp_path):
     assert spec.training.piece_history == spec.model.recent_events == min(500, train.n_events)
     assert load_dataset(spec.data).n_marks == 3
     assert load_dataset(spec.data).location_unit == "km"
+
+
+def test_a_catalogue_that_nobody_has_cut_is_told_where_it_looks_complete(tmp_path):
+    path = saved(tmp_path, quakes(n=1500))
+    asked = ["--time", "when", "--x", "lon", "--y", "lat", "--magnitude", "mag"]
+    dates = ["--targets-from", "2024-05-01", "--split", "2024-08-01,2024-09-01"]
+    done = invoke(path, "--out", tmp_path / "first", *asked, *dates, "--edges", "4.5,5.5")
+    found = re.search(r"--threshold (\S+) leaves these out", done.output)
+    assert found, done.output
+    threshold = float(found[1])
+    again = ["--out", tmp_path / "second", *asked, *dates, "--threshold", str(threshold)]
+    done = invoke(path, *again)
+    assert done.exit_code == 0, done.output
+    assert "leaves these out" not in done.output
+    done = invoke(path, *again, "--edges", f"{threshold},6")
+    assert done.exit_code == 2
+    assert f"--edges: {threshold:g} is no more than --threshold" in done.output
 
 
 def test_training_takes_as_many_steps_however_long_the_catalogue_is():

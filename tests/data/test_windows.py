@@ -108,6 +108,36 @@ def test_windows_are_cut_at_dates_that_are_given(time, length, first, second):
     assert times(events, windows, "test").min() >= dates[1]
 
 
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 99), begin=st.floats(0, 48), days=st.integers(1, 3), dated=st.booleans())
+def test_windows_at_midnight_are_whole_days_and_lose_no_event(seed, begin, days, dated):
+    hours = np.random.default_rng(seed).uniform(0, 2000, 300)
+    events = catalogue(begin + hours, origin=ORIGIN)
+    split = "2024-02-01,2024-02-20" if dated else None
+    windows = cut_windows(events, 24.0 * days, split=split, midnight=True)
+    check_counted(events, windows)
+    np.testing.assert_array_equal(windows.bounds[:, 0] % 24, 0)
+    np.testing.assert_array_equal(windows.bounds[:-1, 1] % 24, 0)
+    assert windows.bounds[0, 0] >= np.floor(events.time[0] / 24) * 24
+
+
+def test_midnights_are_told_by_timestamps_and_by_windows_of_whole_days():
+    events = catalogue(7 + np.arange(600.0), origin=ORIGIN)
+    assert cut_windows(events, midnight=True).bounds[0, 0] == 0
+    assert cut_windows(events).bounds[0, 0] == 7
+    for arguments, message in (
+        ({"length": 36.0}, "every 1.5 days does not keep to midnights"),
+        ({"length": 24.0, "stride": 12.0}, "every 0.5 days does not keep"),
+        ({"length": 24.0, "split": "2024-01-10T06:00,2024-01-20"}, "06:00:00 UTC, which is no"),
+    ):
+        with pytest.raises(DataError, match=message):
+            cut_windows(events, **arguments, midnight=True)
+    with pytest.raises(DataError, match="numbers, which tell no midnight"):
+        cut_windows(catalogue(np.arange(600.0)), 24.0, midnight=True)
+    with pytest.raises(DataError, match="keeps the table's own sequences"):
+        cut_windows(users(), midnight=True)
+
+
 def test_the_last_window_is_kept_though_it_is_shorter():
     events = catalogue(np.arange(105.0))
     windows = cut_windows(events, 10.0)

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from smash.data.table_files import read_table
 from smash.errors import DataError
+from smash.forecast.histories import read_history
 from smash.workbench.cli.app import app
 
 OWN = replace(
@@ -65,6 +66,24 @@ def test_one_history_of_several_is_asked_for_by_name(tmp_path, model):
     as_one = forecast(tmp_path, own(), "--sequence", "", model=model)
     assert as_one.exit_code == 0
     assert as_one.stdout == forecast(tmp_path, own().drop(columns="trip"), model=model).stdout
+
+
+def test_what_training_left_out_is_left_out_of_histories_too():
+    table = quakes().assign(size=[2.0, 3.0, 1.0])
+    cut = replace(ABOUT, magnitude_column="size", completeness=2.0)
+    every, kept = (read_history(table, about, 3) for about in (ABOUT, cut))
+    assert kept.notes == ("1 events below magnitude 2 left out, as in training",)
+    np.testing.assert_array_equal(kept.events.time, every.events.time[:2])
+    np.testing.assert_array_equal(kept.events.magnitude, [2.0, 3.0])
+    # The row that is left out says how long none came.
+    assert kept.now == every.now > kept.last
+    low, high = every.events.location.min(axis=0) - 1, every.events.location.max(axis=0) + 1
+    middle = float(np.sort(every.events.location[:, 0])[0]) + 1e-6
+    corners = ((middle, low[1]), (high[0], low[1]), (high[0], high[1]), (middle, high[1]))
+    within = read_history(table, replace(ABOUT, region=corners), 3)
+    assert len(within) == 2
+    assert within.notes == ("1 events beyond the region left out, as in training",)
+    assert read_history(quakes(), cut, 3).notes == ()
 
 
 def test_a_table_without_rows_is_forecast_from_where_its_window_starts(tmp_path, model):

@@ -43,6 +43,7 @@ ALTERED = {
     "about.mark_names": [["a", "a", "b"], ["a"], [1, 2, 3], "abc"],
     "about.mark_edges": [[2.0, 1.0], [1.0, 1.0], [1.0, 2.0, 3.0], ["a"]],
     "about.window_length": [0.0, -1.0, "9"],
+    "about.region": [[[0.0, 0.0], [1.0, 1.0]], [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]], "here"],
     "about.time_origin": ["yesterdayish", 5],
     "about.location_names": [["x"], ["x", "y", "z"]],
 }

@@ -59,8 +59,20 @@ def test_the_statistics_are_those_of_the_definition():
         scaled = np.asarray(counts) * 2 / np.sum(counts)
         return ((np.log10(scaled + 1) - union) ** 2).sum()
 
+    assert found.unseen == 0
+
     nearer = [away(c) <= away([2, 0]) + 1e-12 for c in ([1, 1], [2, 1], [1, 0])]
     assert found.magnitude == pytest.approx(np.mean(nearer))
+
+
+def test_events_where_no_catalogue_has_one_are_counted():
+    forecast = Binned(np.array([0, 1]), np.array([0, 0]))
+    observed = Binned(np.array([0, 2, 2]), np.array([0, 0, 0]))
+    found = consistency(forecast, np.array([0, 1]), 2, observed, 3, 1)
+    assert found.unseen == 2
+    assert found.space is not None
+    nothing = Binned(np.empty(0, np.int64), np.empty(0, np.int64))
+    assert consistency(nothing, nothing.cell, 2, observed, 3, 1).unseen == 3
 
 
 def test_days_without_events_say_nothing_but_of_their_number():

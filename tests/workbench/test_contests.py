@@ -20,13 +20,9 @@ from smash.simulate.etas_process import EtasParameters
 from smash.simulate.etas_simulation import EtasProcess
 from smash.workbench.cli.app import app
 from smash.workbench.contests import earthquakenpp as contests
-from smash.workbench.contests.next_day import (
-    Entrant,
-    forecast_days,
-    numbers,
-    summary,
-    write_catalogues,
-)
+from smash.workbench.contests.catalogue_contest import fit, seen_by
+from smash.workbench.contests.next_day import Entrant, forecast_days, write_catalogues
+from smash.workbench.contests.next_day_scores import numbers, summary
 
 
 def made_up(place, n_events: int):
@@ -67,7 +63,7 @@ def for_people(forecaster, contest, **about):
 
 def test_rows_have_gains_or_reasons(folder):
     contest = contests.load("sanjac", folder)
-    even = contests.fit("poisson", contest)
+    even = fit("poisson", contest)
     kernels = Poisson.fit(contest.fitted, 1, region=contest.region)
     models = {"kernels": for_people(kernels, contest), "again": for_people(even, contest)}
     found = contests.held(contest, ("poisson", "nonesuch"), models)
@@ -85,7 +81,7 @@ def test_a_model_sees_magnitudes_as_its_own_marks(folder):
     contest = contests.load("sanjac", folder)
     marked = replace(contest.fitted, mark=(contest.fitted.magnitude >= 1.5).astype(int))
     climatology = Climatology.fit(marked, 2)
-    events = contests.seen_by(for_people(climatology, contest, mark_edges=(1.5,)), contest)
+    events = seen_by(for_people(climatology, contest, mark_edges=(1.5,)), contest)
     np.testing.assert_array_equal(events.mark, events.magnitude >= 1.5)
     np.testing.assert_allclose(events.location, contest.test.location, atol=1e-6)
     (row,) = contests.held(contest, (), {"ours": for_people(climatology, contest)})
@@ -147,7 +143,7 @@ def test_next_days_of_the_true_process_are_consistent(steady, tmp_path):
     assert own["observed"] == theirs["observed"]
     assert own["crps"] < theirs["crps"]
     path = tmp_path / "day.csv"
-    write_catalogues(days[0], contest.clock, path)
+    write_catalogues(days[0], contest.clock, contest.geography, path)
     written = pd.read_csv(path)
     assert list(written.columns[:3]) == ["lon", "lat", "mag"]
     written = written.dropna(subset=["lon"])  # an empty catalogue is a row too

@@ -8,7 +8,8 @@ import pytest
 from test_contests import known_process, made_up
 
 from smash.baselines import Etas
-from smash.workbench.contests.next_day import Day, Entrant, Grid, forecast_days, write_catalogues
+from smash.workbench.contests.csep_grid import Grid
+from smash.workbench.contests.next_day import Day, Entrant, forecast_days, write_catalogues
 
 csep = pytest.importorskip("csep", reason="pyCSEP is not installed: the extra seismology")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -56,10 +57,10 @@ def test_quantiles_of_exported_catalogues_are_those_of_pycsep(tmp_path):
     # Fewer than there were, so that some catalogues of a day are empty.
     process = replace(process, parameters=replace(process.parameters, mu=2.0))
     entrant = Entrant.of(Etas(process, None), contest)
-    region = region_of(Grid(*contest.degrees, contest.threshold))
+    region = region_of(contest.grid())
     for number, day in enumerate(forecast_days(entrant, contest, 4, 60)):
         path = tmp_path / f"day_{number}.csv"
-        write_catalogues(day, contest.clock, path)
+        write_catalogues(day, contest.clock, contest.geography, path)
         begin = datetime(2016, 1, 1, tzinfo=timezone.utc) + timedelta(days=number)
         forecast = csep.load_catalog_forecast(
             str(path),

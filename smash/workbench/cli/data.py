@@ -108,6 +108,14 @@ def check(
     stride: Annotated[
         str | None, typer.Option(metavar="SPAN", help="From one window to the next.")
     ] = None,
+    midnight: Annotated[
+        bool,
+        typer.Option(
+            "--midnight",
+            help="Windows begin at midnight (UTC), as a catalogue is kept by days; by default the "
+            "first begins with the first event.",
+        ),
+    ] = False,
     time_unit: Annotated[
         str | None, typer.Option(help="Unit of times: seconds, minutes, hours, days, weeks.")
     ] = None,
@@ -162,7 +170,7 @@ def check(
             out,
             columns,
             _edges(edges),
-            (window, stride),
+            (window, stride, midnight),
             (split, seed, targets_from),
             (threshold, region),
             (time_unit, location_unit, project),
@@ -203,7 +211,7 @@ def _prepare(
     out: Path,
     columns: Any,
     edges: tuple[float, ...],
-    spans: tuple[str | None, str | None],
+    spans: tuple[str | None, str | None, bool],
     splitting: tuple[str | None, int | None, str | None],
     limits: tuple[float | None, Path | None],
     units: tuple[str | None, str | None, bool | None],
@@ -230,11 +238,11 @@ def _prepare(
     catalogue = read_catalogue(table, columns, edges, *units, threshold, corners)
     length, stride = (
         None if span is None else catalogue.clock.duration(span, what)
-        for span, what in zip(spans, ("--window", "--stride"), strict=True)
+        for span, what in zip(spans[:2], ("--window", "--stride"), strict=True)
     )
     stray = stray_note(catalogue)
     try:
-        windows = _windows(catalogue, length, stride, *splitting)
+        windows = _windows(catalogue, length, stride, spans[2], *splitting)
     except DataError as error:
         raise DataError(f"{stray} ({error})" if stray else f"{table}: {error}") from error
     mark = None if catalogue.mark is None else WINDOW_COLUMNS.mark
@@ -279,14 +287,31 @@ def _prepare(
         *((stray,) if stray else ()),
         *windows.tally.notes(),
         f"split {windows.tally.split}",
+        *(_of_completeness(dataset) if threshold is None else ()),
     )
     return replace(dataset, source=str(path)), notes
+
+
+def _of_completeness(dataset: Any) -> tuple[str, ...]:
+    """Returns at which magnitude to cut a catalogue that nobody has cut, where it is known."""
+    from smash.data.completeness import completeness
+
+    magnitude = dataset.train.targets().magnitude
+    known = None if magnitude is None else completeness(magnitude)
+    if known is None or known.below == 0:
+        return ()
+    return (
+        f"training looks complete from magnitude {known.magnitude:g} on, and {known.below:.0%} of "
+        f"it lie below, where what was missed varies with time: --threshold {known.magnitude:g} "
+        "leaves these out",
+    )
 
 
 def _windows(
     catalogue: Any,
     length: float | None,
     stride: float | None,
+    midnight: bool,
     split: str | None,
     seed: int | None,
     targets_from: str | None,
@@ -297,12 +322,12 @@ def _windows(
     from smash.errors import DataError
 
     if targets_from is None:
-        return cut_windows(catalogue, length, stride, split, seed)
+        return cut_windows(catalogue, length, stride, split, seed, midnight)
     if length is not None or stride is not None or seed is not None:
         raise DataError(
             "--targets-from makes one sequence a split; leave --window, --stride and --seed out"
         )
-    return cut_periods(catalogue, split, targets_from)
+    return cut_periods(catalogue, split, targets_from, midnight)
 
 
 def _window_table(catalogue: Any, windows: Any, columns: Any) -> Any:

@@ -8,26 +8,23 @@ as the published ETAS is; models have seen what they were trained on.
 
 import csv
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from smash.baselines import EtasSettings, Poisson, fit_etas, fit_hawkes
 from smash.data.catalogues import Catalogue, read_catalogue
-from smash.data.clock import Clock
 from smash.data.events import EventSequences, build_sequences
-from smash.data.geography import Geography
 from smash.data.periods import cut_periods
 from smash.data.region import Region
 from smash.errors import DataError, SmashError
 from smash.forecast.event_forecaster import EventForecaster
 from smash.law.forecaster import Forecaster
-from smash.law.place_densities import UniformPlaces
 from smash.scores.bootstrap import Difference, Resampling, differences
 from smash.settings import Columns
+from smash.workbench.contests.catalogue_contest import Contest, fit, seen_by
 
 SOURCE = "Stockman, Lawson, Werner (arXiv 2410.08226), means over three seeds"
 BLOCK = 7.0
@@ -66,27 +63,6 @@ PROTOCOLS = {
 FORECASTERS = ("poisson", "etas_even", "etas", "hawkes")
 """Rows by name: `etas_even` has the published ETAS's even background and knows no edges."""
 WANTED = ("poisson", "etas_even", "etas")
-
-
-@dataclass(frozen=True)
-class Contest:
-    """A catalogue ready for its contest.
-
-    `fitted` are the events that baselines are fitted to, training and validation together; the
-    targets of `test`, which begins at `test_start`, are scored. `degrees` are the region's least
-    and greatest longitude and latitude. `notes` say what was done to the table.
-    """
-
-    catalog: str
-    fitted: EventSequences
-    test: EventSequences
-    region: Region
-    threshold: float
-    notes: tuple[str, ...]
-    geography: Geography
-    clock: Clock
-    degrees: tuple[np.ndarray, np.ndarray]
-    test_start: float
 
 
 @dataclass(frozen=True)
@@ -138,34 +114,7 @@ def load(catalog: str, folder: Path) -> Contest:
     region = Region(found.geography.outline(corners))
     ends = corners.min(axis=0), corners.max(axis=0)
     about = found.geography, found.clock, ends, dates[1]
-    return Contest(catalog, fitted, test, region, protocol.threshold, notes, *about)
-
-
-def fit(name: str, contest: Contest) -> Forecaster:
-    """Returns the forecaster of a row.
-
-    Raises:
-        DataError: when there is none of that name.
-        TrainingError: when it cannot be fitted.
-    """
-    # The published Poisson counts the auxiliary events too.
-    whole = replace(contest.fitted, history=None)
-    fits: dict[str, Callable[[], Forecaster]] = {
-        "poisson": lambda: Poisson.fit(whole, 1, region=contest.region, even=True),
-        "etas_even": lambda: fit_etas(
-            contest.fitted,
-            settings=EtasSettings(explosive=True),
-            background=UniformPlaces(contest.region),
-            completeness=contest.threshold,
-        ),
-        "etas": lambda: fit_etas(
-            contest.fitted, region=contest.region, completeness=contest.threshold
-        ),
-        "hawkes": lambda: fit_hawkes(contest.fitted, 1),
-    }
-    if name not in fits:
-        raise DataError(f"forecaster {name!r}: known are {', '.join(fits)}")
-    return fits[name]()
+    return Contest(catalog, fitted, test, region, protocol.threshold, notes, *about, even=True)
 
 
 def scored(forecaster: Forecaster, test: EventSequences) -> pd.DataFrame:
@@ -236,25 +185,6 @@ def held(
         except SmashError as error:
             tables[name] = str(error)
     return rows(tables)
-
-
-def seen_by(model: EventForecaster, contest: Contest) -> EventSequences:
-    """Returns the test events on a model's own plane, their magnitudes cut into its marks.
-
-    Raises:
-        DataError: when its marks are no classes of magnitudes.
-    """
-    about, test = model.about, contest.test
-    location = about.geography.plane(contest.geography.degrees(test.location))
-    if model.forecaster.n_marks == 1:
-        return replace(test, location=location)
-    if len(about.mark_edges) + 1 != model.forecaster.n_marks or test.magnitude is None:
-        raise DataError(
-            "the model's marks are no classes of magnitudes; train one with --edges of `smash data "
-            "check`, or without marks"
-        )
-    mark = np.searchsorted(about.mark_edges, test.magnitude, side="right")
-    return replace(test, location=location, mark=mark)
 
 
 @cache

@@ -4,11 +4,10 @@ A day is forecast at its midnight, from all that came before it. Days are indepe
 so that as many are forecast at a time as PyTorch has threads, each with draws of its own.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,47 +24,18 @@ from smash.law.draws import numpy_generator
 from smash.law.forecaster import Forecaster
 from smash.law.magnitudes import GutenbergRichter
 from smash.law.paths import Paths
-from smash.scores.csep import Binned, Consistency, calibration, consistency
+from smash.scores.csep import Binned, Consistency, consistency
 from smash.scores.proper import fair_crps
-from smash.workbench.contests.earthquakenpp import Contest, seen_by
+from smash.workbench.contests.catalogue_contest import Contest, seen_by
+from smash.workbench.contests.csep_grid import Grid
+from smash.workbench.contests.next_day_scores import DayScores
 
 Floats = NDArray[np.float64]
 
 MOST_EVENTS = 100_000
 """Events of one catalogue of one day."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Cells of `width` degrees between corners `low` and `high` (2,), magnitudes from `least` on.
-
-    Magnitudes have cells of `step`, of which the last of `n_sizes` has no end.
-    """
-
-    low: Floats
-    high: Floats
-    least: float
-    width: float = 0.1
-    step: float = 0.1
-    n_sizes: int = 67
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """How many cells there are along longitude and latitude."""
-        columns, rows = np.round((self.high - self.low) / self.width).astype(int)
-        return int(columns), int(rows)
-
-    def holds(self, degrees: Floats) -> NDArray[np.bool_]:
-        """Returns (E,) which longitudes and latitudes (E, 2) lie between the corners."""
-        inside = (degrees >= self.low - 1e-9) & (degrees <= self.high + 1e-9)
-        return np.asarray(inside.all(axis=1))
-
-    def binned(self, degrees: Floats, magnitude: Floats) -> Binned:
-        """Returns the cells of events at longitudes and latitudes (E, 2); edges count inwards."""
-        place = np.floor((degrees - self.low) / self.width + 1e-9).astype(np.int64)
-        place = np.clip(place, 0, np.array(self.shape) - 1)
-        size = np.floor((magnitude - self.least) / self.step + 1e-9).astype(np.int64)
-        return Binned(place @ np.array([self.shape[1], 1]), np.clip(size, 0, self.n_sizes - 1))
+HELD = (0.025, 0.975)
+"""Between these quantiles of catalogues a day's number of events is said to lie."""
 
 
 @dataclass(frozen=True)
@@ -128,19 +98,6 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class DayScores:
-    """What a day's forecast was worth: `observed` events, `forecast` ones in the mean, the tests.
-
-    `crps`: the fair CRPS of the number of events, a proper score.
-    """
-
-    observed: int
-    forecast: float
-    crps: float
-    tests: Consistency
-
-
-@dataclass(frozen=True)
 class Day:
     """A day's forecast and what happened: `start` in days, `catalogues`, the tests."""
 
@@ -156,25 +113,34 @@ class Day:
             np.array([self.n_observed], float),
         )
         crps = float(fair_crps(counts[None], truth)[0])
-        return DayScores(self.n_observed, float(counts.mean()), crps, self.tests)
+        low, high = np.quantile(counts, HELD, method="inverted_cdf")
+        mean = float(counts.mean())
+        return DayScores(
+            self.start, self.n_observed, mean, float(low), float(high), crps, self.tests
+        )
 
 
 def forecast_days(
-    entrant: Entrant, contest: Contest, n_days: int, n_paths: int, seed: int = 0
+    entrant: Entrant,
+    contest: Contest,
+    n_days: int,
+    n_paths: int,
+    seed: int = 0,
+    cell: float | None = None,
 ) -> Iterator[Day]:
     """Yields `n_days` from the first of the test on, each forecast from all that came before it.
 
-    A day's draws follow from `seed` and the day alone.
+    A day's draws follow from `seed` and the day alone. `cell`: degrees of a cell, as `Grid.over`.
 
     Raises:
         DataError, ForecastError: as `Forecaster.simulate`.
     """
-    grid = Grid(*contest.degrees, contest.threshold)
+    grid = contest.grid(cell)
 
     def day(number: int) -> Day:
         generator = torch.Generator(entrant.forecaster.device)
         generator.manual_seed((seed << 20) + number)
-        start = contest.test_start + number
+        start = contest.test_start + number * contest.day
         return _day(entrant, contest, grid, start, n_paths, generator)
 
     yield from _side_by_side(day, n_days)
@@ -199,22 +165,30 @@ def _day(
     n_paths: int,
     generator: torch.Generator,
 ) -> Day:
-    known, end = np.searchsorted(contest.test.time, [start, start + 1])
+    known, end = np.searchsorted(contest.test.time, [start, start + contest.day])
     past = _until(entrant.events, int(known), start)
-    paths = entrant.forecaster.simulate(past, start, 1.0, n_paths, generator, MOST_EVENTS)
+    paths = entrant.forecaster.simulate(past, start, contest.day, n_paths, generator, MOST_EVENTS)
     degrees = entrant.geography.degrees(paths.location)
     # What lies beyond the region would be in no catalogue.
     kept = grid.holds(degrees)
     size = entrant.magnitudes(paths, generator)
     drawn = Drawn(n_paths, paths.path[kept], paths.time[kept], degrees[kept], size[kept])
-    happened = slice(known, end)
-    location, magnitude = contest.test.location[happened], contest.test.magnitude
-    assert magnitude is not None
-    observed = grid.binned(contest.geography.degrees(location), magnitude[happened])
+    observed = _happened(contest, grid, slice(known, end))
     simulated = grid.binned(drawn.degrees, drawn.magnitude)
     cells = grid.shape[0] * grid.shape[1]
     tests = consistency(simulated, drawn.path, n_paths, observed, cells, grid.n_sizes)
     return Day(start, drawn, len(observed), tests)
+
+
+def _happened(contest: Contest, grid: Grid, rows: slice) -> Binned:
+    """Returns the cells of those of the test's events `rows` that the grid holds."""
+    degrees, magnitude = (
+        contest.geography.degrees(contest.test.location[rows]),
+        contest.test.magnitude,
+    )
+    assert magnitude is not None
+    kept = grid.holds(degrees)
+    return grid.binned(degrees[kept], magnitude[rows][kept])
 
 
 def _until(events: EventSequences, n_known: int, now: float) -> EventSequences:
@@ -230,60 +204,19 @@ def _sizes(contest: Contest) -> GutenbergRichter:
     return GutenbergRichter.fit(magnitude, contest.threshold)
 
 
-def summary(days: Sequence[Consistency]) -> pd.DataFrame:
-    """Returns a row a test: days it says something of, share passed, p-value of even quantiles."""
-    quantiles: dict[str, list[float | None]] = {
-        "N": [day.number[1] for day in days],
-        "S": [day.space for day in days],
-        "M": [day.magnitude for day in days],
-        "PL": [day.pseudo_likelihood for day in days],
-    }
-    rows = {}
-    for name, values in quantiles.items():
-        passed = [day.passed()[name] for day in days]
-        known = [p for p in passed if p is not None]
-        share = float(np.mean(known)) if known else float("nan")
-        rows[name] = {"days": len(known), "passed": share, "even": calibration(values)}
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def numbers(days: Sequence[DayScores]) -> dict[str, float]:
-    """Returns the mean number of events a day, `observed` and `forecast`, and its mean `crps`."""
-    return {
-        name: float(np.mean([getattr(day, name) for day in days]))
-        for name in ("observed", "forecast", "crps")
-    }
-
-
-def record(
-    catalog: str, n_paths: int, seed: int, found: Mapping[str, Sequence[DayScores]]
-) -> dict[str, Any]:
-    """Returns forecasters' summaries and days, ready for JSON."""
-    return {
-        "catalog": catalog,
-        "paths": n_paths,
-        "seed": seed,
-        "forecasters": {
-            name: {
-                "tests": summary([day.tests for day in days]).to_dict(orient="index"),
-                "numbers": numbers(days),
-                "days": [asdict(day) for day in days],
-            }
-            for name, days in found.items()
-        },
-    }
-
-
-def write_catalogues(day: Day, clock: Clock, path: Path) -> None:
+def write_catalogues(day: Day, clock: Clock, geography: Geography, path: Path) -> None:
     """Writes a day's catalogues as CSV in the columns that pyCSEP reads.
 
     A catalogue without events is a row that has its number alone.
 
     Raises:
-        DataError: when times are no timestamps, which the format needs.
+        DataError: when times are no timestamps, or places no degrees, which the format needs.
     """
-    if not clock.origin:
-        raise DataError(f"{path}: catalogues for pyCSEP need times that are timestamps")
+    if not (clock.origin and geography.geographic):
+        raise DataError(
+            f"{path}: catalogues for pyCSEP need times that are timestamps, and places that are "
+            "longitude and latitude; leave --export out"
+        )
     drawn = day.catalogues
     lon, lat = wrapped(drawn.degrees).T
     stamps = pd.DatetimeIndex(clock.times(drawn.time)).strftime("%Y-%m-%dT%H:%M:%S.%f")
