@@ -47,7 +47,7 @@ def _made(client: MlflowClient, run: Run, write: Model) -> str:
         write.run_id,
         {} if write.path else {MLFLOW_MODEL_IS_EXTERNAL: "true"},
         dict(write.params),
-        write.kind,
+        write.model_type,
     )
     return made.model_id
 

@@ -53,7 +53,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Model:
-    """A model that the run trained, of a kind, with parameters (key, value) each.
+    """A model that the run trained, of MLflow's `model_type`, with parameters (key, value) each.
 
     `path`: the folder, packed as MLflow's models are, a copy nobody else touches; None for a model
     that is not kept.
@@ -61,7 +61,7 @@ class Model:
 
     run_id: str
     name: str
-    kind: str
+    model_type: str
     params: tuple[tuple[str, str], ...]
     path: str | None
 

@@ -285,7 +285,7 @@ def test_a_record_names_no_path_of_a_machine_and_keeps_what_was_asked_for(tmp_pa
     machine = {
         "from": "/home/me/secret/pretrained/football",
         "changed/data.path": "/home/me/secret/a.csv",
-        "data/warnings": "/home/me/secret/a.csv: no header",
+        "data/warnings": "see /home/me/secret/a.csv: no header",
         "env/command": "run.py /home/me/secret/a.yaml --seed 1",
         "mlflow.note.content": "made in /home/me/secret",
     }
