@@ -26,6 +26,6 @@ with tempfile.TemporaryDirectory() as folder:
     contest = own_contest(load_dataset(load_spec(out / "spec.yaml").data))
 
 entrant = Entrant.of(fit("poisson", contest), contest)
-days = [day.scores() for day in forecast_days(entrant, contest, contest.n_days, 1000)]
+days = [day.scores() for day in forecast_days(entrant, contest, contest.n_days, 1000, cell=2.0)]
 
 figure = drawn(days)

@@ -156,7 +156,7 @@ def usual_columns(table: Table, about: About) -> Columns:
 
 def _as_in_training(rows: Rows, columns: Columns, about: About) -> tuple[Rows, tuple[str, ...]]:
     """Returns the events that training would have kept, and what to say of the others."""
-    notes = []
+    notes: list[str] = []
     if about.completeness is not None and columns.magnitude is not None:
         kept = rows.table.numbers(columns.magnitude) >= about.completeness
         what = f"events below magnitude {about.completeness:g}"

@@ -93,7 +93,7 @@ class About:
             dataset.columns.sequence or "",
             dataset.columns.magnitude or "",
             dataset.completeness,
-            () if dataset.region is None else tuple(map(tuple, dataset.region.corners.tolist())),
+            tuple((x, y) for x, y in dataset.region.corners.tolist()) if dataset.region else (),
         )
 
     @property

@@ -221,7 +221,7 @@ def test_a_long_history_before_the_first_target_is_in_no_piece_of_its_own():
     assert min(batch.n_targets for batch in batches) > 0
     assert sum(batch.n_targets for batch in batches) == len(late.targets())
     epochs = []
-    fit(late, late, 3, replace(SMALL, epochs=1, piece_events=16), on_epoch=epochs.append)
+    fit(late, 3, replace(SMALL, epochs=1, piece_events=16), on_epoch=epochs.append)
     assert np.isfinite(epochs[0].validation_loss)
 
 

@@ -131,12 +131,14 @@ def _contest(spec: Path | None, folder: Path | None, catalog: str) -> Any:
     from smash.workbench.contests.earthquakenpp import load
     from smash.workbench.specs.experiment_spec import load_spec
 
-    if (spec is None) == (folder is None):
-        raise DataError(
-            "name one catalogue: your own by its spec (`smash contest next-day SPEC`), or a "
-            "published one by the folder of its file (--folder)"
-        )
-    return own_contest(load_dataset(load_spec(spec).data)) if spec else load(catalog, folder)
+    if spec is not None and folder is None:
+        return own_contest(load_dataset(load_spec(spec).data))
+    if folder is not None and spec is None:
+        return load(catalog, folder)
+    raise DataError(
+        "name one catalogue: your own by its spec (`smash contest next-day SPEC`), or a "
+        "published one by the folder of its file (--folder)"
+    )
 
 
 def _checked_days(asked: int | None, there: int) -> int:

@@ -87,7 +87,7 @@ def own_contest(dataset: Dataset) -> Contest:
             "data are cut into windows; cut them at dates: `smash data check TABLE --targets-from "
             "DATE --split DATE,DATE …`"
         )
-    start = float(fitted.window[0, 1])
+    start, least = float(fitted.window[0, 1]), float(fitted.magnitude.min())
     fitted = replace(fitted, history=dataset.train.history).without_marks()
     region = dataset.region
     corners = fitted.location if region is None else region.corners
@@ -97,7 +97,7 @@ def own_contest(dataset: Dataset) -> Contest:
         fitted,
         test.without_marks(),
         region,
-        float(fitted.magnitude.min()) if dataset.completeness is None else dataset.completeness,
+        least if dataset.completeness is None else dataset.completeness,
         dataset.notices,
         dataset.geography,
         Clock(dataset.time_unit, dataset.time_origin),
