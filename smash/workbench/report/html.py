@@ -1,7 +1,7 @@
 """A report as one HTML page: no script, nothing fetched, light or dark as the reader has it."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -22,12 +22,13 @@ def to_html(report: Report, svgs: Mapping[str, str]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters |= {
+    filters: dict[str, Callable[..., object]] = {
         "base64": lambda data: base64.b64encode(data).decode("ascii"),
         "kind": lambda block: type(block).__name__,
         "cells": cells,
         "numeric": numeric_columns,
     }
+    environment.filters |= filters
     pictures = {
         picture.key: Markup(inline(svgs[picture.key], picture.key, str(escape(picture.caption))))
         for picture in report.pictures()
