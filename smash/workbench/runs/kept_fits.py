@@ -2,12 +2,14 @@
 
 What is kept is found again by all that it depends on: data, settings, seed, the very code, and what
 computes. What is damaged, or of other code, is fitted anew. `SMASH_REUSE=0` keeps and takes none.
+Those taken least lately make room for new ones.
 """
 
 import hashlib
 import json
 import os
 import platform
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -27,6 +29,8 @@ from smash.errors import SmashError
 from smash.files import make_folder, replacing_folder, write_json
 
 FIT, MIXTURE = "fit.json", "mixture"
+MOST = 64
+"""Fits kept at a time, some hundred kB each."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,12 @@ def taken(place: Path, device: str) -> Fit | None:
         if told["sha256"] != _digests(place / MIXTURE):
             return None
         epochs = tuple(MixtureEpoch(**epoch) for epoch in told["epochs"])
-        return Fit(Mixture.load(place / MIXTURE, device), epochs)
+        fit = Fit(Mixture.load(place / MIXTURE, device), epochs)
     except (SmashError, OSError, ValueError, KeyError, TypeError):
         return None
+    with suppress(OSError):  # of a cache that may only be read
+        os.utime(place / FIT)
+    return fit
 
 
 def keep(place: Path, fit: Fit) -> None:
@@ -77,10 +84,19 @@ def keep(place: Path, fit: Fit) -> None:
     with suppress(SmashError, OSError):
         make_folder(place.parent)
         one_at_a_time = FileLock(place.parent.with_suffix(".lock"))
-        with one_at_a_time, replacing_folder(place, (FIT, MIXTURE)) as beside:
-            fit.mixture.save(beside / MIXTURE)
-            epochs = [asdict(epoch) for epoch in fit.epochs]
-            write_json(beside / FIT, {"sha256": _digests(beside / MIXTURE), "epochs": epochs})
+        with one_at_a_time:
+            with replacing_folder(place, (FIT, MIXTURE)) as beside:
+                fit.mixture.save(beside / MIXTURE)
+                epochs = [asdict(epoch) for epoch in fit.epochs]
+                write_json(beside / FIT, {"sha256": _digests(beside / MIXTURE), "epochs": epochs})
+            _make_room(place.parent)
+
+
+def _make_room(folder: Path) -> None:
+    """Removes the fits taken or kept least lately, all but the last `MOST`."""
+    used = sorted(folder.glob(f"*/{FIT}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in used[MOST:]:
+        shutil.rmtree(path.parent)
 
 
 def _digests(folder: Path) -> dict[str, str]:

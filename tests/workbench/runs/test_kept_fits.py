@@ -1,5 +1,6 @@
 """What was fitted once is taken from then on, and never anything else."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -121,6 +122,22 @@ def test_it_is_switched_off(small_dataset, cache, counted, monkeypatch):
     fitted(small_dataset)
     assert len(counted) == 2
     assert not cache.exists()
+
+
+def test_those_taken_least_lately_make_room(small_dataset, cache, counted, monkeypatch):
+    monkeypatch.setattr(kept_fits, "MOST", 2)
+    for age, seed in ((30, 1), (20, 2)):
+        fitted(small_dataset, seed)
+        for place in cache.iterdir():  # the first is made twice as old
+            then = (place / kept_fits.FIT).stat().st_mtime - age
+            os.utime(place / kept_fits.FIT, (then, then))
+    fitted(small_dataset, seed=1)  # taken: from now on the second is the oldest
+    fitted(small_dataset, seed=3)
+    assert len(list(cache.iterdir())) == 2
+    fitted(small_dataset, seed=1)
+    assert len(counted) == 3
+    fitted(small_dataset, seed=2)
+    assert len(counted) == 4
 
 
 def test_a_cache_that_cannot_be_written_stops_nothing(small_dataset, cache, counted):
