@@ -1,8 +1,9 @@
 """A report as one HTML page: no script, nothing fetched, light or dark as the reader has it."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -22,14 +23,19 @@ def to_html(report: Report, svgs: Mapping[str, str]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters |= {
-        "base64": lambda data: base64.b64encode(data).decode("ascii"),
+    filters: dict[str, Callable[..., Any]] = {
+        "base64": _base64,
         "kind": lambda block: type(block).__name__,
         "cells": cells,
         "numeric": numeric_columns,
     }
+    environment.filters |= filters
     pictures = {
         picture.key: Markup(inline(svgs[picture.key], picture.key, str(escape(picture.caption))))
         for picture in report.pictures()
     }
     return environment.get_template("report.html").render(report=report, pictures=pictures)
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
