@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -22,8 +23,8 @@ def to_html(report: Report, svgs: Mapping[str, str]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    filters: dict[str, Callable[..., object]] = {
-        "base64": lambda data: base64.b64encode(data).decode("ascii"),
+    filters: dict[str, Callable[..., Any]] = {
+        "base64": _base64,
         "kind": lambda block: type(block).__name__,
         "cells": cells,
         "numeric": numeric_columns,
@@ -34,3 +35,7 @@ def to_html(report: Report, svgs: Mapping[str, str]) -> str:
         for picture in report.pictures()
     }
     return environment.get_template("report.html").render(report=report, pictures=pictures)
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
