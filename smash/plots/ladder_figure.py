@@ -27,7 +27,7 @@ def ladder_figure(climbs: pd.DataFrame) -> Figure:
     ladders = list(dict.fromkeys(climbs["ladder"]))
     names = sorted(set(climbs["forecaster"]) - {"oracle"})
     colours = dict(zip(names, sns.color_palette("colorblind", len(names)), strict=True))
-    rows = math.ceil((len(ladders) + 1) / COLUMNS)
+    rows = math.ceil(len(ladders) / COLUMNS)
     figure = Figure(figsize=(4.2 * COLUMNS, 3.6 * rows), layout="constrained")
     panels = np.ravel(figure.subplots(rows, COLUMNS, squeeze=False))
     for axes, ladder in zip(panels, ladders, strict=False):
@@ -37,7 +37,7 @@ def ladder_figure(climbs: pd.DataFrame) -> Figure:
         axes.set_axis_off()
     handles = [Line2D([], [], color=colours[name], marker="o", label=name) for name in names]
     handles.append(Line2D([], [], color="0.6", ls=":", label="what there is to know, by rung"))
-    panels[len(ladders)].legend(handles=handles, loc="center", frameon=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
     return figure
 
 
