@@ -82,7 +82,8 @@ def _of_data(store: Store, data: DataSet) -> str:
     units = data.tagged_units or Units()
     columns = [NAME, *(column(figure, units) for figure in MAIN)]
     table = table_of(data, "main", f"Main figures on {data.name}", columns, [])
-    return f"**{found.short}**\n\n{found.full}\n\n{to_markdown(table)}"
+    # MLflow folds all but the first lines away.
+    return f"**{found.short}**\n\n{to_markdown(table)}\n{found.full}"
 
 
 def _of_training(run: Run) -> str:

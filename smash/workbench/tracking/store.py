@@ -36,8 +36,6 @@ from smash.workbench.tracking.tracker import DEADLINE, HASTE, MAX_TAG, Tracker, 
 logger = logging.getLogger(__name__)
 
 SPOOL = Path("runs/unsent")
-KIND = {"mlflow.experimentKind": "custom_model_development"}
-"""Has MLflow's pages open an experiment as one of trained models, not of agents and prompts."""
 Answer = TypeVar("Answer")
 
 
@@ -175,7 +173,7 @@ def connect(experiment: str, uri: str | None = None, spool: Path = SPOOL) -> Sto
         found = client.get_experiment_by_name(experiment)
         if found is None:
             location = artifact_location(uri, experiment)
-            made = client.create_experiment(experiment, location, KIND)
+            made = client.create_experiment(experiment, artifact_location=location)
             return Store(client, uri, made, spool)
     except MlflowException as error:
         found = client.get_experiment_by_name(experiment)
