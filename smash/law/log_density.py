@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+FARTHEST = -700.0
+"""Least exponent in a sum whose largest is 0: e^FARTHEST is nothing beside 1 in float64."""
+
 
 @dataclass(frozen=True)
 class LogDensity:
@@ -85,6 +88,6 @@ def log_sum_exp(values: Floats) -> Floats:
     most = values.max(axis=-1)
     finite = np.where(np.isfinite(most), most, 0.0)
     values -= finite[..., None]
-    np.exp(values, out=values)
-    with np.errstate(divide="ignore"):
-        return np.log(values.sum(axis=-1)) + finite
+    # Numbers too small for float64 take ten times as long.
+    np.exp(np.maximum(values, FARTHEST, out=values), out=values)
+    return np.where(most == -np.inf, most, np.log(values.sum(axis=-1)) + finite)
