@@ -25,7 +25,7 @@ from smash.data.variation.folding import with_folded
 from smash.law.forecaster import Forecaster
 from smash.settings import Folding
 from smash.simulate.simulator import HawkesProcess, Oracle
-from smash.workbench.runs import console, kept_fits
+from smash.workbench.runs import cache_keys, console, kept_fits
 from smash.workbench.runs.stages import Run
 from smash.workbench.specs.experiment_spec import ExperimentSpec
 
@@ -130,8 +130,8 @@ def _fit_mixture(
     settings, seed = MixtureSettings(), spec.seed + FITTING_SEED
     told = {"seed": seed, "settings": asdict(settings), "device": device}
     told |= {"marks": dataset.n_marks, "unit": dataset.time_unit}
-    place = kept_fits.place_of((data.train, data.validation), told)
-    kept = kept_fits.taken(place, device) if kept_fits.reused() else None
+    place = cache_keys.place_of(kept_fits.KIND, data.train, data.validation, told)
+    kept = kept_fits.taken(place, device) if cache_keys.reused() else None
     if kept is not None:
         console.say("fitted by an earlier run; SMASH_REUSE=0 fits it again")
         for epoch in kept.epochs:
@@ -158,6 +158,6 @@ def _fit_mixture(
             bar.batch,
             after_epoch,
         )
-    if kept_fits.reused():
+    if cache_keys.reused():
         kept_fits.keep(place, kept_fits.Fit(fitted, tuple(epochs)))
     return fitted

@@ -23,6 +23,7 @@ from smash.scores.calibration import calibration_score, cs_floor
 from smash.scores.event_scores import score_events, with_groups
 from smash.scores.summary import RANKS, count_distinct
 from smash.settings import ScoreSettings
+from smash.workbench.runs.kept_audits import kept_audit
 
 SEED = 32_452_867
 COLUMNS = {
@@ -94,12 +95,19 @@ def audited(
     The former two are scored on about `n_events` events each, unless climatology is among
     `tables`, the scored events of forecasters by name.
     """
-    known = {"perfect": perfect_table(dataset.train, n_events, n_samples)}
-    if "climatology" not in tables:
-        climatology = Climatology.fit(dataset.train, dataset.n_marks)
-        part = some(dataset.test, n_events)
-        known["climatology"] = forecast_table(climatology, part, n_samples)
-    return [audit_row(name, table, levels) for name, table in (known | dict(tables)).items()]
+    names = ("perfect",) if "climatology" in tables else ("perfect", "climatology")
+
+    def known() -> list[dict[str, Any]]:
+        found = {"perfect": perfect_table(dataset.train, n_events, n_samples)}
+        if "climatology" in names:
+            climatology = Climatology.fit(dataset.train, dataset.n_marks)
+            part = some(dataset.test, n_events)
+            found["climatology"] = forecast_table(climatology, part, n_samples)
+        return [audit_row(name, table, levels) for name, table in found.items()]
+
+    made_of = ("estimators", dataset, names, n_events, n_samples, list(levels))
+    rows = [audit_row(name, table, levels) for name, table in tables.items()]
+    return [*kept_audit(known, *made_of), *rows]
 
 
 def some(sequences: EventSequences, n_events: int) -> EventSequences:

@@ -1,34 +1,24 @@
 """Fitted mixtures kept in the user's cache folder, so that no run fits the same one again.
 
-What is kept is found again by all that it depends on: data, settings, seed, the very code, and what
-computes. What is damaged, or of other code, is fitted anew. `SMASH_REUSE=0` keeps and takes none.
-Those taken least lately make room for new ones.
+What is kept is found again by all that it depends on (`smash.workbench.runs.cache_keys`). What is
+damaged, or of other code, is fitted anew. Those taken least lately make room for new ones.
 """
 
 import hashlib
 import json
 import os
-import platform
 import shutil
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
-from functools import cache
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pooch
-import torch
 from filelock import FileLock
 
-import smash
 from smash.baselines import Mixture, MixtureEpoch
-from smash.data.events import EventSequences
 from smash.errors import SmashError
 from smash.files import make_folder, replacing_folder, write_json
 
-FIT, MIXTURE = "fit.json", "mixture"
+KIND, FIT, MIXTURE = "fits", "fit.json", "mixture"
 MOST = 64
 """Fits kept at a time, some hundred kB each."""
 
@@ -39,26 +29,6 @@ class Fit:
 
     mixture: Mixture
     epochs: tuple[MixtureEpoch, ...]
-
-
-def reused() -> bool:
-    """Returns whether fits are kept and taken."""
-    return os.environ.get("SMASH_REUSE", "1") != "0"
-
-
-def place_of(sequences: tuple[EventSequences, ...], settings: Mapping[str, Any]) -> Path:
-    """Returns the folder of the fit to sequences under settings (JSON), made or not."""
-    digest = hashlib.sha256()
-    told = {**settings, "code": _code(), "computed by": _computer()}
-    digest.update(json.dumps(told, sort_keys=True).encode())
-    for one in sequences:
-        for part in fields(one):
-            value = getattr(one, part.name)
-            if isinstance(value, np.ndarray):
-                digest.update(f"{part.name} {value.dtype} {value.shape}".encode())
-                digest.update(np.ascontiguousarray(value).tobytes())
-    root = os.environ.get("SMASH_CACHE") or pooch.os_cache("smash-workbench")
-    return Path(root) / "fits" / digest.hexdigest()[:40]
 
 
 def taken(place: Path, device: str) -> Fit | None:
@@ -104,23 +74,3 @@ def _digests(folder: Path) -> dict[str, str]:
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.iterdir())
     }
-
-
-@cache
-def _code() -> str:
-    """Returns the version, and a digest of the package's code: development changes it, too."""
-    root, digest = Path(smash.__file__).parent, hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(str(path.relative_to(root)).encode())
-        digest.update(path.read_bytes())
-    return f"{smash.__version__} {digest.hexdigest()}"
-
-
-def _computer() -> list[str]:
-    """Returns what else the last digits depend on."""
-    return [
-        str(torch.__version__),
-        platform.machine(),
-        torch.backends.cpu.get_cpu_capability(),
-        str(torch.get_num_threads()),
-    ]

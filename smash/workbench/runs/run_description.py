@@ -6,6 +6,7 @@ from smash.data import Dataset
 from smash.data.audit import audit
 from smash.data.protocol import QUIRKS
 from smash.workbench.runs.environment import environment_tags, environment_text
+from smash.workbench.runs.kept_audits import kept_audit
 from smash.workbench.runs.sources import SPEC_ARTIFACT
 from smash.workbench.specs.experiment_spec import ExperimentSpec, dump_spec, flatten, spec_digest
 from smash.workbench.tracking.tracker import Tracker
@@ -59,4 +60,5 @@ def log_spec(tracker: Tracker, spec: ExperimentSpec, dataset: Dataset) -> None:
 
 def log_audit(tracker: Tracker, dataset: Dataset) -> None:
     """Logs the data audit, which takes seconds on large data."""
-    tracker.log_text(json.dumps(audit(dataset), indent=2) + "\n", "data/audit.json")
+    found = kept_audit(lambda: audit(dataset), "data", dataset)
+    tracker.log_text(json.dumps(found, indent=2) + "\n", "data/audit.json")

@@ -13,7 +13,7 @@ from smash.baselines import Mixture, MixtureEpoch, MixtureSettings
 from smash.data.dataset import Dataset
 from smash.data.protocol import prepare
 from smash.settings import ScalingSettings
-from smash.workbench.runs import baseline_fits, kept_fits
+from smash.workbench.runs import baseline_fits, cache_keys, kept_fits
 from smash.workbench.specs.experiment_spec import spec_from_mapping
 
 SMALL = MixtureSettings(units=8, components=2, epochs=2)
@@ -76,7 +76,7 @@ def test_other_seeds_data_or_names_are_other_fits(small_dataset, cache, counted)
 
 def test_other_code_is_another_fit(small_dataset, cache, counted, monkeypatch):
     fitted(small_dataset)
-    monkeypatch.setattr(kept_fits, "_code", lambda: "of tomorrow")
+    monkeypatch.setattr(cache_keys, "_code", lambda: "of tomorrow")
     fitted(small_dataset)
     assert len(counted) == 2
 
