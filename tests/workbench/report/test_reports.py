@@ -130,8 +130,13 @@ def test_the_page_is_one_file_without_scripts(page):
 
 
 def test_a_model_with_an_intensity_has_a_film_of_it(workshop, tmp_path):
-    likelihood = ("objective.kind=likelihood", "model.location_law=mixture", "total_epochs=1")
-    settings = [word for setting in likelihood for word in ("--set", setting)]
+    likelihood = {
+        "objective.kind": "likelihood",
+        "model.location_law": "mixture",
+        "sampling.sampler": "inverse_cdf",
+        "sampling.denoise": "none",
+    }
+    settings = [word for k, v in likelihood.items() for word in ("--set", f"{k}={v}")]
     run = workshop.run("tiny.yaml", *settings, "--seed", "12", draw=True)
     film = workshop.artifact(run.run_id, "figures/intensity.gif")
     with Image.open(film) as frames:
