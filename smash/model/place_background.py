@@ -60,9 +60,9 @@ class PlaceBackground(nn.Module):
     """log b(x) and draws of it, in the plane's own units (`smash.model.plane`).
 
     `place` (M, 2), `bandwidth` (M,) and `share` (M,) of the kernels, the shares summing to 1, those
-    around one event in a row;
-    `known` (V,), increasing, tells the places of training events, `left_out` (V,) is log b there
-    without these and their neighbours. Empty until `fit` or a checkpoint fills them.
+    around one event in a row; `known` (V,), increasing, tells the places of training events,
+    `left_out` (V,) is log b there without these and their neighbours. Empty until `fit` or a
+    checkpoint fills them.
     """
 
     growing = ("place", "bandwidth", "share", "known", "left_out")
