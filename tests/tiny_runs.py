@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import mlflow.artifacts
 import pandas as pd
 import pytest
 import yaml
@@ -153,6 +154,12 @@ class Workshop:
     def artifact(self, run_id: str, path: str) -> Path:
         """Returns where an artifact of a run lies."""
         return Path(self.client.download_artifacts(run_id, path))
+
+    def model(self, run_id: str) -> Path:
+        """Returns where the model that a run trained lies, as MLflow packs it."""
+        [made] = self.client.get_run(run_id).outputs.model_outputs
+        place = self.client.get_logged_model(made.model_id).artifact_location
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=place))
 
     def scores(self, run_id: str) -> pd.DataFrame:
         """Returns the table of scored events that a run logged."""

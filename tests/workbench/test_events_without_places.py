@@ -136,7 +136,7 @@ def test_python_says_that_there_are_no_places(checkpoint):
 
 
 def test_the_logged_model_answers_without_places(shop, timed):
-    model = mlflow.pyfunc.load_model(str(shop.artifact(timed.run_id, "model")))
+    model = mlflow.pyfunc.load_model(str(shop.model(timed.run_id)))
     asked = [column.name for column in model.metadata.signature.inputs.inputs]
     assert asked == ["sequence", "time", "mark"]
     events = HISTORY.assign(sequence=1, mark=HISTORY["mark"].astype(int))[asked]

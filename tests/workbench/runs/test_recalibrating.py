@@ -26,10 +26,16 @@ def test_recalibrated_figures_are_beside_the_raw_ones_never_instead(finished):
 
 
 @pytest.mark.parametrize(
-    "folder", ["", "checkpoints/best", "model/artifacts/best"], ids=["run", "checkpoint", "model"]
+    "place",
+    [
+        lambda workshop, run_id: workshop.artifact(run_id, "."),
+        lambda workshop, run_id: workshop.artifact(run_id, "checkpoints/best"),
+        lambda workshop, run_id: workshop.model(run_id) / "artifacts" / "best",
+    ],
+    ids=["run", "checkpoint", "model"],
 )
-def test_it_is_kept_with_the_run_and_both_copies_of_the_model(workshop, finished, folder):
-    kept = Recalibration.load(workshop.artifact(finished.run_id, folder or "."))
+def test_it_is_kept_with_the_run_and_both_copies_of_the_model(workshop, finished, place):
+    kept = Recalibration.load(place(workshop, finished.run_id))
     assert kept is not None
     events = pd.read_parquet(workshop.artifact(finished.run_id, "recalibration/events.parquet"))
     assert kept.n_events == len(events)
@@ -57,7 +63,7 @@ def test_forecasts_use_it_when_asked_if_they_are_drawn_as_it_was_fitted(workshop
     assert corrected.mark_probability != raw.mark_probability
     assert corrected.intervals != raw.intervals
 
-    served = mlflow.pyfunc.load_model(str(workshop.artifact(run.run_id, "model")))
+    served = mlflow.pyfunc.load_model(str(workshop.model(run.run_id)))
     rows = [
         served.predict(history.assign(sequence=0), params={"recalibrated": r}).iloc[0]
         for r in (0, 1)
