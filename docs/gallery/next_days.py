@@ -14,7 +14,7 @@ from smash.catalogue import load_dataset
 from smash.workbench.cli.data import check
 from smash.workbench.contests.catalogue_contest import fit, own_contest
 from smash.workbench.contests.next_day import Entrant, forecast_days
-from smash.workbench.contests.next_day_scores import figure as drawn
+from smash.workbench.contests.next_day_scores import next_day_figure_of
 from smash.workbench.specs.experiment_spec import load_spec
 
 with tempfile.TemporaryDirectory() as folder:
@@ -28,4 +28,4 @@ with tempfile.TemporaryDirectory() as folder:
 entrant = Entrant.of(fit("poisson", contest), contest)
 days = [day.scores() for day in forecast_days(entrant, contest, contest.n_days, 1000, cell=2.0)]
 
-figure = drawn(days)
+figure = next_day_figure_of(days)

@@ -23,7 +23,7 @@ COLOURS = (PALETTE[0], PALETTE[1], PALETTE[2], PALETTE[4])
 
 
 @rc_context(STYLE)
-def draw_next_days(
+def next_day_figure(
     observed: Floats, low: Floats, high: Floats, quantiles: Mapping[str, Sequence[float | None]]
 ) -> Figure:
     """Returns events a day (N,) in the band that 95 % of the catalogues have, and quantiles.

@@ -98,7 +98,7 @@ def next_day(
             write_json(out, scores.record(contest.catalog, paths, seed, found))
         if plot is not None:
             with replacing(plot) as beside:
-                figure = scores.figure(found[list(found)[-1]])
+                figure = scores.next_day_figure_of(found[list(found)[-1]])
                 figure.savefig(beside, format=plot.suffix[1:], dpi=150)
     except (SmashError, OSError) as error:
         typer.echo(f"error: {in_a_line(error)}", err=True)

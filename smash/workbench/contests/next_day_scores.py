@@ -59,15 +59,15 @@ def numbers(days: Sequence[DayScores]) -> dict[str, float]:
     }
 
 
-def figure(days: Sequence[DayScores]) -> "Figure":
+def next_day_figure_of(days: Sequence[DayScores]) -> "Figure":
     """Returns numbers of events day by day in their bands, and the quantiles of the tests."""
-    from smash.plots.next_day_figure import draw_next_days
+    from smash.plots.next_day_figure import next_day_figure
 
     observed, low, high = (
         np.array([getattr(day, name) for day in days], dtype=np.float64)
         for name in ("observed", "low", "high")
     )
-    return draw_next_days(observed, low, high, _quantiles([day.tests for day in days]))
+    return next_day_figure(observed, low, high, _quantiles([day.tests for day in days]))
 
 
 def unseen_note(days: Sequence[DayScores]) -> str | None:

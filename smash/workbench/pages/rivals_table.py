@@ -8,7 +8,7 @@ from smash.workbench.pages.records import Recorded
 from smash.workbench.report.display_tables import Column, Raw, Row, Table, filled
 from smash.workbench.report.forecaster_names import model_name
 from smash.workbench.report.labels import SKILLS, Units, column
-from smash.workbench.report.overview_table import skill, skill_column
+from smash.workbench.report.overview_table import skill, skill_column, skill_note
 from smash.workbench.report.run_groups import DataSet, arrange, settings_of
 
 TOTAL = "event_log_loss"
@@ -31,9 +31,7 @@ def rivals_table(recorded: Recorded) -> Table | None:
         replace(column(TOTAL, Units()), decimals=2),
     ]
     notes = [
-        "Skill: 1 − score / climatology's, of CRPS (time), energy score (location) and log loss "
-        "(mark), on test data that chose nothing; 0 is no better than ignoring history. The best "
-        "of each data set is in bold."
+        f"{skill_note(rows)}On test data that chose nothing. The best of each data set is in bold."
     ]
     caption = "What forecasters know beyond the training data's marginals."
     return filled(Table("rivals", caption, columns, rows, notes))

@@ -102,7 +102,8 @@ def limits(
                 f"{score} skill does not lie above 0."
             )
     yield from _uncalibrated(figures)
-    yield "Data of other places, times or ways of recording were never tried."
+    other = "places, times" if names else "times"
+    yield f"Data of other {other} or ways of recording were never tried."
 
 
 def _uncalibrated(figures: Mapping[str, float]) -> Iterator[str]:

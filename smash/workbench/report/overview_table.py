@@ -12,8 +12,8 @@ from smash.workbench.report.score_tables import NAME, by_rank
 
 FIGURES = ("event_log_loss", "cs_time", "cs_location")
 """Figures beside the skills, whose units no data set has of its own."""
-SKILL = "Skill: 1 − score / climatology's, of CRPS (time), energy score (location) and log loss "
-SKILL += "(mark); what history adds to the training data's marginals."
+SKILL_OF = {"time": "CRPS", "location": "energy score", "mark": "log loss"}
+MARGINALS = "what history adds to the training data's marginals."
 INTERVAL = "In brackets: 95 % interval, by bootstrap over groups of sequences that share no event, "
 INTERVAL += "its ends averaged over seeds."
 
@@ -43,12 +43,21 @@ def overview(datasets: Sequence[DataSet], comparisons: Mapping[str, Comparison])
             columns,
             [*shown, *hidden],
             [
-                f"{SKILL} {INTERVAL} ±: standard deviation over seeds. Best in bold, among rows of "
-                "as many events. CS floor: what chance gives a perfect forecaster."
+                f"{skill_note([*shown, *hidden])}{INTERVAL} ±: standard deviation over seeds. "
+                "Best in bold, among rows of as many events. CS floor: what chance gives a perfect "
+                "forecaster."
             ],
             len(shown),
         )
     )
+
+
+def skill_note(rows: Sequence[Row]) -> str:
+    """Returns what skill is, of the parts of a forecast in which rows have any; empty for none."""
+    parts = [part for part in SKILLS if any(row.values.get(part) is not None for row in rows)]
+    scores = [f"{SKILL_OF[part]} ({part})" for part in parts]
+    said = ", ".join([*scores[:-2], " and ".join(scores[-2:])])
+    return f"Skill: 1 − score / climatology's, of {said}; {MARGINALS} " if parts else ""
 
 
 def skill_column(part: str) -> Column:

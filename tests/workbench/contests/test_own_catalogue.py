@@ -16,7 +16,7 @@ from smash.catalogue import load_dataset
 from smash.data.geography import Geography
 from smash.data.region import Region
 from smash.errors import DataError
-from smash.plots.next_day_figure import draw_next_days
+from smash.plots.next_day_figure import next_day_figure
 from smash.workbench.cli.app import app
 from smash.workbench.contests import earthquakenpp
 from smash.workbench.contests.catalogue_contest import fit, own_contest
@@ -157,7 +157,7 @@ def test_what_cannot_be_done_is_one_line(spec, more, message):
 
 def test_the_figure_tells_days_beyond_their_band_and_skips_what_says_nothing():
     observed, low, high = np.array([3.0, 9.0]), np.array([1.0, 1.0]), np.array([5.0, 5.0])
-    figure = draw_next_days(observed, low, high, {"N": [0.4, 0.99], "S": [None, None]})
+    figure = next_day_figure(observed, low, high, {"N": [0.4, 0.99], "S": [None, None]})
     left, right = figure.axes
     inside, beyond = left.lines
     np.testing.assert_array_equal(inside.get_ydata(), [3])
