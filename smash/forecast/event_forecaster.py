@@ -311,9 +311,11 @@ def load_forecaster(
     members need is not what their mixture needs, so an ensemble has none.
 
     Raises:
-        CheckpointError: when a file is missing, damaged or of another format, or models of
-            different data are to be mixed.
+        CheckpointError: when none is named, a file is missing, damaged or of another format, or
+            models of different data are to be mixed.
     """
+    if not paths:
+        raise CheckpointError("no model is named; name the folder of one, or of several")
     models = [Smash.load(path, device) for path in paths]
     if len(models) > 1:
         return _ensemble(paths, models, sampling)

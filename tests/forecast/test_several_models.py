@@ -55,3 +55,9 @@ def test_models_of_other_data_are_refused_by_name(folders, tmp_path):
         smash.load([*folders, tmp_path / "other"])
     with pytest.raises(CheckpointError, match="no such file"):
         smash.load([folders[0], tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize("names", [",", " , ", [], ()])
+def test_no_model_at_all_is_one_error(names):
+    with pytest.raises(CheckpointError, match="no model is named"):
+        smash.load(names)
