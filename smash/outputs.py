@@ -9,6 +9,8 @@ from smash.errors import OutputError
 from smash.files import refuse_other_than_file
 
 LONGEST = 100
+PICTURES = (".png", ".pdf", ".svg")
+"""Endings of pictures."""
 
 
 def check_name(name: str, what: str) -> str:
@@ -51,6 +53,16 @@ def check_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path] = ())
                     "file"
                 )
     _check_apart(asked)
+
+
+def check_picture(option: str, path: Path) -> None:
+    """Checks that a file to be drawn to has the ending of a picture.
+
+    Raises:
+        OutputError: naming the endings there are.
+    """
+    if path.suffix not in PICTURES:
+        raise OutputError(f"{option} {path}: ends with none of {', '.join(PICTURES)}")
 
 
 def check_folder(option: str, folder: Path) -> None:

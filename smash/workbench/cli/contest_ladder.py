@@ -10,7 +10,6 @@ from smash.workbench.cli.name_list import name_list
 
 ROWS = Path("runs/ladders")
 TABLE, FIGURE = Path("experiments/contests/ladders.csv"), Path("docs/ladders.png")
-KINDS = (".png", ".pdf", ".svg")
 """Endings of pictures."""
 
 
@@ -47,9 +46,9 @@ def ladder(
     Example: smash contest ladder entanglement seasonality --figure ladders.png
     """
     from smash.baseline_names import is_plug_in
-    from smash.errors import OutputError, SmashError, in_a_line
+    from smash.errors import SmashError, in_a_line
     from smash.files import make_folder, replacing, write_text
-    from smash.outputs import check_files, check_folder
+    from smash.outputs import check_files, check_folder, check_picture
     from smash.plots.ladder_figure import ladder_figure
     from smash.simulate.ladders import LADDERS
     from smash.workbench.contests import ladder_contest
@@ -65,8 +64,7 @@ def ladder(
     try:
         check_folder("--into", into)
         check_files({"--figure": figure, "--table": table}, [into])
-        if figure.suffix not in KINDS:
-            raise OutputError(f"--figure {figure}: ends with none of {', '.join(KINDS)}")
+        check_picture("--figure", figure)
         data = ladder_contest.rung_names(named)
         rows = held_contest(data, everyone, terms, into, say=console.say, apart=is_plug_in)
         climbs = ladder_contest.climbs(rows)

@@ -12,9 +12,6 @@ from smash.workbench.cli.name_list import name_list
 if TYPE_CHECKING:
     from rich.table import Table
 
-KINDS = (".png", ".pdf", ".svg")
-"""Endings of pictures."""
-
 
 def next_day(
     spec: Annotated[
@@ -110,11 +107,11 @@ def _check_places(
 ) -> None:
     """Checks what is written to, and makes the folder of `--export`, which must be new or empty."""
     from smash.errors import OutputError
-    from smash.outputs import check_files, check_folder
+    from smash.outputs import check_files, check_folder, check_picture
 
     check_files({"--out": out, "--plot": plot}, inputs)
-    if plot is not None and plot.suffix not in KINDS:
-        raise OutputError(f"--plot {plot}: ends with none of {', '.join(KINDS)}")
+    if plot is not None:
+        check_picture("--plot", plot)
     if export is None:
         return
     check_folder("--export", export)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from smash.outputs import PICTURES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from smash.forecast.intensity_map import IntensityMap
     from smash.forecast.next_event import NextEvent
 
-TABLES, FIGURES, FILMS = (".parquet", ".csv"), (".png", ".pdf", ".svg"), (".gif", ".html")
+TABLES, FIGURES, FILMS = (".parquet", ".csv"), PICTURES, (".gif", ".html")
 MAPS, FRAMES, CELLS, FIRST = 4, 24, 40, 0.01
 """Of the intensity: times on paper and in a film, cells to a side, the first time's share of the
 horizon, as there is no intensity at the very moment of an event."""
