@@ -109,12 +109,19 @@ data:
 sampling:
   sampler: inverse_cdf
 baselines: [{", ".join(rivals(dataset))}]
+pool: [{", ".join(("model", *pooled(dataset)))}]  # one forecast of them all
+pool_weights: stacking_by_part  # the times of one, the places of another, by validation data
 """)
 
 
 def rivals(dataset: Dataset) -> tuple[str, ...]:
     """Returns the baselines to beat: where events have magnitudes, those of earthquakes."""
     return ("poisson", "etas", "mixture") if _seismic(dataset) else ("climatology", "mixture")
+
+
+def pooled(dataset: Dataset) -> tuple[str, ...]:
+    """Returns the baselines that are pooled with the model: what few events teach alone."""
+    return ("poisson", "etas") if _seismic(dataset) else rivals(dataset)
 
 
 def _seismic(dataset: Dataset) -> bool:

@@ -1,6 +1,11 @@
-"""Several forecasters as one: their laws mixed, in equal parts or in those that data ask for."""
+"""Several forecasters as one: their laws mixed, in equal shares or in those that data ask for.
 
-from collections.abc import Iterator, Sequence
+Whole events are mixed, each drawn of one member (`Ensemble`), or times, marks and places apart
+(`PartPool`).
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,8 +17,8 @@ from smash.data.events import EventSequences, Targets
 from smash.errors import SpecError
 from smash.law.forecaster import Forecaster
 from smash.law.joined_laws import joined_laws
-from smash.law.log_density import LogDensity, mixed
-from smash.law.mixed_law import MixedLaw
+from smash.law.log_density import LogDensity, mixed_densities
+from smash.law.mixed_law import MixedLaw, PartShares, pooled_by_part
 from smash.law.next_event_law import NextEventLaw
 from smash.law.samples import Forecast, Samples, concatenated
 from smash.law.state import State
@@ -24,16 +29,14 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Ensemble(Forecaster):
-    """Forecasters whose laws are mixed, in the shares `weight` (M,) or, without it, equal ones.
-
-    Models that differ in their seeds alone err apart, and the mixture is as wide as their
-    disagreement asks for (deep ensembles: Lakshminarayanan, Pritzel, Blundell, NeurIPS 2017).
-    Members may be of any kind; all of them know the same marks.
-    """
+class MixedForecaster(Forecaster):
+    """Forecasters of any kind whose laws are mixed; all of them know the same marks."""
 
     members: tuple[Forecaster, ...]
-    weight: tuple[float, ...] | None = None
+
+    @abstractmethod
+    def mixed(self, laws: Sequence[NextEventLaw]) -> NextEventLaw:
+        """Returns the mixture of the members' laws of the same events."""
 
     @property
     def n_marks(self) -> int:
@@ -46,11 +49,6 @@ class Ensemble(Forecaster):
         return next((one for one in devices if one.type != "cpu"), devices[0])
 
     @property
-    def shares(self) -> Floats:
-        """(M,) the shares of the members, 1 in all."""
-        return np.asarray(self.weight or [1 / len(self.members)] * len(self.members))
-
-    @property
     def _at_once(self) -> int:
         """Sequences whose laws are mixed together: members that are models draw in such batches."""
         return sampling_sizes(SamplingSettings(), 1, self.device).test_batch_size
@@ -60,17 +58,33 @@ class Ensemble(Forecaster):
             some = sequences.select(range(rows.start, rows.stop))
             targets = some.targets()
             laws = [joined_laws([law for _, law in m.laws(some)]) for m in self.members]
-            yield (
-                replace(targets, sequence=targets.sequence + rows.start),
-                MixedLaw.of(laws, self.shares),
-            )
+            yield replace(targets, sequence=targets.sequence + rows.start), self.mixed(laws)
 
     def law_after(self, histories: EventSequences) -> NextEventLaw:
-        return MixedLaw.of([member.law_after(histories) for member in self.members], self.shares)
+        return self.mixed([member.law_after(histories) for member in self.members])
 
     def start(self, history: EventSequences, n_paths: int) -> State:
         states = [member.start(history, n_paths) for member in self.members]
-        return _States(states, self.shares)
+        return _States(states, self.mixed)
+
+
+@dataclass(frozen=True)
+class Ensemble(MixedForecaster):
+    """Forecasters whose laws are mixed, in the shares `weight` (M,) or, without it, equal ones.
+
+    Models that differ in their seeds alone err apart, and the mixture is as wide as their
+    disagreement asks for (deep ensembles: Lakshminarayanan, Pritzel, Blundell, NeurIPS 2017).
+    """
+
+    weight: tuple[float, ...] | None = None
+
+    @property
+    def shares(self) -> Floats:
+        """(M,) the shares of the members, 1 in all."""
+        return np.asarray(self.weight or [1 / len(self.members)] * len(self.members))
+
+    def mixed(self, laws: Sequence[NextEventLaw]) -> NextEventLaw:
+        return MixedLaw.of(laws, self.shares)
 
     def forecast(
         self, sequences: EventSequences, n_samples: int, generator: torch.Generator
@@ -102,7 +116,24 @@ class Ensemble(Forecaster):
         In the very shares, though few draws are shared out about so alone.
         """
         found = [member.log_densities(sequences) for member in self.members]
-        return mixed(found, self.shares)
+        return mixed_densities(found, self.shares)
+
+
+@dataclass(frozen=True)
+class PartPool(MixedForecaster):
+    """Forecasters mixed part by part, in shares of their own for times, marks and places.
+
+    The law of the whole event is the product of the mixed parts, so that one member's times may
+    stand beside another's places (linear opinion pools of each conditional law; for the pool see
+    Stone, Annals of Mathematical Statistics 32 (1961) 1339-1342).
+
+        PartPool((model, mixture), PartShares(time=(0.4, 0.6), mark=(0.5, 0.5), place=(1.0, 0.0)))
+    """
+
+    shares: PartShares
+
+    def mixed(self, laws: Sequence[NextEventLaw]) -> NextEventLaw:
+        return pooled_by_part(laws, self.shares)
 
 
 @dataclass
@@ -110,10 +141,10 @@ class _States(State):
     """What all members know on the same paths."""
 
     states: list[State]
-    shares: Floats
+    mixed: Callable[[Sequence[NextEventLaw]], NextEventLaw]
 
     def law(self) -> NextEventLaw:
-        return MixedLaw.of([state.law() for state in self.states], self.shares)
+        return self.mixed([state.law() for state in self.states])
 
     def append(
         self,

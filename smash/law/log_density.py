@@ -55,7 +55,7 @@ def joined(parts: Sequence[LogDensity]) -> LogDensity:
     return LogDensity(time, mark, place, unmarked, lacking, together("magnitude"))
 
 
-def mixed(parts: Sequence[LogDensity], shares: Floats) -> LogDensity:
+def mixed_densities(parts: Sequence[LogDensity], shares: Floats) -> LogDensity:
     """Returns the log densities of the same events under M laws mixed in `shares` (M,).
 
     The mixture is one of whole events; its parts are the conditional laws that follow.

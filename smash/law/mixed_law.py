@@ -1,7 +1,9 @@
 """The mixture of several laws of the same events: each event is drawn of one of them.
 
 In parts it is p(τ) = Σ_m w_m p_m(τ), and what is given the gap, or gap and mark, is mixed with the
-weights that these leave: w_m p_m(τ), w_m p_m(τ) p_m(k | τ).
+weights that these leave: w_m p_m(τ), w_m p_m(τ) p_m(k | τ). Mixed by part instead, each of the
+three has shares of its own, and what is known of the others changes none:
+p(τ) = Σ_m a_m p_m(τ), p(k | τ) = Σ_m b_m p_m(k | τ), p(x | τ, k) = Σ_m c_m p_m(x | τ, k).
 """
 
 from collections.abc import Sequence
@@ -76,6 +78,71 @@ class MixedLaw(NextEventLaw):
 
 
 @dataclass(frozen=True)
+class PartShares:
+    """The shares (M,) of M laws in the time, the mark and the place, 1 in all each."""
+
+    time: tuple[float, ...]
+    mark: tuple[float, ...]
+    place: tuple[float, ...]
+
+
+def pooled_by_part(laws: Sequence[NextEventLaw], shares: PartShares) -> NextEventLaw:
+    """Returns M laws of the same N events mixed part by part.
+
+    Magnitudes are those of the first law that knows them. The law is unmarked where one law is.
+    """
+    n = len(laws[0])
+    marks = tuple(law.mark for law in laws if law.mark is not None)
+    place = _PooledPlaces(tuple(law.place for law in laws), shares.place)
+    mark = _PooledMarks(marks, shares.mark) if len(marks) == len(laws) else None
+    size = next((law.magnitude for law in laws if law.magnitude is not None), None)
+    prior = _Prior.of(laws, np.broadcast_to(shares.time, (n, len(laws))))
+    return NextEventLaw(_MixedTimes(prior), place, mark, size)
+
+
+@dataclass(frozen=True)
+class _PooledMarks(MarkPart):
+    marks: tuple[MarkPart, ...]
+    shares: tuple[float, ...]
+
+    def log_probability(self, gap: Floats) -> Floats:
+        return _pooled([mark.log_probability(gap) for mark in self.marks], self.shares)
+
+
+@dataclass(frozen=True)
+class _PooledPlaces(PlacePart):
+    places: tuple[PlacePart, ...]
+    shares: tuple[float, ...]
+
+    @property
+    def lacking(self) -> str:  # type: ignore[override]
+        return next((part.lacking for part in self.places if part.lacking), "")
+
+    @property
+    def by_mark(self) -> bool:  # type: ignore[override]
+        return any(part.by_mark for part in self.places)
+
+    def log_density(self, place: Floats, gap: Floats, mark: Integers | None) -> Floats:
+        return _pooled([part.log_density(place, gap, mark) for part in self.places], self.shares)
+
+    def draw(self, gap: Floats, mark: Integers | None, generator: torch.Generator) -> Floats:
+        chosen = _lots(np.broadcast_to(self.shares, (len(gap), len(self.shares))), gap, generator)
+        drawn = [part.draw(gap, mark, generator) for part in self.places]
+        return np.choose(chosen[..., None], drawn)
+
+
+def _pooled(log_density: list[Floats], shares: tuple[float, ...]) -> Floats:
+    """Returns the log (...) of M densities (...) mixed in shares (M,)."""
+    with np.errstate(divide="ignore"):
+        return log_sum_exp(np.stack(log_density, axis=-1) + np.log(shares))
+
+
+def _lots(weight: Floats, gap: Floats, generator: torch.Generator) -> Integers:
+    """Returns (N, S) members drawn by weights (N, M), one for each of gaps (N, S)."""
+    return chosen_places(weight, numpy_generator(generator).random(gap.shape))
+
+
+@dataclass(frozen=True)
 class _Prior:
     """The laws of the gaps of M members and the logs of their shares, (N, M)."""
 
@@ -135,6 +202,10 @@ class _MixedTimes(TimePart):
         rate = np.stack([time.log_intensity(gap) for time in self.prior.times], axis=-1)
         prior = self.prior.log_weight[:, None]
         return log_sum_exp(_normalised(prior + survival, prior) + rate)
+
+    def draw(self, n_samples: int, generator: torch.Generator) -> Floats:
+        drawn = [time.draw(n_samples, generator) for time in self.prior.times]
+        return np.choose(_lots(np.exp(self.prior.log_weight), drawn[0], generator), drawn)
 
     def after(self, elapsed: Floats) -> TimePart:
         late = tuple(time.after(elapsed) for time in self.prior.times)

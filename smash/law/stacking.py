@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from smash.data.events import EventSequences
 from smash.law.forecaster import Forecaster
+from smash.law.mixed_law import PartShares
 
 Floats = NDArray[np.float64]
 
@@ -15,6 +16,8 @@ ROUNDS, SETTLED = 10_000, 1e-10
 """Most steps that shares are learnt in, and their change that ends it."""
 SCORED = {"event": "the whole event", "time_mark": "time and mark"}
 """Log densities that shares are learnt by, the first that all members have."""
+PARTS = ("time", "mark", "place")
+"""What is mixed apart."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +25,15 @@ class Stacking:
     """The shares `weight` (M,) of a pool's members, 1 in all.
 
     `learnt_by` says in words by the log score of what, empty where they are equal because members
-    have no densities to learn by; `lacking` says which members lack what, and why.
+    have no densities to learn by; `lacking` says which members lack what, and why. `parts`: those
+    of times, marks and places, where these are mixed apart.
     """
 
     weight: tuple[float, ...]
     n_events: int
     learnt_by: str = ""
     lacking: str = ""
+    parts: PartShares | None = None
 
 
 def stacked(members: Mapping[str, Forecaster], sequences: EventSequences) -> Stacking:
@@ -54,6 +59,27 @@ def stacked(members: Mapping[str, Forecaster], sequences: EventSequences) -> Sta
             weight = stacking_weights(np.stack(known, axis=1))
             return Stacking(tuple(weight.tolist()), n_events, words, lacking)
     return Stacking((1 / len(members),) * len(members), n_events, "", lacking)
+
+
+def stacked_by_part(members: Mapping[str, Forecaster], sequences: EventSequences) -> Stacking:
+    """Returns shares for times, marks and places apart, each with its part's best log score.
+
+    A part that a member has no density of is shared equally (that of the mark, where there are no
+    marks, too); where all are, nothing is learnt. Arguments and errors as of `stacked`.
+    """
+    found = {name: member.log_densities(sequences) for name, member in members.items()}
+    lacking = "; ".join(f"{name}: {one.lacking}" for name, one in found.items() if one.lacking)
+    n_events = int(sequences.is_target.sum())
+    equal = (1 / len(members),) * len(members)
+    shares, learnt = {part: equal for part in PARTS}, []
+    for part in PARTS:
+        known = [v for one in found.values() if (v := getattr(one, part)) is not None]
+        if len(known) == len(members):
+            weight = stacking_weights(np.stack(known, axis=1))
+            shares[part] = tuple(weight.tolist())
+            learnt.append(part)
+    by = f"{', '.join(learnt)}, each apart" if learnt else ""
+    return Stacking(equal, n_events, by, lacking, PartShares(**shares))
 
 
 def stacking_weights(log_density: Floats) -> Floats:

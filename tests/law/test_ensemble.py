@@ -10,7 +10,7 @@ from smash.baselines import Climatology
 from smash.errors import SpecError
 from smash.law.draws_only import DrawsOnly
 from smash.law.ensemble import Ensemble
-from smash.law.log_density import LogDensity, mixed
+from smash.law.log_density import LogDensity, mixed_densities
 from smash.law.samples import Samples
 
 
@@ -76,7 +76,7 @@ def test_what_a_member_lacks_the_ensemble_lacks_and_says_why():
     assert found.time_mark is not None
     assert found.lacking == "knows no place"
     nothing = LogDensity(lacking="knows nothing")
-    assert mixed([nothing, found], np.full(2, 0.5)) == nothing
+    assert mixed_densities([nothing, found], np.full(2, 0.5)) == nothing
 
 
 def test_unmarked_members_stay_unmarked():

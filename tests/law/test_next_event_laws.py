@@ -26,9 +26,10 @@ from smash.data.dataset import Dataset
 from smash.data.events import EventSequences, Targets
 from smash.data.scaling import fit_scaler
 from smash.forecast.model_forecaster import ModelForecaster
-from smash.law.ensemble import Ensemble
+from smash.law.ensemble import Ensemble, PartPool
 from smash.law.forecaster import Forecaster
 from smash.law.log_density import joined
+from smash.law.mixed_law import PartShares
 from smash.law.next_event_law import NextEventLaw
 from smash.model.smash import Smash
 from smash.model.training import Trainer
@@ -64,7 +65,7 @@ MODELS = {
 }
 RUNGS = ("entanglement", "heterogeneity", "seasonality", "inhibition", "etas")
 """Ladders on whose third rung the law is tried; their events have no marks."""
-KINDS = (*BASELINES, *MODELS, "pool")
+KINDS = (*BASELINES, *MODELS, "pool", "pool by part")
 ORACLES = ("oracle", "low rung")
 
 
@@ -105,9 +106,11 @@ def fitted(kind: str, marked: bool, placed: bool = True) -> Forecaster:
             return fit_mixture(train, data.validation, n_marks, "days", generator, settings)
         case model if model in MODELS:
             return trained(train, n_marks, **MODELS[model])
-        case "pool":
+        case "pool" | "pool by part":
             members = Climatology.fit(train, n_marks), fit_hawkes(train, n_marks)
-            return Ensemble(members, (0.3, 0.7))
+            if kind == "pool":
+                return Ensemble(members, (0.3, 0.7))
+            return PartPool(members, PartShares((0.3, 0.7), (0.6, 0.4), (0.1, 0.9)))
         case "low rung":
             return rung("marks", 0, SETTINGS).oracle
         case name if name in RUNGS:
@@ -422,6 +425,23 @@ def test_a_pool_with_any_other_is_the_mixture_of_both(case):
     assert ((paths.time > now) & (paths.time <= now + 1.0)).all()
 
 
+def test_a_pool_by_part_mixes_each_part_in_shares_of_its_own(case):
+    forecaster, test = case
+    other, some_test = Climatology.fit(test, forecaster.n_marks), test.select([0, 1])
+    shares = PartShares((0.25, 0.75), (0.5, 0.5), (0.9, 0.1))
+    pool = PartPool((forecaster, other), shares)
+    parts = [member.log_densities(some_test) for member in pool.members]
+    found = pool.log_densities(some_test)
+    for part in ("time", "mark", "place"):
+        known = [getattr(one, part) for one in parts]
+        if known[0] is None:
+            assert getattr(found, part) is None
+            continue
+        weight = np.array(getattr(shares, part))[:, None]
+        mean = logsumexp(known, axis=0, b=weight)
+        np.testing.assert_allclose(getattr(found, part), mean, rtol=1e-4, atol=1e-4)
+
+
 def test_what_does_not_fit_in_one_block_is_the_same(case, monkeypatch):
     forecaster, test = case
 
@@ -459,7 +479,7 @@ def test_places_that_are_none_tell_nothing(case):
     if test.n_axes:
         return
     found = forecaster.log_densities(test)
-    assert (found.place == 0).all()
+    np.testing.assert_allclose(found.place, 0, atol=1e-12)
     np.testing.assert_allclose(found.event, found.time_mark)
 
 

@@ -1,5 +1,7 @@
 """Shares of a pool are those with the best log score, whatever lacks a density."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +9,9 @@ from scipy.stats import norm
 from synthetic import random_sequences
 
 from smash.baselines import Climatology, Markov
-from smash.law.ensemble import Ensemble
+from smash.law.ensemble import Ensemble, PartPool
 from smash.law.log_density import LogDensity
-from smash.law.stacking import stacked, stacking_weights
+from smash.law.stacking import stacked, stacked_by_part, stacking_weights
 from smash.settings import SimulatorSettings
 from smash.simulate.simulator import HawkesProcess, Oracle, simulate_dataset
 
@@ -94,3 +96,55 @@ def test_a_member_of_no_share_has_no_draws():
     (drawn,) = pool.forecast(sequences, 10, torch.Generator().manual_seed(3))
     (alone,) = near.forecast(sequences, 10, torch.Generator().manual_seed(3))
     np.testing.assert_array_equal(drawn.samples.gap, alone.samples.gap)
+
+
+class TimesFrom(Climatology):
+    """A climatology whose densities of places are far too low."""
+
+    def log_densities(self, sequences):
+        found = super().log_densities(sequences)
+        return replace(found, place=found.place - 5)
+
+
+class PlacesFrom(Climatology):
+    def log_densities(self, sequences):
+        found = super().log_densities(sequences)
+        return replace(found, time=found.time - 5)
+
+
+def test_each_part_is_learnt_apart(simulated):
+    train, validation = simulated.train, simulated.validation
+    members = {
+        "times": TimesFrom.fit(train, N_MARKS),
+        "places": PlacesFrom.fit(train, N_MARKS),
+    }
+    found = stacked_by_part(members, validation)
+    assert found.learnt_by == "time, mark, place, each apart"
+    assert found.parts.time[0] > 0.99
+    assert found.parts.place[1] > 0.99
+    np.testing.assert_allclose(found.parts.mark, 0.5)
+
+
+def test_parts_of_truth_and_guess_have_a_better_log_score_than_either(simulated):
+    train, validation = simulated.train, simulated.validation
+    markov, climatology = Markov.fit(train, N_MARKS), Climatology.fit(train, N_MARKS)
+    found = stacked_by_part({"markov": markov, "climatology": climatology}, validation)
+    pool = PartPool((markov, climatology), found.parts).log_densities(validation)
+    for part in ("time", "mark", "place"):
+        best = max(getattr(m.log_densities(validation), part).mean() for m in (markov, climatology))
+        assert getattr(pool, part).mean() >= best - 1e-9
+
+
+def test_a_part_that_one_member_lacks_is_shared_equally(simulated):
+    train, validation = simulated.train, simulated.validation
+    found = stacked_by_part(
+        {"whole": Climatology.fit(train, N_MARKS), "times": TimesAlone.fit(train, N_MARKS)},
+        validation,
+    )
+    assert found.learnt_by == "time, mark, each apart"
+    assert found.parts.place == (0.5, 0.5)
+    assert "times: unknown" in found.lacking
+    nothing = stacked_by_part(
+        {"a": Partly.fit(train, N_MARKS), "b": Partly.fit(train, N_MARKS)}, validation
+    )
+    assert nothing.learnt_by == ""

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from smash.law.stacking import PARTS
 from smash.scores.bootstrap import LOSSES
 from smash.workbench.report.display_tables import Column, Row, Table, Value, filled
 from smash.workbench.report.labels import FIGURES, Units, column
@@ -85,16 +86,29 @@ def _gains(
 def pools(data: DataSet) -> Table | None:
     """Returns the shares of each pool's members, None where nothing was pooled."""
     rows = [
-        Row({"forecaster": group.label, "member": member, "share": share})
+        Row({"forecaster": group.label, **_whose(share_of), "share": share})
         for group in data.models
-        for member, share in group.values("pool/").items()
+        for share_of, share in group.values("pool/").items()
     ]
     if not rows:
         return None
     return Table(
         f"{data.key}-pools",
         f"Shares of the members of pools on {data.name}.",
-        [NAME, Column("member", "member"), Column("share", "share (%)", factor=100, decimals=1)],
+        [
+            NAME,
+            Column("part", "of the law of"),
+            Column("member", "member"),
+            Column("share", "share (%)", factor=100, decimals=1),
+        ],
         rows,
         ["Learnt by the log score on validation data (stacking), or equal where so asked."],
     )
+
+
+def _whose(share_of: str) -> dict[str, str]:
+    """Returns part and member of a share logged as MEMBER, or PART/MEMBER of parts mixed apart."""
+    part, apart, member = share_of.partition("/")
+    if apart and part in PARTS:
+        return {"part": part, "member": member}
+    return {"part": "whole events", "member": share_of}

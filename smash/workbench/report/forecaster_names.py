@@ -10,7 +10,7 @@ PLACES = {"score": "score-matched", "mixture": "mixture", "history": "history"}
 """Words for `model.location_law`."""
 NO_PLACES = "none"
 """The location's law of events without places."""
-NAMED_BY = frozenset({"objective.kind", "model.location_law", "ensemble", "pool"})
+NAMED_BY = frozenset({"objective.kind", "model.location_law", "ensemble", "pool", "pool_weights"})
 """Keys of settings that a model's name says already."""
 
 
@@ -36,5 +36,6 @@ def model_name(settings: Mapping[str, str]) -> str:
         return f"{name}, ensemble of {settings['ensemble']}"
     if "pool" in settings:
         members = settings["pool"].split(", ")
-        return f"pool of {', '.join(name if one == 'model' else one for one in members)}"
+        by_part = " by part" * (settings.get("pool_weights") == "stacking_by_part")
+        return f"pool{by_part} of {', '.join(name if one == 'model' else one for one in members)}"
     return name

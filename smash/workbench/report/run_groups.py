@@ -233,6 +233,7 @@ def settings_of(run: Run) -> dict[str, str]:
         settings["ensemble"] = f"{len(run.tags['ensemble'].split(','))} seeds"
     if "pool" in run.tags:
         settings["pool"] = run.tags["pool"]
+        settings["pool_weights"] = run.params.get("pool_weights", "stacking")
     return settings
 
 

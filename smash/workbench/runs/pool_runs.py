@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from smash.data.events import EventSequences, spread_subset
-from smash.law.ensemble import Ensemble
+from smash.law.ensemble import Ensemble, MixedForecaster, PartPool
 from smash.law.forecaster import Forecaster
-from smash.law.stacking import Stacking, stacked
+from smash.law.stacking import Stacking, stacked, stacked_by_part
 from smash.workbench.runs import console
 from smash.workbench.runs.stages import Run
 
@@ -15,26 +15,32 @@ ARTIFACT = "pool/pool.json"
 TEST_CHOOSES = "protocol original keeps no validation data apart from the test set"
 
 
-def pool_of(run: Run, members: Mapping[str, Forecaster]) -> Ensemble:
+LEARNT = {"stacking": stacked, "stacking_by_part": stacked_by_part}
+"""How shares are learnt, by the spec's name for it."""
+
+
+def pool_of(run: Run, members: Mapping[str, Forecaster]) -> MixedForecaster:
     """Returns the members mixed in the shares that the spec asks for, after logging these.
 
     Shares are learnt on validation data that chose nothing, where the protocol has such; they are
     few numbers, so recalibration is fitted to the same events.
     """
     sequences, split = _events_to_learn_by(run)
-    learnt = run.spec.pool_weights == "stacking"
-    if learnt and sequences is not None:
-        stacking = stacked(members, spread_subset(sequences, run.spec.sampling.max_sequences))
+    learn = LEARNT.get(run.spec.pool_weights)
+    if learn is not None and sequences is not None:
+        stacking = learn(members, spread_subset(sequences, run.spec.sampling.max_sequences))
         if stacking.lacking:
             console.warn(f"pool: {stacking.lacking}")
     else:
         stacking = Stacking((1 / len(members),) * len(members), 0)
-    if learnt and not stacking.learnt_by:
+    if learn is not None and not stacking.learnt_by:
         console.warn(
             "pool_weights: equal ones are taken, as "
             + ("a member lacks a density" if sequences is not None else TEST_CHOOSES)
         )
     _log(run, tuple(members), stacking, split if stacking.learnt_by else "none")
+    if stacking.learnt_by and stacking.parts is not None:
+        return PartPool(tuple(members.values()), stacking.parts)
     return Ensemble(tuple(members.values()), stacking.weight)
 
 
@@ -48,11 +54,22 @@ def _events_to_learn_by(run: Run) -> tuple[EventSequences | None, str]:
 
 
 def _log(run: Run, names: tuple[str, ...], stacking: Stacking, split: str) -> None:
-    shares = dict(zip(names, stacking.weight, strict=True))
-    run.tracker.log_metrics({f"pool/{name}": weight for name, weight in shares.items()})
-    about = {**asdict(stacking), "weight": shares, "split": split}
+    shares = {"": stacking.weight}
+    if stacking.learnt_by and stacking.parts is not None:
+        shares = {f"{part}/": weight for part, weight in asdict(stacking.parts).items()}
+    logged = {
+        f"{part}{name}": weight
+        for part, weights in shares.items()
+        for name, weight in zip(names, weights, strict=True)
+    }
+    run.tracker.log_metrics({f"pool/{key}": weight for key, weight in logged.items()})
+    about = {**asdict(stacking), "weight": logged, "split": split}
     run.tracker.log_text(json.dumps(about, indent=2) + "\n", ARTIFACT)
-    said = ", ".join(f"{name} {weight:.3f}" for name, weight in shares.items())
+    said = "; ".join(
+        f"{part.rstrip('/')} " * bool(part)
+        + ", ".join(f"{name} {weight:.3f}" for name, weight in zip(names, weights, strict=True))
+        for part, weights in shares.items()
+    )
     by = f"by the log score of {stacking.learnt_by}, " if stacking.learnt_by else ""
     basis = f"{by}{stacking.n_events} events of validation data" if by else "equal"
     console.say(f"pool: {said} ({basis})")

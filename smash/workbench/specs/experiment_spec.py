@@ -74,8 +74,8 @@ class ExperimentSpec(BaseModel):
     """Forecasters fitted and tested beside the model."""
     pool: tuple[Member, ...] = ()
     """Forecasters whose laws are mixed and tested as one: `model` and those of `baselines`."""
-    pool_weights: Literal["stacking", "equal"] = "stacking"
-    """stacking: the pool's shares with the best log score on validation data; equal: as many."""
+    pool_weights: Literal["stacking", "stacking_by_part", "equal"] = "stacking"
+    """Shares of the pool by validation data (stacking), also a part of the law each, or equal."""
     seed: Seed = 0
     """Of weights, order, noise and draws."""
     seeds: Annotated[tuple[Seed, ...], MaxLen(1000)] = ()

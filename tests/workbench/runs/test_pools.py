@@ -77,6 +77,45 @@ def test_it_is_reported_by_its_members_with_their_shares(workshop, pooled, tmp_p
     assert "pool of SMASH networks, likelihood, mixture places, climatology, hawkes" in page
 
 
+@pytest.fixture(scope="module")
+def by_part(workshop) -> Outcome:
+    return workshop.run("tiny.yaml", *EXACT, *POOL, "--set", "pool_weights=stacking_by_part")
+
+
+def test_a_pool_by_part_has_shares_for_times_marks_and_places(workshop, by_part):
+    pool = pool_below(workshop, by_part)
+    about = json.loads(workshop.artifact(pool.info.run_id, "pool/pool.json").read_text())
+    assert about["learnt_by"] == "time, mark, place, each apart"
+    for part in ("time", "mark", "place"):
+        shares = [pool.data.metrics[f"pool/{part}/{name}"] for name in MEMBERS]
+        assert shares == about["parts"][part]
+        assert sum(shares) == pytest.approx(1)
+
+
+def test_its_parts_are_the_means_of_its_members_parts(workshop, by_part):
+    pool, runs = pool_below(workshop, by_part), {"model": by_part.run_id}
+    for found in workshop.client.search_runs(
+        [by_part.logged.info.experiment_id], f"tags.compared_with = '{by_part.run_id}'"
+    ):
+        runs[found.data.tags.get("baseline", "")] = found.info.run_id
+    own = workshop.scores(pool.info.run_id)
+    for part, loss in (("time", "time_log_loss"), ("place", "place_log_loss")):
+        mixed = sum(
+            pool.data.metrics[f"pool/{part}/{name}"]
+            * np.exp(-workshop.scores(runs[name])[loss].to_numpy())
+            for name in MEMBERS
+        )
+        np.testing.assert_allclose(np.exp(-own[loss].to_numpy()), mixed)
+
+
+def test_a_pool_by_part_is_reported_so(workshop, by_part, tmp_path):
+    uri = f"sqlite:///{workshop.folder / 'mlflow.db'}"
+    made = make_report(run_ids=[by_part.run_id], out=tmp_path / "report", uri=uri, attached=False)
+    page = made.written.html.read_text()
+    assert "pool by part of SMASH networks, likelihood, mixture places, climatology" in page
+    assert page.count("of the law of") == 1
+
+
 def test_a_finished_pool_is_not_made_again(workshop, pooled):
     before = workshop.run_ids()
     again = workshop.run("--resume", pooled.run_id)
