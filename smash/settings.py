@@ -229,6 +229,10 @@ class ModelSettings:
     """absolute: time in the window, as published; relative: the scaled gap before an event."""
     periods: Annotated[tuple[Span, ...], MaxLen(16)] = ()
     """Periods whose phase `relative` encodes, unit of time: 24 and 168 for hours."""
+    recent_rates: bool = False
+    """Tells networks how many events came lately, over spans of 1 to 256 mean gaps."""
+    magnitudes: bool = False
+    """Tells networks the magnitude of each past event; places point more at the large ones."""
     skip: bool = False
     """Adds each stream's input to its output; false: as published."""
     max_context: Annotated[

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from smash.data.events import EventSequences
-from smash.data.scaling import Scaler
+from smash.data.rates import Rates, rate_features
+from smash.data.scaling import Scaler, checked_magnitudes
 from smash.data.variation.folding import folded
 from smash.data.variation.mirroring import mirrored
 from smash.data.variation.recency import drawn_by_recency
@@ -28,7 +29,8 @@ class Batch:
     time from the last event to the window's end, NaN where that is not later. `start` (B,): raw
     time of the window's start, float64; 0 unless given. `history` (B,): events at the start of each
     sequence that are no targets; 1 unless given. `until` (B, L): scaled time from the event before
-    to the window's end, which a gap cannot be longer than, NaN where that is not known.
+    to the window's end, which a gap cannot be longer than, NaN where that is not known. `rates`
+    (B, L, F) and `magnitude` (B, L), scaled: of recent events, where the model is told of them.
 
     `length`, `history` and `left` lie on the CPU, which so knows what to ask of a GPU without
     waiting for it.
@@ -43,6 +45,8 @@ class Batch:
     start: Tensor | None = None
     history: Tensor | None = None
     until: Tensor | None = None
+    rates: Tensor | None = None
+    magnitude: Tensor | None = None
 
     @cached_property
     def mask(self) -> Tensor:
@@ -85,6 +89,8 @@ class Batch:
                 None if self.start is None else self.start[rows],
                 None if self.history is None else self.history[rows],
                 None if self.until is None else self.until[rows, events],
+                None if self.rates is None else self.rates[rows, events],
+                None if self.magnitude is None else self.magnitude[rows, events],
             )
 
     def targets(self) -> tuple[Tensor, Tensor | None]:
@@ -128,6 +134,8 @@ class Batch:
 class ScaledSequences:
     """Sequences scaled once and kept on a device, from which batches are cut.
 
+    A DataError says that a model is told of magnitudes and the sequences have none.
+
     Where the scaler has cells, histories hold the cells' middles, and targets lie in the middle
     too until `spread` draws other positions.
     """
@@ -152,6 +160,15 @@ class ScaledSequences:
         self._time = _padded(sequences.relative_time.astype(np.float32)).to(device)
         self._u = _padded(u.astype(np.float32)).to(device)
         self._mark = None if sequences.mark is None else _padded(sequences.mark).to(device)
+        size = None
+        if scaler.tells_magnitudes:
+            size = scaler.scale_magnitude(checked_magnitudes(sequences))
+        self._magnitude = None if size is None else _padded(size.astype(np.float32)).to(device)
+        self._rates: Tensor | None = None
+        if scaler.mean_gap:
+            age, gap = sequences.relative_time, sequences.gap
+            rates = rate_features(gap, age, sequences.lengths, size, scaler.mean_gap)
+            self._rates = _padded(rates.astype(np.float32)).to(device)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -209,6 +226,8 @@ class ScaledSequences:
             start=moved(self._start[chosen], device),
             history=None if self._history is None else self._history[chosen],
             until=self._until[places],
+            rates=None if self._rates is None else self._rates[places],
+            magnitude=None if self._magnitude is None else self._magnitude[places],
         )
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
@@ -221,6 +240,21 @@ class ScaledSequences:
     ) -> list[list[int]]:
         """Returns a random partition into batches (see `shuffled_by_length`)."""
         return shuffled_by_length(self.lengths, batch_size, generator, pool)
+
+
+def first_rates(history: EventSequences, scaler: Scaler, n: int) -> Rates | None:
+    """Returns what `n` paths that go on from one history, which may be empty, carry of its rates.
+
+    None where no model is told of rates.
+    """
+    if not scaler.mean_gap:
+        return None
+    if not history.n_events:
+        return Rates.at_start(scaler.mean_gap, n, 2 if scaler.tells_magnitudes else 1)
+    size = None
+    if scaler.tells_magnitudes:
+        size = scaler.scale_magnitude(checked_magnitudes(history))
+    return Rates.of_history(scaler.mean_gap, history.time, size, n)
 
 
 def moved(tensor: Tensor, device: torch.device) -> Tensor:

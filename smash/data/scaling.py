@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from smash.data.events import EventSequences
 from smash.data.resolution import gap_cells, location_cell
+from smash.errors import DataError
 from smash.settings import ScalingSettings
 
 Floats = NDArray[np.float64]
@@ -24,6 +25,9 @@ class Scaler:
     With `gap_cell` > 0 a gap is a cell (see `smash.data.resolution.GapCells`), spread where a
     `position` in [0, 1) says, and its log is counted from one cell: log(gap + gap_cell). Each
     coordinate with a `location_cell` > 0 is spread over the cell around it. Unscaling rounds back.
+
+    With `mean_gap` > 0 recent rates are told (`smash.data.rates`), with `magnitude_mean` > 0
+    magnitudes: how far above `magnitude_low`, in units of what that is in the mean.
     """
 
     log_normalization: bool
@@ -35,6 +39,29 @@ class Scaler:
     gap_cell: float = 0.0
     gap_lattice: bool = False
     location_cell: tuple[float, ...] = (0.0, 0.0)
+    mean_gap: float = 0.0
+    magnitude_low: float = 0.0
+    magnitude_mean: float = 0.0
+
+    def told_of(self, train: EventSequences, rates: bool, magnitudes: bool) -> "Scaler":
+        """Returns the scaler for a model that is told of recent `rates`, of `magnitudes`, or both.
+
+        Raises:
+            DataError: when magnitudes are to be told and `train` has none that differ.
+        """
+        scaler = self
+        if rates:
+            scaler = replace(scaler, mean_gap=float(train.gap[train.is_target].mean()))
+        if magnitudes:
+            size = checked_magnitudes(train)
+            low = float(size.min())
+            scaler = replace(scaler, magnitude_low=low, magnitude_mean=float(size.mean()) - low)
+            if not scaler.magnitude_mean > 0:
+                raise DataError(
+                    f"{train.name}: all magnitudes are {low:g}, so they tell nothing; set "
+                    "model.magnitudes to false"
+                )
+        return scaler
 
     @property
     def has_cells(self) -> bool:
@@ -70,6 +97,16 @@ class Scaler:
                 gap = np.where(gap < self.gap_cell, position * self.gap_cell, gap)
             return np.log(gap + self.gap_cell) if self.log_normalization else gap
         return np.log(np.maximum(gap, self.floor)) if self.log_normalization else gap
+
+    @property
+    def tells_magnitudes(self) -> bool:
+        """True where a model is told of magnitudes."""
+        return self.magnitude_mean > 0
+
+    def scale_magnitude(self, magnitude: NDArray) -> Floats:
+        """Returns magnitudes (...) above the least, in units of their mean; not below 0."""
+        above = np.asarray(magnitude, dtype=np.float64) - self.magnitude_low
+        return np.maximum(above, 0) / self.magnitude_mean
 
     def unscale_gap(self, u: NDArray) -> Floats:
         """Returns u (...) as gaps in raw units, rounded down to their cells."""
@@ -142,3 +179,18 @@ def fit_scaler(
         gap_low=float(unlimited.gap_value(gaps, 0.0).min()),
         gap_high=float(unlimited.gap_value(gaps, 1.0).max()),
     )
+
+
+def checked_magnitudes(sequences: EventSequences) -> Floats:
+    """Returns the magnitudes (E,) of events whose model is told of them.
+
+    Raises:
+        DataError: where there are none.
+    """
+    if sequences.magnitude is None:
+        raise DataError(
+            f"{sequences.name}: the model is told the magnitude of each event and these have none; "
+            "give the column of magnitudes (of a spec data.columns.magnitude, of a history the "
+            "training table's), or train with model.magnitudes=false"
+        )
+    return sequences.magnitude

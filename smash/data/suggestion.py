@@ -173,6 +173,7 @@ model:
   location_law: history  # every recent event may have set the next one off
   recent_events: {recent}
 {by_mark}\
+  magnitudes: true  # large events set off more, and wider
   cond_dim: 16
   n_layers: 0
   context_dropout: 0.1

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from smash.blocks import slices
-from smash.data.batching import Batch, ScaledSequences
+from smash.data.batching import Batch, ScaledSequences, first_rates
 from smash.data.events import EventSequences, Targets
+from smash.data.rates import Rates
 from smash.forecast.model_law import ModelLaw
 from smash.law.forecaster import Forecaster
 from smash.law.next_event_law import NextEventLaw
@@ -120,6 +122,8 @@ class ModelState(State):
     histories: GrowingHistories | None = None
     terms: GrowingTerms | None = None
     """What the location head keeps of the paths, where it does."""
+    rates: Rates | None = None
+    """How many events came lately on each path, where the model is told."""
 
     @torch.inference_mode()
     def __init__(
@@ -131,6 +135,7 @@ class ModelState(State):
         if history.n_events:
             common = ScaledSequences(history, model.scaler, str(model.device)).batch([0])
             self._begin(common)
+        self.rates = first_rates(history, model.scaler, n_paths)
 
     @torch.inference_mode()
     def law(self) -> NextEventLaw:
@@ -154,12 +159,17 @@ class ModelState(State):
         u = np.column_stack([scaler.scale_gap(gap), scaler.scale_location(location)])
         time = torch.from_numpy((self.time - self.window_start).astype(np.float32))
         marks = None if mark is None or not self.model.marked else torch.from_numpy(mark)[:, None]
+        size = None
+        if scaler.tells_magnitudes and magnitude is not None:
+            size = scaler.scale_magnitude(magnitude)
         event = Batch(
             time=time[:, None].to(device),
             u=torch.from_numpy(u.astype(np.float32))[:, None].to(device),
             mark=None if marks is None else marks.to(device),
             length=torch.ones(len(gap), dtype=torch.long),
             start=torch.full((len(gap),), self.window_start, dtype=torch.float64, device=device),
+            rates=self._rates_after(gap, size),
+            magnitude=None if size is None else _column(size, device)[..., 0],
         )
         if self.histories is None:
             self._begin(event)
@@ -171,13 +181,28 @@ class ModelState(State):
     @torch.inference_mode()
     def keep(self, rows: NDArray[np.int64]) -> None:
         self.time = self.time[rows]
+        self.rates = None if self.rates is None else self.rates.keep(rows)
         kept = torch.from_numpy(rows).to(self.model.device)
         for part in (self.histories, self.terms):
             if part is not None:
                 part.keep(kept)
+
+    def _rates_after(
+        self, gap: NDArray[np.float64], size: NDArray[np.float64] | None
+    ) -> Tensor | None:
+        """Returns the features (P, 1, F) of recent rates after one event more, where told."""
+        if self.rates is None:
+            return None
+        self.rates = self.rates.after(gap, size)
+        return _column(self.rates.features(self.time - self.window_start), self.model.device)
 
     def _begin(self, events: Batch) -> None:
         """Starts with a history that all paths share, a batch of one, or one of each."""
         encoder, n_paths = self.model.encoder, len(self.time)
         self.histories = GrowingHistories(encoder, events, n_paths)
         self.terms = self.model.network.location.remembered(encoder.told(events), n_paths)
+
+
+def _column(values: NDArray[np.float64], device: torch.device) -> Tensor:
+    """Returns numbers (P, F) or (P,) of one event of each path, as (P, 1, F)."""
+    return torch.from_numpy(values.astype(np.float32)).view(len(values), 1, -1).to(device)

@@ -17,6 +17,7 @@ import pandas as pd
 from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from smash.data.events import LARGEST
 from smash.data.region import Region
 from smash.data.scaling import Scaler
 from smash.errors import CheckpointError, DataError
@@ -71,6 +72,7 @@ def read_description(path: Path, about_kind: type[AboutKind]) -> Description[Abo
         *_scaler_problems(description.scaler),
         *_about_problems(description.about, description.n_marks),
         *_base_problems(description),
+        *_told_problems(description),
         *_name_problems(description.about, description.scaler),
     ):
         raise CheckpointError(f"{path}: {problem}; get or save the model again")
@@ -162,6 +164,20 @@ def _base_problems(description: "Description[Any]") -> Iterator[str]:
             "settings.base: self_exciting goes with location_law history, time_law grid and "
             "law_points above 0"
         )
+
+
+def _told_problems(description: "Description[Any]") -> Iterator[str]:
+    """Yields that a scaler knows of other things than the model is told of."""
+    settings, scaler = description.settings, description.scaler
+    told = {
+        "recent_rates": (settings.recent_rates, scaler.mean_gap, "mean_gap"),
+        "magnitudes": (settings.magnitudes, scaler.magnitude_mean, "magnitude_mean"),
+    }
+    for key, (asked, known, name) in told.items():
+        if asked != (known > 0) or not 0 <= known < LARGEST:
+            yield f"scaler.{name}: expected a number > 0 with settings.{key}, else 0, given {known}"
+    if abs(scaler.magnitude_low) > LARGEST:
+        yield f"scaler.magnitude_low: expected a magnitude, given {scaler.magnitude_low}"
 
 
 def _name_problems(about: Any, scaler: Scaler) -> Iterator[str]:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from smash.data.batching import Batch
+from smash.data.rates import n_features
 from smash.model.attention import causal_attention
 from smash.model.dropout import dropout
 from smash.model.phases import N_FEATURES, phase_features
@@ -116,7 +117,8 @@ class Encoder(nn.Module):
 
     For location heads that ask for them, what the last events were stands at the end of the
     context, the last one first, zeros where there are fewer: z (3) of each for a mixture, whose
-    components move with them; z and the mark + 1 for a law that points at them.
+    components move with them; z, the mark + 1 and, under `magnitudes`, the scaled magnitude for a
+    law that points at them.
 
     Sequences longer than `max_context` are encoded in windows of that length, each half a window
     after the one before. An event is encoded in the first window that holds it, so that it sees
@@ -133,12 +135,15 @@ class Encoder(nn.Module):
         self.context_dropout = settings.context_dropout
         self.n_recent = settings.n_recent if n_axes else 0
         self.tells_mark = settings.location_law == "history"
+        self.tells_magnitude = self.tells_mark and settings.magnitudes
         self.location_embedding = _embedding(n_axes, size) if n_axes else None
+        n_rates = n_features(settings.magnitudes) if settings.recent_rates else 0
         self.time_embedding = (
-            _embedding(1 + N_FEATURES * len(settings.periods), size)
+            _embedding(1 + N_FEATURES * len(settings.periods) + n_rates, size)
             if settings.time_encoding == "relative"
             else None
         )
+        self.magnitude_embedding = nn.Linear(1, size) if settings.magnitudes else None
         # Row 0 is padding, as in the original's checkpoints.
         self.mark_embedding = (
             nn.Embedding(n_marks + 1, size, padding_idx=0) if n_marks > 1 else None
@@ -156,8 +161,12 @@ class Encoder(nn.Module):
     @property
     def size(self) -> int:
         """C, the width of a context."""
-        told = 4 if self.tells_mark else 3
-        return self.n_streams * self.projection.weight.shape[1] + told * self.n_recent
+        return self.n_streams * self.projection.weight.shape[1] + self.n_told * self.n_recent
+
+    @property
+    def n_told(self) -> int:
+        """Numbers that contexts tell of each recent event."""
+        return 3 + self.tells_mark + self.tells_magnitude
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns the encoding (B, L, C): row l holds what is known after event l.
@@ -197,15 +206,19 @@ class Encoder(nn.Module):
         return projected.permute(1, 2, 0, 3).flatten(2)
 
     def told(self, batch: Batch) -> Tensor:
-        """Returns what contexts tell of each event (B, L, 3 or 4): z and, if asked, mark + 1.
+        """Returns what contexts tell of each event (B, L, F): z and, if asked, mark + 1.
 
-        Of an event without a mark that is 1.
+        Of an event without a mark that is 1. Last comes the scaled magnitude, if asked.
         """
         z = 2 * batch.u - 1
         if not self.tells_mark:
             return z
         mark = torch.zeros_like(batch.time) if batch.mark is None else batch.mark
-        return torch.cat([z, (mark + 1).to(z).unsqueeze(-1)], dim=-1)
+        told = [z, (mark + 1).to(z).unsqueeze(-1)]
+        if self.tells_magnitude:
+            assert batch.magnitude is not None
+            told.append(batch.magnitude.unsqueeze(-1))
+        return torch.cat(told, dim=-1)
 
     def beside_recent(self, encoding: Tensor, told: Tensor) -> Tensor:
         """Returns the encoding (B, L, C) with what the recent events were, if they are called for.
@@ -238,6 +251,9 @@ class Encoder(nn.Module):
             temporal = self._embed_time(batch.time)
         else:
             temporal = self.time_embedding(self._gaps_and_phases(batch, before))
+        if self.magnitude_embedding is not None:
+            assert batch.magnitude is not None
+            temporal = temporal + self.magnitude_embedding(batch.magnitude.unsqueeze(-1))
         streams, joint = [temporal], temporal
         if self.location_embedding is not None:
             spatial = self.location_embedding(batch.u[..., 1:])
@@ -254,8 +270,10 @@ class Encoder(nn.Module):
         return torch.stack([phase[..., 0::2].sin(), phase[..., 1::2].cos()], dim=-1).flatten(-2)
 
     def _gaps_and_phases(self, batch: Batch, before: Tensor | None) -> Tensor:
-        """Returns z of the gaps, and what there is to tell of the periods: (B, L, F)."""
+        """Returns z of the gaps, and what there is to tell of rates and periods: (B, L, F)."""
         gap = 2 * batch.u[..., :1] - 1
+        if batch.rates is not None:
+            gap = torch.cat([gap, batch.rates], dim=-1)
         if not self.periods:
             return gap
         seen = batch.time.masked_fill(~batch.mask, math.inf)

@@ -15,6 +15,7 @@ from smash.law.fixed_marks import FixedMarks, frequencies
 from smash.law.joined_laws import joined_laws
 from smash.law.kernel_places import KernelDensity, KernelPlaces
 from smash.law.log_normal_times import COMPONENTS, kernel_times
+from smash.law.magnitudes import MagnitudePart
 from smash.law.next_event_law import NextEventLaw
 
 Floats = NDArray[np.float64]
@@ -40,9 +41,10 @@ class FirstEvents(nn.Module):
     place: Tensor
     mark_share: Tensor
 
-    def __init__(self, n_axes: int = 2) -> None:
-        """Takes D, the coordinates of a place."""
+    def __init__(self, n_axes: int = 2, magnitude: MagnitudePart | None = None) -> None:
+        """Takes D, the coordinates of a place, and the law of magnitudes, if they are told."""
         super().__init__()
+        self.magnitude = magnitude
         self.register_buffer("wait", torch.zeros(0, dtype=torch.float64))
         self.register_buffer("place", torch.zeros(0, n_axes, dtype=torch.float64))
         self.register_buffer("mark_share", torch.zeros(0, dtype=torch.float64))
@@ -66,7 +68,7 @@ class FirstEvents(nn.Module):
         wait, place, share = (table.cpu().numpy() for table in self.buffers())
         marks = FixedMarks(np.tile(share, (n_events, 1))) if len(share) > 1 else None
         places = KernelPlaces((KernelDensity.of(place),), np.zeros((n_events, place.shape[1])))
-        return NextEventLaw(kernel_times(wait, n_events), places, marks)
+        return NextEventLaw(kernel_times(wait, n_events), places, marks, self.magnitude)
 
     def check(self, n_marks: int, path: Path) -> None:
         """Checks tables that came from a file of a model of K marks.

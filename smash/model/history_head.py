@@ -6,11 +6,12 @@ mark say and follow the last few events (`smash.model.location_mixture`), for wh
 heavy-tailed kernel K of `smash.model.place_kernels`, for what comes back. As in
 ETAS (Ogata 1998), the weights fall with the time since event i and depend on its mark,
 
-    log w_i ∝ α(k_i) - p log((t - t_i) / τ + c) + a_i + q(t, k, context) · κ_i,
-    log d_i = log d₀ + γ(k_i) + g_i,
+    log w_i ∝ α(k_i) + β m_i - p log((t - t_i) / τ + c) + a_i + q(t, k, context) · κ_i,
+    log d_i = log d₀ + γ(k_i) + δ m_i + g_i,
 
-but a network of event i's features adds a_i, κ_i and g_i, and one of context, time and mark the
-query q, what it adds to the first three weights, and how the Gaussians go on from where they
+m_i being its magnitude, where it is told (`model.magnitudes`), 0 at the least, in units of the
+mean. But a network of event i's features adds a_i, κ_i and g_i, and one of context, time and mark
+the query q, what it adds to the first three weights, and how the Gaussians go on from where they
 start. All of it starts at 0: untrained it is the parametric law. Cost is linear in events times
 what they look back at.
 """
@@ -36,7 +37,7 @@ from smash.model.pointed_events import PointedEvents
 from smash.model.pointing_head import PointingHead
 from smash.model.pointing_law import PointingLaw
 
-FIRST_DECAY, FIRST_EXPONENT, FIRST_OFFSET = 0.8, 1.7, SOONEST
+FIRST_DECAY, FIRST_EXPONENT, FIRST_OFFSET, FIRST_OF_MAGNITUDE = 0.8, 1.7, SOONEST, 0.7
 FIRST_APART = (2.3, -2.0, -2.0)
 """The three laws' logits, beside those of events one τ ago."""
 FOLLOWED = 4
@@ -53,7 +54,10 @@ PACE = 10.0
 
 
 class FewNumbers(NamedTuple):
-    """The parametric law's numbers: α and γ (K,) of the marks; p, q, c and log d₀, scalars."""
+    """The parametric law's numbers: α and γ (K,) of the marks; p, q, c and log d₀, scalars.
+
+    And β and δ, of magnitudes, (2,).
+    """
 
     productivity: Tensor
     reach: Tensor
@@ -61,15 +65,24 @@ class FewNumbers(NamedTuple):
     exponent: Tensor
     offset: Tensor
     log_scale: Tensor
+    of_magnitude: Tensor
+
+    def logit_of(self, mark: Tensor, magnitude: Tensor) -> Tensor:
+        """Returns α(k) + β m of events (...)."""
+        return self.productivity[mark] + self.of_magnitude[0] * magnitude
+
+    def log_scale_of(self, mark: Tensor, magnitude: Tensor) -> Tensor:
+        """Returns log d₀ + γ(k) + δ m of events (...)."""
+        return self.log_scale + self.reach[mark] + self.of_magnitude[1] * magnitude
 
 
 class ParametricLaw(nn.Module):
-    """The numbers of the parametric law for K marks, as `ParametricLaw(3)()`.
+    """The numbers of the parametric law for K marks, as `ParametricLaw(3)()`, or with magnitudes.
 
     They are kept divided by `PACE`: an optimiser that moves every weight as far moves them faster.
     """
 
-    def __init__(self, n_marks: int) -> None:
+    def __init__(self, n_marks: int, magnitudes: bool = False) -> None:
         super().__init__()
         self.productivity = nn.Parameter(torch.zeros(n_marks))
         self.reach = nn.Parameter(torch.zeros(n_marks))
@@ -77,9 +90,14 @@ class ParametricLaw(nn.Module):
         self.exponent = _slow(math.log(math.expm1(FIRST_EXPONENT - LEAST_EXPONENT)))
         self.log_offset = _slow(math.log(FIRST_OFFSET))
         self.log_scale = _slow(0.0)
+        self.of_magnitude: nn.Parameter | None = None
+        if magnitudes:
+            self.of_magnitude = nn.Parameter(torch.tensor([FIRST_OF_MAGNITUDE, 0.0]) / PACE)
 
     def forward(self) -> FewNumbers:
         """Returns the numbers themselves."""
+        told = self.of_magnitude
+        of_magnitude = self.log_scale.new_zeros(2) if told is None else PACE * told
         return FewNumbers(
             PACE * self.productivity,
             PACE * self.reach,
@@ -87,6 +105,7 @@ class ParametricLaw(nn.Module):
             LEAST_EXPONENT + F.softplus(PACE * self.exponent),
             (PACE * self.log_offset).exp(),
             PACE * self.log_scale,
+            of_magnitude,
         )
 
 
@@ -113,7 +132,7 @@ class HistoryHead(PointingHead):
         super().__init__(n_encoded, n_recent, plane)
         self.background = PlaceBackground(plane.unit, plane.cell)
         self.least_scale = max(LEAST_SCALE * self.background.reach, max(plane.cell) / 4)
-        self.parametric = ParametricLaw(n_marks)
+        self.parametric = ParametricLaw(n_marks, plane.scaler.tells_magnitudes)
         self.make_networks(units, n_marks, len(FIRST_APART))
         self.out = nn.Linear(units, LOCATION_NUMBERS * n_components)
         self.follow = nn.Parameter(first_following(n_components, min(n_recent, FOLLOWED)))
@@ -128,8 +147,9 @@ class HistoryHead(PointingHead):
         """
         few = self.parametric()
         start, scale, key = self.keys(past, few.log_scale.detach().exp())
-        logit = (few.productivity[past.mark] + start).masked_fill(~past.present, -math.inf)
-        log_scale = self.at_least(few.log_scale + few.reach[past.mark] + scale)
+        logit = few.logit_of(past.mark, past.magnitude) + start
+        logit = logit.masked_fill(~past.present, -math.inf)
+        log_scale = self.at_least(few.log_scale_of(past.mark, past.magnitude) + scale)
         return logit, past.age, past.place, log_scale, key, self.followed(past.place)
 
     def followed(self, place: Tensor) -> Tensor:

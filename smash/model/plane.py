@@ -79,7 +79,8 @@ class RecentEvents(NamedTuple):
     """The last R events of N histories, the last one first; what is not `present` has no meaning.
 
     `gap` (N, R) before each event, `age` (N, R), how long before the last event it was, `place`
-    (N, R, 2) in the plane, `mark` (N, R), 0 where events have none, `present` (N, R).
+    (N, R, 2) in the plane, `mark` (N, R), 0 where events have none, `present` (N, R), `magnitude`
+    (N, R), scaled, 0 where none are told.
     """
 
     gap: Tensor
@@ -87,17 +88,19 @@ class RecentEvents(NamedTuple):
     place: Tensor
     mark: Tensor
     present: Tensor
+    magnitude: Tensor
 
 
 def recent_events(
     events: Tensor, plane: Plane, per_unit: Tensor | float = 1.0, recorded: bool = False
 ) -> RecentEvents:
-    """Returns what contexts (N, 4 R) tell of the last events, as many as any history has.
+    """Returns what contexts (N, F R) tell of the last events, as many as any history has.
 
-    Of each event they hold z (3) and the mark, counted from 1, 0 where there is no event. Raw times
-    come multiplied by `per_unit`. Gaps in cells are taken as their middles, or as `recorded`.
+    Of each event they hold z (3), the mark, counted from 1, 0 where there is no event, and, where
+    it is told, the scaled magnitude. Raw times come multiplied by `per_unit`. Gaps in cells are
+    taken as their middles, or as `recorded`.
     """
-    told = events.detach().unflatten(-1, (-1, 4))
+    told = events.detach().unflatten(-1, (-1, 5 if plane.scaler.tells_magnitudes else 4))
     present = told[..., 3] > 0
     longest = max(1, int(present.sum(-1).max())) if len(told) else 1
     told, present = told[:, :longest], present[:, :longest]
@@ -106,4 +109,5 @@ def recent_events(
     mark = (told[..., 3].long() - 1).clamp_min(0)
     # Event i came the gaps of the events after it before the last one.
     age = F.pad(gap[:, :-1], (1, 0)).cumsum(-1)
-    return RecentEvents(gap, age, place, mark, present)
+    magnitude = told[..., 4] if plane.scaler.tells_magnitudes else torch.zeros_like(gap)
+    return RecentEvents(gap, age, place, mark, present, magnitude)

@@ -28,13 +28,15 @@ AGE, GAP, RANK, LAST, PREVIOUS, CROWD, MARK = range(7)
 class _Events:
     """L events, oldest first, that all paths share (1, L) or that each path has itself (P, L).
 
-    `time` since the last shared event; `place` (…, 2); `mark`; `previous`, the feature of the
-    distance to the event before; `fixed` (…, H), what the features that never change give a key.
+    `time` since the last shared event; `place` (…, 2); `mark`; `logit` and `log_scale`, what its
+    mark and magnitude say of them; `previous`, the feature of the distance to the event before;
+    `fixed` (…, H), what the features that never change give a key.
     """
 
     time: Tensor
     place: Tensor
-    mark: Tensor
+    logit: Tensor
+    log_scale: Tensor
     previous: Tensor
     fixed: Tensor
 
@@ -57,17 +59,18 @@ class PointedEvents(GrowingTerms):
     """
 
     def __init__(self, head: "HistoryHead", told: Tensor, n_paths: int) -> None:
-        """Takes a history that all paths share (1, L, 4), or one of each (P, L, 4)."""
+        """Takes a history that all paths share (1, L, F), or one of each (P, L, F)."""
         self.head, self.n_paths, self.few = head, n_paths, head.parametric()
         self.unit = self.few.log_scale.exp().square()
         self.n_latest = min(LATEST, head.n_recent)
         self.dynamic = head.key_hidden.weight[:, [AGE, LAST, CROWD]]
         self.of_hidden = torch.cat([head.key.weight, head.key_start.weight])
         self.bias = torch.cat([head.key.bias, head.key_start.bias])[:, None]
-        gap, place, mark = self._parts(told[:, -head.n_recent :])
+        gap, place, mark, magnitude = self._parts(told[:, -head.n_recent :])
         time = gap.cumsum(1) - gap.sum(1, keepdim=True)
         apart = self._square(place[:, 1:] - place[:, :-1])
-        events = self._events(time, gap, place, mark, torch.cat([0 * gap[:, :1], apart], dim=1))
+        to_previous = torch.cat([0 * gap[:, :1], apart], dim=1)
+        events = self._events(time, gap, place, mark, magnitude, to_previous)
         nothing = events.each(lambda part: part[:, :0])
         if len(told) == n_paths > 1:
             self.shared, self.own_events = nothing.each(lambda part: part[:1]), events
@@ -80,7 +83,7 @@ class PointedEvents(GrowingTerms):
         self.crowd = closeness(between).sum(-1)
 
     def append(self, told: Tensor) -> None:
-        gap, place, mark = self._parts(told.unsqueeze(1))
+        gap, place, mark, magnitude = self._parts(told.unsqueeze(1))
         n_before = len(self.shared) + len(self.own_events)
         to_new = self._squares(place)
         close = closeness(to_new.clone())
@@ -89,7 +92,7 @@ class PointedEvents(GrowingTerms):
             crowd = crowd - closeness(self._squares(self._place(n_before - self.n_latest)))
         around = 1 + close[:, max(0, n_before - self.n_latest + 1) :].sum(1, keepdim=True)
         self.now = self.now + gap[:, 0]
-        new = self._events(self.now.unsqueeze(1), gap, place, mark, to_new[:, -1:])
+        new = self._events(self.now.unsqueeze(1), gap, place, mark, magnitude, to_new[:, -1:])
         self.own_events = self.own_events.beside(new)
         self.crowd = torch.cat([crowd, around], dim=1)
         self.to_last = torch.cat([to_new, torch.zeros_like(gap)], dim=1)
@@ -113,7 +116,7 @@ class PointedEvents(GrowingTerms):
 
     def _keys(self, rows: slice) -> tuple[Tensor, ...]:
         """Returns `own` of the terms of some paths, as `HistoryHead.terms` says."""
-        head, few = self.head, self.few
+        head = self.head
         shared, own = self.shared, self.own_events.each(lambda part: part[rows])
         now = self.now[rows, None]
         age = torch.cat([now - shared.time, now - own.time], dim=1)
@@ -131,25 +134,35 @@ class PointedEvents(GrowingTerms):
         hidden[..., 0] -= first.previous[:, :1] * weight[:, PREVIOUS]
         out = _mapped(self.of_hidden, hidden.relu_()).add_(self.bias)
         start, scale = out[:, -2:].unbind(1)
-        mark = self._together(shared.mark, own.mark)
-        logit = few.productivity[mark] + start
-        log_scale = head.at_least(few.log_scale + few.reach[mark] + scale)
+        logit = self._together(shared.logit, own.logit) + start
+        log_scale = head.at_least(self._together(shared.log_scale, own.log_scale) + scale)
         place = self._together(shared.place, own.place)
         return logit, age, place, log_scale, out[:, :-2].mT, head.followed(place.flip(1))
 
-    def _parts(self, told: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns gaps (…), places (…, 2) and marks (…) of what is told of events (…, 4)."""
+    def _parts(self, told: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Returns gaps, places (…, 2), marks and magnitudes (…) of what is told of events."""
         plane, mark = self.head.plane, (told[..., 3].long() - 1).clamp_min(0)
-        return self.head.gaps(told[..., 0]), plane.places(told[..., 1:3]), mark
+        gap = self.head.gaps(told[..., 0])
+        magnitude = told[..., 4] if plane.scaler.tells_magnitudes else torch.zeros_like(gap)
+        return gap, plane.places(told[..., 1:3]), mark, magnitude
 
     def _events(
-        self, time: Tensor, gap: Tensor, place: Tensor, mark: Tensor, to_previous: Tensor
+        self,
+        time: Tensor,
+        gap: Tensor,
+        place: Tensor,
+        mark: Tensor,
+        magnitude: Tensor,
+        to_previous: Tensor,
     ) -> _Events:
         weight, previous = self.head.key_hidden.weight, of_square(to_previous)
         fixed = self.head.key_hidden.bias + self.head.mark(mark) @ weight[:, MARK:].mT
         for feature, at in ((of_time(gap), GAP), (previous, PREVIOUS)):
             fixed = fixed + feature.unsqueeze(-1) * weight[:, at]
-        return _Events(time, place, mark, previous, fixed)
+        logit, log_scale = (
+            of(mark, magnitude) for of in (self.few.logit_of, self.few.log_scale_of)
+        )
+        return _Events(time, place, logit, log_scale, previous, fixed)
 
     def _place(self, event: int) -> Tensor:
         """Returns where an event was, (1 or P, 1, 2)."""

@@ -142,7 +142,7 @@ class PointingHead(DensityHead):
 @torch.no_grad()
 def event_features(past: RecentEvents, near: Tensor) -> Tensor:
     """Returns what keys are made of beside the mark, (N, R, 6)."""
-    gap, age, place, _, present = past
+    gap, age, place, _, present, _ = past
     rank = torch.arange(gap.shape[1], device=gap.device).expand_as(gap)
     x, y = place.unbind(-1)
     square = (x.unsqueeze(2) - x[:, None, :LATEST]).square_()

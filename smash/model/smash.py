@@ -10,12 +10,14 @@ from torch import Tensor, nn
 
 from smash.data.batching import Batch
 from smash.data.clock import Clock
+from smash.data.completeness import LN10
 from smash.data.dataset import Dataset
 from smash.data.events import EventSequences
 from smash.data.geography import Geography
 from smash.data.scaling import Scaler
 from smash.errors import CheckpointError, SpecError
 from smash.files import as_json, replacing_folder
+from smash.law.magnitudes import GutenbergRichter
 from smash.manifest import RECALIBRATION, check_manifest
 from smash.model.climatology_base import ClimatologyHazard, base_grid
 from smash.model.description import FORMAT, read_description
@@ -155,7 +157,7 @@ class Smash(nn.Module):
         self.network = ScoreNet(
             settings, n_marks, hazard, plane, law_grid, growth, self._atom(), n_axes
         )
-        self.first = FirstEvents(n_axes)
+        self.first = FirstEvents(n_axes, self.magnitudes)
 
     def _hazard(self, law_grid: Tensor | None, plane: Plane | None) -> HazardBase | None:
         """Returns what the intensity starts at, empty as yet."""
@@ -237,6 +239,7 @@ class Smash(nn.Module):
                 "model.noise_levels: more than one are of places beside times without noise; set "
                 "objective.kind to weighted_score_matching or likelihood"
             )
+        scaler = scaler.told_of(train, settings.recent_rates, settings.magnitudes)
         clean = objective.clean_times and settings.time_law == "grid"
         points = objective.law_points if clean else 0
         model = cls(settings, n_marks, scaler, about, points)
@@ -254,6 +257,14 @@ class Smash(nn.Module):
         assert isinstance(head, SelfExcitingHead)
         hazard.rates.start_at(fitted.process)
         head.start_at(fitted, train, self.scaler)
+
+    @property
+    def magnitudes(self) -> GutenbergRichter | None:
+        """The law of magnitudes, of a model that is told of them."""
+        scaler = self.scaler
+        if not scaler.tells_magnitudes:
+            return None
+        return GutenbergRichter(1 / (LN10 * scaler.magnitude_mean), scaler.magnitude_low)
 
     @property
     def marked(self) -> bool:

@@ -125,7 +125,9 @@ class Trainer:
         self.order = torch.Generator().manual_seed(seed)
         self.noise = torch.Generator(model.device).manual_seed(seed + 1)
         self._graphed: GraphedLoss | None = None
-        if settings.graphed and model.device.type == "cuda" and objective.kind == "score_matching":
+        told = model.settings.recent_rates or model.settings.magnitudes
+        plain = objective.kind == "score_matching" and not told
+        if settings.graphed and model.device.type == "cuda" and plain:
             self._graphed = GraphedLoss(
                 model, self.parameters, objective, self.noise, lambda n, g: self._draw_noise(n, g)
             )

@@ -62,6 +62,12 @@ MODELS = {
     "model, history": {"location_law": "history"},
     "model, mixture times": {"location_law": "mixture", "time_law": "mixture"},
     "model, self-exciting": {"location_law": "history", "base": "self_exciting"},
+    "model, told": {
+        "location_law": "history",
+        "time_law": "mixture",
+        "recent_rates": True,
+        "magnitudes": True,
+    },
 }
 RUNGS = ("entanglement", "heterogeneity", "seasonality", "inhibition", "etas")
 """Ladders on whose third rung the law is tried; their events have no marks."""
@@ -135,14 +141,17 @@ def trained(train: EventSequences, n_marks: int, **laws: Any) -> ModelForecaster
     objective = ObjectiveSettings(kind="likelihood", law_points=64)
     scaler = fit_scaler([train], ScalingSettings())
     model = Smash.untrained(sizes, objective, train, scaler, n_marks)
-    scaled = ScaledSequences(train, scaler)
+    scaled = ScaledSequences(train, model.scaler)
     with TemporaryDirectory() as folder:
         settings = TrainingSettings(total_epochs=2, batch_size=4, learning_rate=5e-3)
         Trainer(model, scaled, scaled, objective, settings, Path(folder), seed=0).fit()
     return ModelForecaster(model)
 
 
-OF_PLACES = ("walk", "etas", "low rung", "model, history", "model, self-exciting")
+OF_PLACES = (
+    *("walk", "etas", "low rung"),
+    *("model, history", "model, self-exciting", "model, told"),
+)
 """Those that are nothing of their own without places."""
 CASES = [
     *((kind, True, True) for kind in KINDS),

@@ -97,7 +97,10 @@ def naive_log_density(model: Smash, events: EventSequences) -> list[float]:
     """The parametric law of each target's place in raw units, event by event, in float64."""
     head: HistoryHead = model.network.location
     few = [part.double().detach() for part in head.parametric()]
-    productivity, reach, decay, exponent, offset, log_scale = few
+    productivity, reach, decay, exponent, offset, log_scale, of_magnitude = few
+    size = np.zeros(events.n_events)
+    if model.scaler.tells_magnitudes:
+        size = model.scaler.scale_magnitude(events.magnitude)
     unit, tau = np.array(head.plane.unit), math.exp(float(head.log_unit_time))
     low, high = np.array(model.scaler.location_low), np.array(model.scaler.location_high)
 
@@ -123,8 +126,10 @@ def naive_log_density(model: Smash, events: EventSequences) -> list[float]:
         for i in past:
             elapsed = (events.time[row] - events.time[i]) / tau
             mark = events.mark[i]
-            logits.append(float(productivity[mark] - decay * math.log(elapsed + float(offset))))
-            d = math.exp(float(log_scale + reach[mark])) + head.least_scale
+            large, wide = (of_magnitude * size[i]).tolist()
+            fading = decay * math.log(elapsed + float(offset))
+            logits.append(float(productivity[mark] - fading) + large)
+            d = math.exp(float(log_scale + reach[mark]) + wide) + head.least_scale
             q = float(exponent)
             square = float(((plane(events.location[row]) - plane(events.location[i])) ** 2).sum())
             kernel = (q - 1) / math.pi * d ** (2 * (q - 1)) * (square + d**2) ** -q
@@ -136,10 +141,14 @@ def naive_log_density(model: Smash, events: EventSequences) -> list[float]:
     return found
 
 
-def test_untrained_it_is_the_parametric_law_summed_up_event_by_event():
+@pytest.mark.parametrize("magnitudes", [False, True], ids=["", "magnitudes"])
+def test_untrained_it_is_the_parametric_law_summed_up_event_by_event(magnitudes):
     events = random_sequences([20, 30, 4])
-    model = untrained(events)
+    events = replace(events, magnitude=np.random.default_rng(1).exponential(1, events.n_events))
+    model = untrained(events, replace(HISTORY, magnitudes=magnitudes))
     with torch.no_grad():
+        if magnitudes:
+            model.network.location.parametric.of_magnitude.copy_(torch.tensor([0.08, 0.05]))
         model.network.location.parametric.productivity.copy_(torch.tensor([0.05, -0.02, 0.1]))
         model.network.location.parametric.reach.copy_(torch.tensor([0.03, 0.02, -0.05]))
         model.network.location.parametric.log_offset.add_(0.1)

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from synthetic import random_sequences
 from test_history_head import HISTORY, stirred, untrained
 
 from smash.data.batching import Batch, ScaledSequences
+from smash.data.events import EventSequences
 from smash.model.key_features import LATEST
 from smash.model.pointed_events import PointedEvents
 from smash.model.smash import Smash
@@ -15,10 +17,22 @@ from smash.model.smash import Smash
 N_PATHS, N_EVENTS = 4, LATEST + 20
 
 
-@pytest.fixture(scope="module", params=[5, LATEST + 6], ids=["few", "more than the latest"])
+@pytest.fixture(
+    scope="module",
+    params=[(5, False), (LATEST + 6, False), (LATEST + 6, True)],
+    ids=["few", "more than the latest", "magnitudes"],
+)
 def model(request) -> Smash:
-    settings = replace(HISTORY, recent_events=request.param)
-    return stirred(untrained(random_sequences([30, 40]), settings))
+    n_recent, magnitudes = request.param
+    settings = replace(HISTORY, recent_events=n_recent, magnitudes=magnitudes)
+    return stirred(untrained(shaken([30, 40]), settings))
+
+
+def shaken(lengths: list[int], seed: int = 0) -> EventSequences:
+    """Random sequences with magnitudes."""
+    events = random_sequences(lengths, seed=seed)
+    numbers = np.random.default_rng(seed)
+    return replace(events, magnitude=1 + numbers.exponential(0.5, events.n_events))
 
 
 def told(model: Smash, batch: Batch) -> torch.Tensor:
@@ -27,9 +41,10 @@ def told(model: Smash, batch: Batch) -> torch.Tensor:
 
 def paths(model: Smash, n_common: int) -> Batch:
     """Paths of one past: as many events of each are the first one's."""
-    events = random_sequences([N_EVENTS] * N_PATHS, seed=3)
+    events = shaken([N_EVENTS] * N_PATHS, seed=3)
     batch = ScaledSequences(events, model.scaler).batch(list(range(N_PATHS)))
-    for part in (batch.u, batch.mark):
+    told_of = (batch.u, batch.mark, batch.magnitude)
+    for part in (part for part in told_of if part is not None):
         part[:, :n_common] = part[:1, :n_common]
     return batch
 
@@ -37,7 +52,8 @@ def paths(model: Smash, n_common: int) -> Batch:
 def check(model: Smash, batch: Batch, kept: PointedEvents, n_events: int, rows) -> None:
     """Checks `own` against that of contexts of the first events, which stand last first."""
     events = told(model, batch)[rows, :n_events]
-    padded = torch.cat([events.new_zeros(len(rows), model.encoder.n_recent, 4), events], dim=1)
+    nothing = events.new_zeros(len(rows), model.encoder.n_recent, events.shape[-1])
+    padded = torch.cat([nothing, events], dim=1)
     recent = padded[:, -model.encoder.n_recent :].flip(1)
     context = torch.cat(
         [torch.zeros(len(rows), model.network.location.n_encoded), recent.flatten(1)], 1

@@ -4,9 +4,9 @@ Each is fitted to a few simulated events, which carry magnitudes, and its law of
 looked at: which parts have densities, which of them history changes, what it needs and gives.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -83,13 +83,15 @@ def forecasters() -> Iterator[tuple[str, Fit]]:
         ("likelihood", {}),
         ("likelihood", {"location_law": "mixture"}),
         ("likelihood", {"location_law": "history"}),
+        ("likelihood", {"location_law": "history", "magnitudes": True}),
         ("likelihood", {"location_law": "mixture", "time_law": "mixture"}),
     ):
         told = {
             "objective.kind": objective,
-            "model.location_law": laws.get("location_law", "score"),
+            "model.location_law": str(laws.get("location_law", "score")),
         }
         name = model_name(told) + (", mixture times" if "time_law" in laws else "")
+        name += ", told magnitudes" if "magnitudes" in laws else ""
         yield name, _model(objective, laws)
     for baseline in BASELINES:
         yield baseline, _baseline(baseline)
@@ -175,9 +177,9 @@ def _differ(values: np.ndarray) -> bool:
     return not np.allclose(values[0], values[1], atol=1e-9)
 
 
-def _model(objective: str, laws: dict[str, str]) -> Fit:
+def _model(objective: str, laws: Mapping[str, Any]) -> Fit:
     def fit(data: Dataset) -> Forecaster:
-        sizes = ModelSettings(cond_dim=8, num_units=8, n_layers=1, **laws)  # type: ignore[arg-type]
+        sizes = ModelSettings(cond_dim=8, num_units=8, n_layers=1, **laws)
         kind = ObjectiveSettings(kind=objective)  # type: ignore[arg-type]
         scaler = fit_scaler([data.train], ScalingSettings())
         torch.manual_seed(0)

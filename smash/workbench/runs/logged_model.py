@@ -91,6 +91,7 @@ def signature(model: Smash, sampling: SamplingSettings) -> ModelSignature:
     columns: list[ColSpec | TensorSpec] = [ColSpec("long", "sequence"), ColSpec(time, "time")]
     columns += [ColSpec("double", name) for name in axes]
     columns += [ColSpec(mark, "mark", required=model.marked)]
+    columns += [ColSpec("double", "magnitude")] * model.scaler.tells_magnitudes
     return ModelSignature(
         inputs=Schema(columns),
         outputs=Schema(
@@ -112,6 +113,8 @@ def example(model: Smash) -> pd.DataFrame:
     events = {"sequence": [0, 0], "time": time}
     events |= {axis: [value, value] for axis, value in zip("xy", place, strict=False)}
     mark = int(names[0]) if _plain_numbers(names) else names[0]
+    if model.magnitudes is not None:
+        events["magnitude"] = [model.magnitudes.least + 1] * 2
     return pd.DataFrame(events | ({"mark": [mark, mark]} if model.marked else {}))
 
 

@@ -47,6 +47,8 @@ MOST_WORK = 100_000_000
 """Sequences × samples × steps of a request: some minutes on a CPU."""
 MOST_PADDED, MOST_DRAWS = 200_000, 20_000
 """Events, padding counted, and samples of the sequences that are forecast at a time."""
+MAGNITUDE = "magnitude"
+"""The column of magnitudes, for a model that is told of them."""
 OTHER_STEPS = 10
 """What drawing time and mark costs, in steps of a location's chain."""
 STEPS_AT_A_TIME = 50
@@ -208,6 +210,8 @@ def _histories(table: pd.DataFrame, model: Smash) -> tuple[np.ndarray, list[Hist
     rows = [np.flatnonzero(sequence == i) for i in range(len(labels))]
     names = table["sequence"].to_numpy()[[first for first, *_ in rows]]
     columns = COLUMNS if model.scaler.n_axes else COLUMNS.without_places()
+    if model.scaler.tells_magnitudes:
+        columns = replace(columns, magnitude=MAGNITUDE)
     return names, [
         read_history(
             table.iloc[of_sequence], model.about, model.n_marks, columns=columns, label=label
@@ -224,6 +228,7 @@ def _with_next(histories: list[History]) -> EventSequences:
     events = [history.events for history in histories]
     rows = [np.append(np.arange(len(one.time)), len(one.time) - 1) for one in events]
     marks = [one.mark[r] for one, r in zip(events, rows, strict=True) if one.mark is not None]
+    sizes = [o.magnitude[r] for o, r in zip(events, rows, strict=True) if o.magnitude is not None]
     return EventSequences(
         np.concatenate([one.time[r] for one, r in zip(events, rows, strict=True)]),
         np.concatenate([one.location[r] for one, r in zip(events, rows, strict=True)]),
@@ -231,6 +236,7 @@ def _with_next(histories: list[History]) -> EventSequences:
         np.concatenate([[0], np.cumsum([len(r) for r in rows])]),
         np.concatenate([one.window for one in events]),
         "histories",
+        np.concatenate(sizes) if sizes else None,
     )
 
 

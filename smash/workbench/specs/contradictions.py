@@ -115,6 +115,11 @@ def _periods(spec: "Spec") -> Iterator[str]:
         yield f"model.periods: expected each period once, given {given(list(periods))}"
 
 
+def _recent_rates(spec: "Spec") -> Iterator[str]:
+    if spec.model.recent_rates and spec.model.time_encoding != "relative":
+        yield "model.recent_rates: told under model.time_encoding=relative alone; set both"
+
+
 def _location_law(spec: "Spec") -> Iterator[str]:
     law = spec.model.location_law
     if law != "score" and spec.objective.kind != "likelihood":
@@ -278,6 +283,7 @@ RULES = (
     Rule("data.mark_edges", "growing values, and one more of `data.mark_names`", _marks),
     Rule("data.simulator.events", "the fewest, then the most; not too many in all", _simulated),
     Rule("model.periods", "`model.time_encoding=relative`", _periods),
+    Rule("model.recent_rates", "`model.time_encoding=relative`", _recent_rates),
     Rule("model.location_law=mixture", "`objective.kind=likelihood`", _location_law),
     Rule(
         "model.time_law=mixture",

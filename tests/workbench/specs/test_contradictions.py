@@ -34,6 +34,7 @@ BROKEN: Mapping[str, tuple[tuple[str, ...], ...]] = {
     ),
     "data.simulator.events": (("simulator.events=[5, 4]",), ("simulator.events=[2, 100000]",)),
     "model.periods": (("periods=[24]",), ("time_encoding=relative", "periods=[24, 24]")),
+    "model.recent_rates": (("recent_rates=true",),),
     "model.location_law=mixture": (("location_law=mixture",),),
     "model.time_law=mixture": (
         ("time_law=mixture",),
