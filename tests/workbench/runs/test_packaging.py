@@ -226,6 +226,30 @@ def test_events_are_sorted_by_time(packed):
     assert loaded.predict(two[::-1]).equals(loaded.predict(two))
 
 
+def test_a_served_model_that_is_told_of_magnitudes_asks_for_them(tmp_path):
+    torch.manual_seed(0)
+    scaler = Scaler(
+        *(True, 1e-4, -3.0, 3.0, (0.0, 0.0), (1.0, 1.0)),
+        mean_gap=0.5,
+        magnitude_low=2.5,
+        magnitude_mean=0.4,
+    )
+    told = {"magnitudes": True, "recent_rates": True, "time_encoding": "relative"}
+    model = Smash(ModelSettings(cond_dim=8, n_layers=1, **told), 1, scaler).eval()
+    model.save(tmp_path / "checkpoint")
+    loaded = mlflow.pyfunc.load_model(
+        str(pack_model(tmp_path / "checkpoint", SAMPLING, tmp_path / "model"))
+    )
+    events = example(model)
+    assert events["magnitude"].tolist() == [3.5, 3.5]
+    small, large = (
+        loaded.predict(events.assign(magnitude=size)).iloc[0]["gap_median"] for size in (2.5, 7.0)
+    )
+    assert small != large
+    with pytest.raises(MlflowException, match="magnitude"):
+        loaded.predict(events.drop(columns="magnitude"))
+
+
 def test_a_served_model_of_projected_places_speaks_longitude_and_latitude(tmp_path):
     about = About(location_unit="km", projection=(180.0, -20.0))
     make_model(1, about).save(tmp_path / "checkpoint")
