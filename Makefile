@@ -41,7 +41,7 @@ QUICK := tests/data tests/law tests/scores
 test-python:  ## run the quick tests under another Python: make test-python PYTHON=python3.13
 	@$(PYTHON) -m venv .venv-$(notdir $(PYTHON))
 	@.venv-$(notdir $(PYTHON))/bin/pip install --quiet --disable-pip-version-check "$(TORCH)" \
-		-e ".[workbench]" hvsampledata hypothesis pytest pytest-timeout pytest-xdist
+		-e ".[workbench]" hvsampledata hypothesis pytest pytest-timeout pytest-xdist scoringrules
 	@OMP_NUM_THREADS=1 .venv-$(notdir $(PYTHON))/bin/python -m pytest -n 2 $(QUICK)
 
 wheel: $(STAMP)  ## build sdist and wheel and try them in an environment and a folder of their own

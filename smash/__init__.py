@@ -43,8 +43,9 @@ def load(path: Path | str | Sequence[Path | str], device: str = "cpu") -> "Event
     """Returns the forecaster whose checkpoint lies in the folder `path`.
 
     Such a folder is `runs/RUN_ID/checkpoints/best`, or what `smash.workbench.load` returns;
-    `pretrained:football` is one of the kept models. Several, in a list or between commas, are
-    forecast from together as an ensemble: their laws are mixed in equal parts.
+    `pretrained:football` is one of the kept models, `runs/RUN_ID/pool` the pool of a run. Several
+    models, in a list or between commas, are forecast from together as an ensemble: their laws are
+    mixed in equal parts.
 
     Raises:
         CheckpointError: when a file is missing, damaged or of another format, or models of
@@ -54,6 +55,10 @@ def load(path: Path | str | Sequence[Path | str], device: str = "cpu") -> "Event
     >>> smash.load("pretrained:football").about.time_unit
     'seconds'
     """
+    from smash.baselines.kept_pools import is_pool, load_pool
     from smash.forecast.event_forecaster import load_forecaster
 
-    return load_forecaster(find_models(path), device)
+    folders = find_models(path)
+    if len(folders) == 1 and is_pool(folders[0]):
+        return load_pool(folders[0], device)
+    return load_forecaster(folders, device)

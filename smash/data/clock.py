@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 SECONDS = {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86400.0, "weeks": 604800.0}
 """The units of time that a timestamp or a duration such as `1d` can be turned into."""
-FIRST, LAST = (pd.Timestamp(day, tz="UTC").as_unit("us") for day in ("0001-01-02", "9999-12-31"))
+FIRST, LAST = (pd.Timestamp(day, tz="UTC") for day in ("0001-01-02", "9999-12-31"))
 DAY = pd.Timedelta(days=1)
 GAPS_A_UNIT = 20.0
 """A unit of time is chosen so that the median gap is no less than one part in so many of it."""
@@ -74,10 +74,11 @@ class Clock:
         """
         if not self.origin:
             return numbers
-        start = self._start().as_unit("us")
-        least, most = ((end - start) / pd.Timedelta(microseconds=1) for end in (FIRST, LAST))
-        microseconds = np.asarray(numbers) * self._seconds() * 1e6
-        return start + pd.to_timedelta(np.round(microseconds).clip(least, most), unit="us")
+        # In whole microseconds, as pandas 2 counts spans in nanoseconds, which end after 292 years.
+        start, first, last = (_microseconds(moment) for moment in (self._start(), FIRST, LAST))
+        since = np.round(np.asarray(numbers) * self._seconds() * 1e6)
+        since = since.clip(first - start, last - start).astype(np.int64)
+        return pd.DatetimeIndex((start + since).view("datetime64[us]"), tz="UTC")
 
     def midnight(self, number: float) -> float:
         """Returns the last midnight (UTC) that is no later than a time.
@@ -136,6 +137,11 @@ class Clock:
                 "give plain numbers, or name the unit with data.time_unit"
             )
         return SECONDS[self.unit]
+
+
+def _microseconds(moment: pd.Timestamp) -> int:
+    """Returns a moment as microseconds since 1970."""
+    return int(moment.as_unit("us").asm8.astype(np.int64))
 
 
 def _fitting_unit(stamps: pd.DatetimeIndex) -> str:

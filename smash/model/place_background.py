@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
+from smash.blocks import slices
 from smash.data.events import EventSequences
 from smash.data.groups import lay_out
 from smash.data.resolution import least_distance
@@ -47,8 +48,8 @@ WIDE_SHARE = 0.05
 """Of the wide law beside b, while b's numbers are tried."""
 HELD_OUT = 0.2
 MOST_TRIED = 1000
-BLOCK = 2**18
-"""Distances taken at a time."""
+BLOCK, ROWS = 2**17, 32
+"""Distances taken at a time, and of how many places these are."""
 TAIL, TAIL_EXPONENT = 0.1, 2.0
 """Share and exponent of the wide law's tail, a kernel as wide as half the box's diagonal."""
 LEAST = 1e-37
@@ -105,13 +106,12 @@ class PlaceBackground(nn.Module):
     def score(self, x: Tensor) -> Tensor:
         """Returns ∇ log b (..., 2) at x (..., 2)."""
         flat = x.reshape(-1, 2)
-        parts = [torch.zeros(0, 2).to(flat)]
-        for rows, squares in self._squares(flat):
-            weight = self._weights(squares)
-            pull = weight / self.bandwidth.square()
-            towards = pull @ self.place - pull.sum(-1, keepdim=True) * flat[rows]
-            parts.append(towards / weight.sum(-1, keepdim=True).clamp_min(LEAST))
-        return torch.cat(parts).view(x.shape)
+        towards, total = torch.zeros_like(flat), torch.zeros_like(flat[:, :1])
+        for rows, tile, weight in self._weights(flat):
+            total[rows] += weight.sum(-1, keepdim=True)
+            pull = weight / self.bandwidth[tile].square()
+            towards[rows] += pull @ self.place[tile] - pull.sum(-1, keepdim=True) * flat[rows]
+        return (towards / total.clamp_min(LEAST)).view(x.shape)
 
     def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Returns draws (*shape, 2) of b."""
@@ -192,8 +192,9 @@ class PlaceBackground(nn.Module):
         found = []
         for bandwidth in scales[kernels].float().unbind(-1):
             self.bandwidth = bandwidth
-            parts = [self._weights(squares) @ weight for _, squares in self._squares(x)]
-            found.append(torch.cat(parts))
+            found.append(torch.zeros(len(x), len(HALF_LIVES)))
+            for rows, tile, kernels_there in self._weights(x):
+                found[-1][rows] += kernels_there @ weight[tile]
         density = (1 - WIDE_SHARE) * torch.stack(found, 1).double()
         wide = WIDE_SHARE * self.wide_log_density(x).exp().double()
         alone = (density + wide[:, None, None]).log().mean(0)
@@ -202,42 +203,42 @@ class PlaceBackground(nn.Module):
 
     def _without_neighbours(self, events: "_Distinct", kept: Tensor, neighbours: int) -> Tensor:
         """Returns log b (D,) at all distinct events, without those up to so many ranks away."""
-        parts = []
-        for rows, squares in self._squares(events.place.float()):
+        x, rank = events.place.float(), torch.arange(len(events.place))
+        total, left = torch.zeros(len(x)), torch.ones(len(x))
+        for rows, tile, weight in self._weights(x):
             # Events stand in order, so that all neighbours of a block lie in a band of kernels.
-            rank, group = torch.arange(len(events.place))[rows], events.group[rows]
-            ends = torch.stack([rank[0] - neighbours, rank[-1] + neighbours + 1])
-            band = slice(*torch.searchsorted(kept, ends).tolist())
-            near = (rank[:, None] - kept[band]).abs() <= neighbours
-            near &= group[:, None] == events.group[kept[band]]
-            weight = self._weights(squares)
-            weight[:, band].masked_fill_(near, 0)
-            left = 1 - (near * self.share[band]).sum(-1)
-            parts.append((weight.sum(-1) / left.clamp_min(LEAST)).clamp_min(LEAST).log())
-        return torch.cat(parts)
+            first, last = int(rank[rows][0]) - neighbours, int(rank[rows][-1]) + neighbours
+            if last >= kept[tile][0] and first <= kept[tile][-1]:
+                near = (rank[rows, None] - kept[tile]).abs() <= neighbours
+                near &= events.group[rows, None] == events.group[kept[tile]]
+                weight.masked_fill_(near, 0)
+                left[rows] -= (near * self.share[tile]).sum(-1)
+            total[rows] += weight.sum(-1)
+        return (total / left.clamp_min(LEAST)).clamp_min(LEAST).log()
 
     def _log_kernels(self, x: Tensor) -> Tensor:
         """Returns log b (N,) at x (N, 2), all kernels included."""
-        parts = [torch.zeros(0).to(x)]
-        for _, squares in self._squares(x):
-            parts.append(self._weights(squares).sum(-1).clamp_min(LEAST).log())
-        return torch.cat(parts)
+        total = torch.zeros(len(x)).to(x)
+        for rows, _, weight in self._weights(x):
+            total[rows] += weight.sum(-1)
+        return total.clamp_min(LEAST).log()
 
     @torch.no_grad()
-    def _squares(self, x: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Yields rows of x (N, 2) and the squared distances (n, M) of these to all kernels."""
-        size = max(1, BLOCK // max(1, len(self.place)))
-        for start in range(0, len(x), size):
-            rows = slice(start, start + size)
-            first, second = x[rows, :, None].unbind(1)
-            squares = (first - self.place[:, 0]).square_()
-            yield rows, squares.add_((second - self.place[:, 1]).square_())
+    def _weights(self, x: Tensor) -> Iterator[tuple[slice, slice, Tensor]]:
+        """Yields rows of x (N, 2), some kernels, and v_j N(x; x_j, h_j²) (n, m) of these there.
 
-    def _weights(self, squares: Tensor) -> Tensor:
-        """Returns v_j N(x; x_j, h_j²) of squared distances (n, M), in their place."""
+        As many at a time as the processor's cache holds: of tens of thousands of kernels each row
+        alone would go through memory.
+        """
         variance = self.bandwidth.square()
-        density = squares.mul_(-0.5 / variance).clamp_min_(FARTHEST).exp_()
-        return density.mul_(self.share / (2 * math.pi * variance))
+        exponent, scale = -0.5 / variance, self.share / (2 * math.pi * variance)
+        for rows in slices(len(x), ROWS):
+            first, second = x[rows, :, None].unbind(1)
+            for tile in slices(len(self.place), BLOCK // ROWS):
+                squares = (first - self.place[tile, 0]).square_()
+                squares.add_((second - self.place[tile, 1]).square_())
+                density = squares.mul_(exponent[tile]).clamp_min_(FARTHEST).exp_()
+                yield rows, tile, density.mul_(scale[tile])
 
     def _keys(self, x: Tensor) -> Tensor:
         """Returns a number (N,) of each of the places x (N, 2), float32, the same in a cell."""

@@ -3,7 +3,9 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 
+from smash.baselines.kept_pools import can_be_kept_together, save_pool
 from smash.data.events import EventSequences, spread_subset
 from smash.law.ensemble import Ensemble, MixedForecaster, PartPool
 from smash.law.forecaster import Forecaster
@@ -12,6 +14,8 @@ from smash.workbench.runs import console
 from smash.workbench.runs.stages import Run
 
 ARTIFACT = "pool/pool.json"
+POOL, KEPT = "pool", "kept"
+"""Where a pool is kept: in the model's folder, and among its run's artifacts."""
 TEST_CHOOSES = "protocol original keeps no validation data apart from the test set"
 
 
@@ -42,6 +46,21 @@ def pool_of(run: Run, members: Mapping[str, Forecaster]) -> MixedForecaster:
     if stacking.learnt_by and stacking.parts is not None:
         return PartPool(tuple(members.values()), stacking.parts)
     return Ensemble(tuple(members.values()), stacking.weight)
+
+
+def keep_pool(
+    run: Run, members: Mapping[str, Forecaster], pool: MixedForecaster, folder: Path
+) -> None:
+    """Saves a pool in `pool/` of the model's `folder`, and with the pool's `run`, to forecast with.
+
+    One with a plug-in, or without a trained model, has no files.
+    """
+    if not can_be_kept_together(members):
+        return
+    place = folder / POOL
+    save_pool(tuple(members), pool, place)
+    run.tracker.log_artifact(place, KEPT)
+    console.say(f"pool: kept in {place}, which smash forecast takes")
 
 
 def _events_to_learn_by(run: Run) -> tuple[EventSequences | None, str]:

@@ -28,7 +28,7 @@ from smash.workbench.runs.drawn_intensity import log_film
 from smash.workbench.runs.futures_scores import score_rolled_out
 from smash.workbench.runs.logged_model import KIND, model_name
 from smash.workbench.runs.outcomes import Outcome, Request
-from smash.workbench.runs.pool_runs import pool_of
+from smash.workbench.runs.pool_runs import keep_pool, pool_of
 from smash.workbench.runs.recalibrated_scores import recalibrate
 from smash.workbench.runs.resumption import (
     BASELINE,
@@ -196,7 +196,10 @@ def _pool(run: Run, found: Mapping[str, Tested]) -> "_Below":
     """Returns the pool of what was `found` in its members' tests."""
 
     def made(own: Run) -> Forecaster:
-        return pool_of(own, {name: _forecaster(run, name, one) for name, one in found.items()})
+        members = {name: _forecaster(run, name, one) for name, one in found.items()}
+        pool = pool_of(own, members)
+        keep_pool(own, members, pool, run.folder)
+        return pool
 
     members = ", ".join(found)
     foreign = any(is_plug_in(name) for name in found if name != MODEL)

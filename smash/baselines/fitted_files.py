@@ -1,0 +1,182 @@
+"""Fitted baselines as files, so that they can be forecast with again: nothing is pickled.
+
+A baseline is a tree of plain dataclasses with numbers, text and arrays. `fitted.json` has the tree,
+each dataclass by its name and fields, and arrays by their place in `arrays.safetensors`. What is
+read may come from strangers: only the classes named here are made, of the fields that they have,
+and what was made must give the law of a next event.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from smash.baselines.climatology import Climatology
+from smash.baselines.etas import Etas
+from smash.baselines.etas_climb import EtasFit
+from smash.baselines.hawkes import Hawkes
+from smash.baselines.markov import Markov
+from smash.baselines.mixture import Mixture
+from smash.baselines.poisson import Poisson
+from smash.baselines.walk import Walk
+from smash.data.events import EventSequences
+from smash.data.region import Region
+from smash.errors import CheckpointError, DataError, SmashError
+from smash.files import replacing_folder, write_json
+from smash.law.forecaster import Forecaster
+from smash.law.kernel_places import KernelDensity
+from smash.law.log_normal_times import LogNormalTimes
+from smash.law.magnitudes import GutenbergRichter
+from smash.law.place_densities import AdaptiveKernels, NormalPlaces, UniformPlaces
+from smash.simulate.etas_process import EtasParameters
+from smash.simulate.etas_simulation import EtasProcess
+from smash.simulate.process import HawkesProcess
+from smash.untrusted_files import read_json, regular_size
+
+FITTED, ARRAYS = "fitted.json", "arrays.safetensors"
+FORMAT = 1
+FORECASTERS = (Climatology, Markov, Walk, Poisson, Hawkes, Etas)
+"""Baselines that are kept so; a mixture has files of its own."""
+PARTS = (
+    *(LogNormalTimes, KernelDensity, AdaptiveKernels, NormalPlaces, UniformPlaces),
+    *(GutenbergRichter, Region, HawkesProcess, EtasProcess, EtasParameters, EtasFit),
+)
+"""What they are made of."""
+KINDS: Mapping[str, type] = {kind.__name__: kind for kind in (*FORECASTERS, *PARTS)}
+KIND, ARRAY, NUMBER = "kind", "array", "number"
+"""Keys of a dataclass, an array, and of a number that JSON has no word for."""
+DEEPEST = 12
+
+
+def can_be_kept(forecaster: Forecaster) -> bool:
+    """Returns True for a baseline that has files."""
+    return isinstance(forecaster, (Mixture, *FORECASTERS))
+
+
+def save_fitted(forecaster: Forecaster, folder: Path) -> None:
+    """Writes a fitted baseline to `folder`, whole or not at all.
+
+    Raises:
+        OutputError: when it cannot be written, or the folder holds more than one baseline.
+        ValueError: for a forecaster that has no files (`can_be_kept`).
+    """
+    if isinstance(forecaster, Mixture):
+        forecaster.save(folder)
+        return
+    if not isinstance(forecaster, FORECASTERS):
+        raise ValueError(f"{type(forecaster).__name__} has no files")
+    arrays: dict[str, NDArray] = {}
+    tree = _written(forecaster, arrays)
+    with replacing_folder(folder, (FITTED, ARRAYS)) as beside:
+        write_json(beside / FITTED, {"format": FORMAT, "fitted": tree})
+        (beside / ARRAYS).write_bytes(save(arrays))
+
+
+def load_fitted(folder: Path, device: str = "cpu") -> Forecaster:
+    """Returns the baseline saved in `folder`.
+
+    Raises:
+        CheckpointError: when a file is missing, damaged, or of no fitted baseline.
+    """
+    if not (folder / FITTED).exists():
+        return Mixture.load(folder, device)
+    content = read_json(folder / FITTED)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise CheckpointError(f"{folder / FITTED}: not a fitted baseline of format {FORMAT}")
+    try:
+        made = _read(content.get("fitted"), _arrays(folder / ARRAYS))
+        if not isinstance(made, FORECASTERS):
+            raise ValueError("not a forecaster")
+        _try(made)
+    except SmashError as error:
+        raise CheckpointError(f"{folder}: {error}") from error
+    except (ValueError, TypeError, IndexError, KeyError, ArithmeticError, AttributeError) as error:
+        raise CheckpointError(
+            f"{folder}: no fitted baseline, or a damaged one ({error}); get it, or save it, again"
+        ) from error
+    return made
+
+
+def _written(value: Any, arrays: dict[str, NDArray]) -> Any:
+    """Returns a value as JSON has it, its arrays put among `arrays`."""
+    if is_dataclass(value) and not isinstance(value, type):
+        name = type(value).__name__
+        if KINDS.get(name) is not type(value):
+            raise ValueError(f"{name} has no files")
+        parts = {
+            field.name: _written(getattr(value, field.name), arrays) for field in fields(value)
+        }
+        return {KIND: name, **parts}
+    if isinstance(value, np.ndarray):
+        arrays[str(len(arrays))] = np.ascontiguousarray(value)
+        return {ARRAY: len(arrays) - 1}
+    if isinstance(value, (tuple, list)):
+        return [_written(part, arrays) for part in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return {NUMBER: str(value)}
+    return value
+
+
+def _arrays(path: Path) -> dict[str, NDArray]:
+    """Returns the arrays of a file, of numbers in float64 or int64."""
+    regular_size(path, CheckpointError)
+    try:
+        found = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path.name}: {error}") from error
+    for name, values in found.items():
+        if values.dtype not in (np.float64, np.int64) or np.isnan(values).any():
+            raise ValueError(f"{path.name}: array {name} is not one of numbers")
+    return found
+
+
+def _read(value: Any, arrays: Mapping[str, NDArray], depth: int = 0) -> Any:
+    """Returns the value that JSON stands for."""
+    if depth > DEEPEST:
+        raise ValueError("parts within parts without end")
+    if isinstance(value, list):
+        return tuple(_read(part, arrays, depth + 1) for part in value)
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {ARRAY}:
+        return arrays[str(value[ARRAY])]
+    if value.keys() == {NUMBER}:
+        return float(value[NUMBER])
+    kind = KINDS.get(str(value.get(KIND)))
+    if kind is None:
+        raise ValueError(f"{value.get(KIND)!r} is no part of a baseline")
+    named = {field.name for field in fields(kind)}
+    if value.keys() - {KIND} != named:
+        raise ValueError(f"{kind.__name__} has the fields {', '.join(sorted(named))}")
+    return kind(**{name: _read(value[name], arrays, depth + 1) for name in named})
+
+
+def _try(forecaster: Forecaster) -> None:
+    """Checks that a law of a next event has draws that are numbers, after a history of one event.
+
+    Raises:
+        ValueError: when it has none.
+    """
+    for n_axes in (2, 0):
+        history = EventSequences(
+            *(np.zeros(1), np.zeros((1, n_axes)), np.zeros(1, np.int64), np.array([0, 1])),
+            *(np.array([[0.0, 1.0]]), "a trial", np.full(1, 9.0)),
+        )
+        try:
+            law = forecaster.law_after(history)
+            drawn = law.sample(2, torch.Generator().manual_seed(0))
+        except (DataError, ValueError, IndexError):
+            if not n_axes:
+                raise
+            continue
+        if np.isnan(drawn.gap).any() or not np.isfinite(drawn.location).all():
+            raise ValueError("its draws are no numbers")
+        return
