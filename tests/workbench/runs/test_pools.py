@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tiny_runs import Outcome
 
+import smash
 from smash.workbench.report.production import make_report
 
 MEMBERS = ("model", "climatology", "hawkes")
@@ -106,6 +107,16 @@ def test_its_parts_are_the_means_of_its_members_parts(workshop, by_part):
             for name in MEMBERS
         )
         np.testing.assert_allclose(np.exp(-own[loss].to_numpy()), mixed)
+
+
+def test_it_is_kept_to_forecast_with(workshop, by_part):
+    kept = workshop.folder / "runs" / by_part.run_id / "pool"
+    pool = smash.load(kept)
+    shares = pool_below(workshop, by_part).data.metrics
+    assert pool.forecaster.shares.time == tuple(shares[f"pool/time/{name}"] for name in MEMBERS)
+    assert pool.forecaster.shares.place == tuple(shares[f"pool/place/{name}"] for name in MEMBERS)
+    logged = workshop.artifact(pool_below(workshop, by_part).info.run_id, "kept/pool/pool.json")
+    assert json.loads(logged.read_text()) == json.loads((kept / "pool.json").read_text())
 
 
 def test_a_pool_by_part_is_reported_so(workshop, by_part, tmp_path):
