@@ -126,6 +126,7 @@ def _first(events: EventSequences, n: int) -> EventSequences:
         np.array([0, n]),
         events.window,
         events.name,
+        None if events.magnitude is None else events.magnitude[:n],
     )
 
 
