@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from test_geographic_forecasts import AT_THE_DATE_LINE, DEGREES
 
-from smash.baselines import Climatology
+from smash.baselines import Climatology, fit_etas
 from smash.errors import DataError, ForecastError
 from smash.forecast.event_forecaster import EventForecaster
 from smash.forecast.intensity_map import IntensityMap
@@ -100,6 +100,18 @@ def test_a_history_that_goes_on_with_a_path_has_the_intensity_along_it():
     until = pd.concat([HISTORY, path.head(1)])
     known = oracle().intensity(until, [(first + second) / 2], cells=4, start=0.0)
     np.testing.assert_allclose(between.values, known.values)
+
+
+def test_a_large_event_raises_it_more_where_magnitudes_are_known():
+    numbers = np.random.default_rng(0)
+    size = 1 + numbers.exponential(0.4, DATA.train.n_events)
+    etas = fit_etas(replace(DATA.train, magnitude=size).without_marks())
+    source = people_s(etas, replace(ABOUT, mark_names=(), magnitude_column="mag"))
+    small, large = (
+        source.intensity(HISTORY.assign(mag=[1.2, 1.2, 1.2, last]), LATER).values.sum()
+        for last in (1.2, 3.0)
+    )
+    assert large > small
 
 
 def test_that_no_event_came_until_now_is_in_the_intensity_already():

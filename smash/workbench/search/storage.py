@@ -120,9 +120,14 @@ def only_one(storage: RDBStorage, name: str) -> Iterator[None]:
 
 
 def _engine_settings(url: str) -> dict[str, Any]:
+    """Returns how a database is connected to.
+
+    A server takes a hundred connections as it is delivered, and a pool would keep up to fifteen a
+    process, most of the time for nothing: each use of it connects anew.
+    """
     if sqlite_path(url) is not None:
         return {"connect_args": {"timeout": SQLITE_WAIT}}
-    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": PATIENCE}}
+    return {"poolclass": sqlalchemy.NullPool, "connect_args": {"connect_timeout": PATIENCE}}
 
 
 def _lock(connection: sqlalchemy.Connection, name: str) -> None:
