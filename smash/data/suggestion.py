@@ -178,7 +178,6 @@ model:
   n_layers: 0
   context_dropout: 0.1
   time_encoding: relative
-  recent_rates: true  # how many events came lately
   skip: true
 objective:
   kind: likelihood

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from smash.blocks import event_blocks
 from smash.data.scaling import Scaler
-from smash.law.draws import numpy_generator
 from smash.law.next_event_law import MarkPart, NextEventLaw, PlacePart, TimePart
 from smash.law.samples import Samples
 from smash.model.location_head import DensityHead, Given
@@ -97,22 +96,14 @@ class ModelLaw(NextEventLaw):
         sizes = sampling_sizes(settings, network.units, self.context.device)
         with matmul_precision(sizes.matmul_precision):
             chains = draw_after(network, self.context, sigma, settings, generator, after, own)
-        samples = self._with_magnitudes(to_samples(chains, self.model.scaler), generator)
+        samples = to_samples(chains, self.model.scaler)
+        if self.magnitude is not None:
+            size = self.magnitude.draw(samples.gap.shape, generator, samples.mark)
+            samples = replace(samples, magnitude=size)
         if self.waited is None:
             return samples
         # Scaling there and back rounds.
         return replace(samples, gap=np.maximum(samples.gap, self.waited[:, None]))
-
-    def _with_magnitudes(self, samples: Samples, generator: torch.Generator) -> Samples:
-        """Returns the draws with magnitudes, where these are told; of the marks' own classes."""
-        law, about, shape = self.model.magnitudes, self.model.about, samples.gap.shape
-        if law is None:
-            return samples
-        numbers, mark = numpy_generator(generator), samples.mark
-        if mark is None or not about.mark_edges or about.mark_column != about.magnitude_column:
-            return replace(samples, magnitude=law.drawn(shape, numbers))
-        drawn = law.of_classes(mark.ravel(), about.mark_edges, numbers)
-        return replace(samples, magnitude=drawn.reshape(shape))
 
     def given_no_event_until(self, gap: Floats) -> "ModelLaw":
         waited = gap if self.waited is None else np.maximum(self.waited, gap)

@@ -12,6 +12,7 @@ from smash.data.completeness import LN10, b_value
 from smash.law.draws import numpy_generator
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 class MagnitudePart(ABC):
@@ -22,8 +23,10 @@ class MagnitudePart(ABC):
         """Returns (N, Q) log densities of magnitudes (N, Q)."""
 
     @abstractmethod
-    def draw(self, shape: tuple[int, int], generator: torch.Generator) -> Floats:
-        """Returns (N, S) draws."""
+    def draw(
+        self, shape: tuple[int, int], generator: torch.Generator, mark: Integers | None = None
+    ) -> Floats:
+        """Returns (N, S) draws; of events of marks (N, S), where these are classes of it."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,14 @@ class GutenbergRichter(MagnitudePart):
     """Magnitudes m ≥ `least` with the density b ln 10 · 10^{−b (m − least)}.
 
     B. Gutenberg, C. F. Richter, Bulletin of the Seismological Society of America 34 (1944) 185-188.
-    `error` is the standard error of `b`.
+    `error` is the standard error of `b`. `edges`: growing, between the classes that the events'
+    marks are, where they are such.
     """
 
     b: float
     least: float
     error: float = float("nan")
+    edges: tuple[float, ...] = ()
 
     @classmethod
     def fit(cls, magnitude: Floats, completeness: float, width: float = 0.0) -> "GutenbergRichter":
@@ -51,15 +56,20 @@ class GutenbergRichter(MagnitudePart):
         above = magnitude - self.least
         return np.where(above >= 0, np.log(self.b * LN10) - self.b * LN10 * above, -np.inf)
 
-    def draw(self, shape: tuple[int, int], generator: torch.Generator) -> Floats:
-        return self.drawn(shape, numpy_generator(generator))
+    def draw(
+        self, shape: tuple[int, int], generator: torch.Generator, mark: Integers | None = None
+    ) -> Floats:
+        numbers = numpy_generator(generator)
+        if mark is None or not self.edges:
+            return self.drawn(shape, numbers)
+        return self.of_classes(mark.ravel(), self.edges, numbers).reshape(shape)
 
     def drawn(self, shape: tuple[int, ...], numbers: np.random.Generator) -> Floats:
         """Returns draws of any shape."""
         return self.least + numbers.exponential(1 / (self.b * LN10), shape)
 
     def of_classes(
-        self, mark: NDArray[np.int64], edges: Sequence[float], numbers: np.random.Generator
+        self, mark: Integers, edges: Sequence[float], numbers: np.random.Generator
     ) -> Floats:
         """Returns draws (E,) given which of the classes between growing `edges` each is of."""
         low = np.maximum([self.least, *edges], self.least)[mark]

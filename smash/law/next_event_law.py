@@ -133,7 +133,8 @@ class NextEventLaw:
         drawn = self._drawn(n_samples, generator)
         if self.magnitude is None:
             return drawn
-        return replace(drawn, magnitude=self.magnitude.draw(drawn.gap.shape, generator))
+        size = self.magnitude.draw(drawn.gap.shape, generator, drawn.mark)
+        return replace(drawn, magnitude=size)
 
     def _drawn(self, n_samples: int, generator: torch.Generator) -> Samples:
         gap = self.time.draw(n_samples, generator)

@@ -37,7 +37,7 @@ from smash.model.pointed_events import PointedEvents
 from smash.model.pointing_head import PointingHead
 from smash.model.pointing_law import PointingLaw
 
-FIRST_DECAY, FIRST_EXPONENT, FIRST_OFFSET, FIRST_OF_MAGNITUDE = 0.8, 1.7, SOONEST, 0.7
+FIRST_DECAY, FIRST_EXPONENT, FIRST_OFFSET = 0.8, 1.7, SOONEST
 FIRST_APART = (2.3, -2.0, -2.0)
 """The three laws' logits, beside those of events one τ ago."""
 FOLLOWED = 4
@@ -92,7 +92,7 @@ class ParametricLaw(nn.Module):
         self.log_scale = _slow(0.0)
         self.of_magnitude: nn.Parameter | None = None
         if magnitudes:
-            self.of_magnitude = nn.Parameter(torch.tensor([FIRST_OF_MAGNITUDE, 0.0]) / PACE)
+            self.of_magnitude = nn.Parameter(torch.zeros(2))
 
     def forward(self) -> FewNumbers:
         """Returns the numbers themselves."""

@@ -260,11 +260,13 @@ class Smash(nn.Module):
 
     @property
     def magnitudes(self) -> GutenbergRichter | None:
-        """The law of magnitudes, of a model that is told of them."""
-        scaler = self.scaler
+        """The law of magnitudes, of a model that is told of them; marks may be classes of them."""
+        scaler, about = self.scaler, self.about
         if not scaler.tells_magnitudes:
             return None
-        return GutenbergRichter(1 / (LN10 * scaler.magnitude_mean), scaler.magnitude_low)
+        of_marks = self.marked and about.mark_column == about.magnitude_column
+        b, edges = 1 / (LN10 * scaler.magnitude_mean), about.mark_edges if of_marks else ()
+        return GutenbergRichter(b, scaler.magnitude_low, edges=edges)
 
     @property
     def marked(self) -> bool:

@@ -216,6 +216,16 @@ def test_an_audit_says_what_it_knows_of_magnitudes():
     assert data.digest != plain.digest
 
 
+def test_where_marks_are_classes_draws_are_of_them():
+    law = GutenbergRichter(1.0, 2.0, edges=(2.5, 3.0))
+    mark = np.random.default_rng(0).integers(3, size=(40, 50))
+    drawn = law.draw(mark.shape, torch.Generator().manual_seed(0), mark)
+    assert (np.searchsorted(law.edges, drawn, side="right") == mark).all()
+    free = law.draw(mark.shape, torch.Generator().manual_seed(0))
+    assert (free >= 2.0).all()
+    assert (np.searchsorted(law.edges, free, side="right") != mark).any()
+
+
 def test_magnitudes_of_classes_are_those_of_the_law_within_them():
     law, numbers, edges = GutenbergRichter(0.9, 1.0), np.random.default_rng(0), (1.5, 2.5)
     every = law.drawn((20_000,), numbers)

@@ -324,7 +324,6 @@ def test_a_catalogue_with_magnitudes_is_to_be_held_against_its_rivals(tmp_path):
     assert spec.pool == ("model", "poisson", "etas")
     assert spec.pool_weights == "stacking_by_part"
     assert spec.model.magnitudes
-    assert spec.model.recent_rates
     assert (spec.model.time_law, spec.model.location_law) == ("mixture", "history")
     assert spec.model.mark_in_location
     train = load_dataset(spec.data).train
