@@ -13,6 +13,9 @@ from smash.workbench.report.overview_table import INTERVAL, with_interval
 from smash.workbench.report.run_groups import DataSet, Group
 from smash.workbench.report.score_tables import NAME, WITHIN, by_rank, quality_note, table_of
 
+WHOLE = "whole"
+SHARES = {WHOLE: "whole events", "time": "times", "mark": "marks", "place": "places"}
+"""Words for what members of pools have shares of."""
 LAW_FIGURES = ("crps_time_law", "cs_time_law")
 """Those that are exact, or by quadrature, and stand beside log losses."""
 
@@ -84,31 +87,38 @@ def _gains(
 
 
 def pools(data: DataSet) -> Table | None:
-    """Returns the shares of each pool's members, None where nothing was pooled."""
+    """Returns the shares of each pool's members, None where nothing was pooled.
+
+    Of whole events, or of times, marks and places where these are mixed apart.
+    """
     rows = [
-        Row({"forecaster": group.label, **_whose(share_of), "share": share})
+        Row({"forecaster": group.label, "member": member, **shares})
         for group in data.models
-        for share_of, share in group.values("pool/").items()
+        for member, shares in _by_member(group.values("pool/")).items()
     ]
     if not rows:
         return None
-    return Table(
-        f"{data.key}-pools",
-        f"Shares of the members of pools on {data.name}.",
-        [
-            NAME,
-            Column("part", "of the law of"),
-            Column("member", "member"),
-            Column("share", "share (%)", factor=100, decimals=1),
-        ],
-        rows,
-        ["Learnt by the log score on validation data (stacking), or equal where so asked."],
+    parts = [
+        Column(part, f"share of {words} (%)", factor=100, decimals=1)
+        for part, words in SHARES.items()
+    ]
+    return filled(
+        Table(
+            f"{data.key}-pools",
+            f"Shares of the members of pools on {data.name}.",
+            [NAME, Column("member", "member"), *parts],
+            rows,
+            ["Learnt by the log score on validation data (stacking), or equal where so asked."],
+        )
     )
 
 
-def _whose(share_of: str) -> dict[str, str]:
-    """Returns part and member of a share logged as MEMBER, or PART/MEMBER of parts mixed apart."""
-    part, apart, member = share_of.partition("/")
-    if apart and part in PARTS:
-        return {"part": part, "member": member}
-    return {"part": "whole events", "member": share_of}
+def _by_member(shares: Mapping[str, Value]) -> dict[str, dict[str, Value]]:
+    """Returns shares by member and part, logged as MEMBER or, of parts mixed apart, PART/MEMBER."""
+    found: dict[str, dict[str, Value]] = {}
+    for name, share in shares.items():
+        part, apart, member = name.partition("/")
+        if not apart or part not in PARTS:
+            part, member = WHOLE, name
+        found.setdefault(member, {})[part] = share
+    return found

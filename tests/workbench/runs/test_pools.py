@@ -124,7 +124,8 @@ def test_a_pool_by_part_is_reported_so(workshop, by_part, tmp_path):
     made = make_report(run_ids=[by_part.run_id], out=tmp_path / "report", uri=uri, attached=False)
     page = made.written.html.read_text()
     assert "pool by part of SMASH networks, likelihood, mixture places, climatology" in page
-    assert page.count("of the law of") == 1
+    assert all(f"share of {part}" in page for part in ("times", "marks", "places"))
+    assert "share of whole events" not in page
 
 
 def test_a_finished_pool_is_not_made_again(workshop, pooled):
