@@ -257,7 +257,7 @@ def _pool(spec: "Spec") -> Iterator[str]:
     if missing := [name for name in spec.pool if name not in ("model", *spec.baselines)]:
         yield (
             f"pool: {', '.join(missing)} not among baselines, which are fitted and tested first; "
-            "add it there"
+            "add it there, or take it out of the pool (pool=[]: none)"
         )
     yield from _too_few_draws(spec, len(spec.pool), "forecasters of the pool")
 
