@@ -11,7 +11,8 @@ from tiny_runs import ROOT
 pytest.importorskip("hvsampledata")
 PAGE = ROOT / "docs/earthquakes-tutorial.md"
 SHORTER = {
-    "smash run": " --set epochs=2 --set total_samples=20 --set baselines=[poisson]",
+    "smash run": " --set epochs=2 --set total_samples=20 --set baselines=[poisson]"
+    " --set pool=[model,poisson]",
     "smash contest": " --days 3 --paths 30",
     "smash forecast": " --paths 30",
 }

@@ -196,6 +196,6 @@ def baselines(
 ) -> None:
     """Fit and test the spec's baselines alone, without the model.
 
-    Example: smash baselines crime --set baselines=[climatology,markov]
+    Example: smash baselines football --set baselines=[climatology,markov]
     """
     main(spec=spec, overrides=overrides, baseline=baseline, stage="baselines")
