@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smash.manifest import POOL
 from smash.shipped_files import find_models
 
 if TYPE_CHECKING:
@@ -55,10 +56,11 @@ def load(path: Path | str | Sequence[Path | str], device: str = "cpu") -> "Event
     >>> smash.load("pretrained:football").about.time_unit
     'seconds'
     """
-    from smash.baselines.kept_pools import is_pool, load_pool
+    folders = find_models(path)
+    if len(folders) == 1 and (folders[0] / POOL).exists():
+        from smash.baselines.kept_pools import load_pool
+
+        return load_pool(folders[0], device)
     from smash.forecast.event_forecaster import load_forecaster
 
-    folders = find_models(path)
-    if len(folders) == 1 and is_pool(folders[0]):
-        return load_pool(folders[0], device)
     return load_forecaster(folders, device)

@@ -18,6 +18,8 @@ RECALIBRATION = "recalibration.json"
 """What a saved model may have beside weights and description."""
 CARD = "README.md"
 """What a person is told of a kept model; no part of it, and in no manifest."""
+POOL = "pool.json"
+"""By which a folder is known that a pool was saved in (`smash.baselines.kept_pools`)."""
 FORMAT = 1
 
 

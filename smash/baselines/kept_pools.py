@@ -18,12 +18,13 @@ from smash.forecast.model_forecaster import FORECAST, ModelForecaster
 from smash.law.ensemble import Ensemble, MixedForecaster, PartPool
 from smash.law.forecaster import Forecaster
 from smash.law.mixed_law import PartShares
+from smash.manifest import POOL
 from smash.model.description import checked_parts
 from smash.model.smash import Smash
 from smash.settings import SamplingSettings
 from smash.untrusted_files import read_json
 
-POOL, MEMBERS = "pool.json", "members"
+MEMBERS = "members"
 FORMAT = 1
 MOST_MEMBERS = 100
 MODEL = "model"
@@ -61,11 +62,6 @@ def save_pool(names: tuple[str, ...], pool: MixedForecaster, folder: Path) -> No
                 member.model.save(place)
             else:
                 save_fitted(member, place)
-
-
-def is_pool(folder: Path) -> bool:
-    """Returns True for a folder that a pool was saved in."""
-    return (folder / POOL).exists()
 
 
 def load_pool(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from smash.data.events import EventSequences
 from smash.data.rates import Rates, rate_features
-from smash.data.scaling import Scaler, checked_magnitudes
+from smash.data.scaling import Scaler
 from smash.data.variation.folding import folded
 from smash.data.variation.mirroring import mirrored
 from smash.data.variation.recency import drawn_by_recency
@@ -160,9 +160,7 @@ class ScaledSequences:
         self._time = _padded(sequences.relative_time.astype(np.float32)).to(device)
         self._u = _padded(u.astype(np.float32)).to(device)
         self._mark = None if sequences.mark is None else _padded(sequences.mark).to(device)
-        size = None
-        if scaler.tells_magnitudes:
-            size = scaler.scale_magnitude(checked_magnitudes(sequences))
+        size = scaler.magnitudes(sequences)
         self._magnitude = None if size is None else _padded(size.astype(np.float32)).to(device)
         self._rates: Tensor | None = None
         if scaler.mean_gap:
@@ -251,10 +249,7 @@ def first_rates(history: EventSequences, scaler: Scaler, n: int) -> Rates | None
         return None
     if not history.n_events:
         return Rates.at_start(scaler.mean_gap, n, 2 if scaler.tells_magnitudes else 1)
-    size = None
-    if scaler.tells_magnitudes:
-        size = scaler.scale_magnitude(checked_magnitudes(history))
-    return Rates.of_history(scaler.mean_gap, history.time, size, n)
+    return Rates.of_history(scaler.mean_gap, history.time, scaler.magnitudes(history), n)
 
 
 def moved(tensor: Tensor, device: torch.device) -> Tensor:

@@ -45,18 +45,20 @@ class Rates:
 
     def after(self, gap: Floats, magnitude: Floats | None) -> "Rates":
         """Returns that after one event more of each: gaps (P,), scaled magnitudes (P,) if told."""
-        n_weights = self.known.shape[1] // len(SPANS)
-        spans = self.mean_gap * np.tile(SPANS, n_weights)
         weight = _weights(len(gap), magnitude)
-        faded = self.known * np.exp(-gap[:, None] / spans)
+        faded = self.known * np.exp(-gap[:, None] / (self.mean_gap * self._spans))
         return Rates(self.mean_gap, faded + np.repeat(weight, len(SPANS), axis=1))
 
     def features(self, age: Floats) -> Floats:
         """Returns the features (P, W S) of sequences that began `age` (P,) ago."""
-        n_weights = self.known.shape[1] // len(SPANS)
-        spans = np.tile(SPANS, n_weights)
+        spans = self._spans
         steady = -spans * np.expm1(-age[:, None] / (self.mean_gap * spans))
         return np.log((self.known + 1) / (steady + 2))
+
+    @property
+    def _spans(self) -> Floats:
+        """(W S,) the spans of all columns, in mean gaps."""
+        return np.tile(SPANS, self.known.shape[1] // len(SPANS))
 
     def keep(self, rows: NDArray[np.int64]) -> "Rates":
         """Returns that of the sequences `rows` alone."""

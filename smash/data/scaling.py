@@ -103,6 +103,16 @@ class Scaler:
         """True where a model is told of magnitudes."""
         return self.magnitude_mean > 0
 
+    def magnitudes(self, sequences: EventSequences) -> Floats | None:
+        """Returns the scaled magnitudes (E,) of events; None where a model is not told of them.
+
+        Raises:
+            DataError: where it is, and there are none.
+        """
+        if not self.tells_magnitudes:
+            return None
+        return self.scale_magnitude(checked_magnitudes(sequences))
+
     def scale_magnitude(self, magnitude: NDArray) -> Floats:
         """Returns magnitudes (...) above the least, in units of their mean; not below 0."""
         above = np.asarray(magnitude, dtype=np.float64) - self.magnitude_low

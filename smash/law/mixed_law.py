@@ -47,8 +47,7 @@ class MixedLaw(NextEventLaw):
     def sample(self, n_samples: int, generator: torch.Generator) -> Samples:
         """Returns S draws of each event: of each draw of all members that of one by lot."""
         drawn = [law.sample(n_samples, generator) for law in self.members]
-        uniform = numpy_generator(generator).random((len(self), n_samples))
-        chosen = chosen_places(self.weight, uniform)
+        chosen = _lots(self.weight, drawn[0].gap, generator)
 
         def of_chosen(values: list[NDArray]) -> NDArray:
             return np.choose(chosen if values[0].ndim == 2 else chosen[..., None], values)

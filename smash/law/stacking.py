@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from smash.data.events import EventSequences
 from smash.law.forecaster import Forecaster
+from smash.law.log_density import LogDensity
 from smash.law.mixed_law import PartShares
 
 Floats = NDArray[np.float64]
@@ -50,15 +51,11 @@ def stacked(members: Mapping[str, Forecaster], sequences: EventSequences) -> Sta
     Raises:
         DataError: as `Forecaster.laws`.
     """
-    found = {name: member.log_densities(sequences) for name, member in members.items()}
-    lacking = "; ".join(f"{name}: {one.lacking}" for name, one in found.items() if one.lacking)
-    n_events = int(sequences.is_target.sum())
+    known = _Known.of(members, sequences)
     for part, words in SCORED.items():
-        known = [v for one in found.values() if (v := getattr(one, part)) is not None]
-        if len(known) == len(members):
-            weight = stacking_weights(np.stack(known, axis=1))
-            return Stacking(tuple(weight.tolist()), n_events, words, lacking)
-    return Stacking((1 / len(members),) * len(members), n_events, "", lacking)
+        if (weight := known.weight(part)) is not None:
+            return Stacking(weight, known.n_events, words, known.lacking)
+    return Stacking(known.equal, known.n_events, "", known.lacking)
 
 
 def stacked_by_part(members: Mapping[str, Forecaster], sequences: EventSequences) -> Stacking:
@@ -67,19 +64,39 @@ def stacked_by_part(members: Mapping[str, Forecaster], sequences: EventSequences
     A part that a member has no density of is shared equally (that of the mark, where there are no
     marks, too); where all are, nothing is learnt. Arguments and errors as of `stacked`.
     """
-    found = {name: member.log_densities(sequences) for name, member in members.items()}
-    lacking = "; ".join(f"{name}: {one.lacking}" for name, one in found.items() if one.lacking)
-    n_events = int(sequences.is_target.sum())
-    equal = (1 / len(members),) * len(members)
-    shares, learnt = {part: equal for part in PARTS}, []
-    for part in PARTS:
-        known = [v for one in found.values() if (v := getattr(one, part)) is not None]
-        if len(known) == len(members):
-            weight = stacking_weights(np.stack(known, axis=1))
-            shares[part] = tuple(weight.tolist())
-            learnt.append(part)
-    by = f"{', '.join(learnt)}, each apart" if learnt else ""
-    return Stacking(equal, n_events, by, lacking, PartShares(**shares))
+    known = _Known.of(members, sequences)
+    found = {part: known.weight(part) for part in PARTS}
+    learnt = ", ".join(part for part, weight in found.items() if weight is not None)
+    shares = PartShares(**{part: weight or known.equal for part, weight in found.items()})
+    by = f"{learnt}, each apart" if learnt else ""
+    return Stacking(known.equal, known.n_events, by, known.lacking, shares)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The log densities of the same events under M members, and what these lack."""
+
+    found: tuple[LogDensity, ...]
+    n_events: int
+    lacking: str
+
+    @classmethod
+    def of(cls, members: Mapping[str, Forecaster], sequences: EventSequences) -> "_Known":
+        found = {name: member.log_densities(sequences) for name, member in members.items()}
+        lacking = "; ".join(f"{name}: {one.lacking}" for name, one in found.items() if one.lacking)
+        return cls(tuple(found.values()), int(sequences.is_target.sum()), lacking)
+
+    @property
+    def equal(self) -> tuple[float, ...]:
+        """The shares (M,) of members of which nothing is learnt."""
+        return (1 / len(self.found),) * len(self.found)
+
+    def weight(self, part: str) -> tuple[float, ...] | None:
+        """Returns the shares (M,) by the log score of a part; None where a member has none."""
+        known = [value for one in self.found if (value := getattr(one, part)) is not None]
+        if len(known) < len(self.found):
+            return None
+        return tuple(stacking_weights(np.stack(known, axis=1)).tolist())
 
 
 def stacking_weights(log_density: Floats) -> Floats:

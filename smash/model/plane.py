@@ -51,6 +51,10 @@ class Plane:
         """What turns the log of a density in the plane into one of z."""
         return math.log(self.unit[0] * self.unit[1])
 
+    def magnitudes(self, told: Tensor) -> Tensor:
+        """Returns the scaled magnitudes (...), or zeros, in what is told of events (..., F)."""
+        return told[..., 4] if self.scaler.tells_magnitudes else torch.zeros_like(told[..., 0])
+
     def gaps(self, z: Tensor) -> Tensor:
         """Returns gaps (...) in raw units of z (...), not below 0."""
         scaler = self.scaler
@@ -109,5 +113,4 @@ def recent_events(
     mark = (told[..., 3].long() - 1).clamp_min(0)
     # Event i came the gaps of the events after it before the last one.
     age = F.pad(gap[:, :-1], (1, 0)).cumsum(-1)
-    magnitude = told[..., 4] if plane.scaler.tells_magnitudes else torch.zeros_like(gap)
-    return RecentEvents(gap, age, place, mark, present, magnitude)
+    return RecentEvents(gap, age, place, mark, present, plane.magnitudes(told))

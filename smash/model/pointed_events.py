@@ -142,9 +142,8 @@ class PointedEvents(GrowingTerms):
     def _parts(self, told: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Returns gaps, places (…, 2), marks and magnitudes (…) of what is told of events."""
         plane, mark = self.head.plane, (told[..., 3].long() - 1).clamp_min(0)
-        gap = self.head.gaps(told[..., 0])
-        magnitude = told[..., 4] if plane.scaler.tells_magnitudes else torch.zeros_like(gap)
-        return gap, plane.places(told[..., 1:3]), mark, magnitude
+        gap, place = self.head.gaps(told[..., 0]), plane.places(told[..., 1:3])
+        return gap, place, mark, plane.magnitudes(told)
 
     def _events(
         self,

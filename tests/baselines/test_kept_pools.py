@@ -24,13 +24,14 @@ from smash.baselines import (
     fit_mixture,
 )
 from smash.baselines.fitted_files import ARRAYS, FITTED, can_be_kept, load_fitted, save_fitted
-from smash.baselines.kept_pools import POOL, can_be_kept_together, load_pool, save_pool
+from smash.baselines.kept_pools import can_be_kept_together, load_pool, save_pool
 from smash.data.region import Region
 from smash.data.scaling import fit_scaler
 from smash.errors import CheckpointError, OutputError
 from smash.forecast.model_forecaster import ModelForecaster
 from smash.law.ensemble import Ensemble, PartPool
 from smash.law.mixed_law import PartShares
+from smash.manifest import POOL
 from smash.model.smash import Smash
 from smash.settings import ModelSettings, ObjectiveSettings, ScalingSettings, SimulatorSettings
 from smash.simulate.simulator import HawkesProcess, Oracle, simulate_dataset
