@@ -81,6 +81,7 @@ WRITES = {
         (*FORECAST, "--intensity", "{}"), ("model/new.png",), ending=".png"
     ),
     ("data check", "out"): Writes((*CHECK, "--out", "{}"), kind="folder"),
+    ("data resplit", "out"): Writes(("data", "resplit", "simulated", "--out", "{}"), kind="folder"),
     ("data estimators", "summary"): Writes(
         (*AUDIT, "--summary", "{}"), ("table.csv", "model/model.json")
     ),

@@ -48,8 +48,7 @@ def write_events(path: Path, own: OwnSplits) -> tuple[str, ...]:
         _check_easytpp(path, splits)
     with replacing(path) as written:
         if suffix in TABLES:
-            table = pd.concat(_frames(own), ignore_index=True)
-            _table_writers()[suffix](table, written)
+            _table_writers()[suffix](event_table(own), written)
             return ()
         [events] = splits.values()
         if suffix == ".npz":
@@ -80,6 +79,11 @@ def _table_writers() -> dict[str, Callable[[pd.DataFrame, Path], Any]]:
         ".csv": lambda table, path: table.to_csv(path, index=False),
         ".parquet": lambda table, path: table.to_parquet(path, index=False),
     }
+
+
+def event_table(own: OwnSplits) -> pd.DataFrame:
+    """Returns a row an event, with the columns above; times as the clock of `own` writes them."""
+    return pd.concat(_frames(own), ignore_index=True)
 
 
 def _frames(own: OwnSplits) -> Iterator[pd.DataFrame]:

@@ -1,9 +1,9 @@
 """Times the work of docs/performance.md on a GPU: python tests/benchmarks/gpu.py FILE.
 
-Takes about five minutes and the core package alone; SMASH_DATA names the data. First the fused
-kernels are held against the plain way, then each line is measured with what is shipped and with
-fast ways and `auto` off. FILE is the JSON from which `report.py` makes the page's section; kept as
-`docs/measurements/gpu.json`.
+Takes about five minutes; SMASH_DATA names the data. First every kind of model is held against the
+same on the processor, and the fused kernels against the plain way; then each line is measured with
+what is shipped and with fast ways and `auto` off. FILE is the JSON from which `report.py` makes the
+page's section; kept as `docs/measurements/gpu.json`.
 """
 
 import json
@@ -23,13 +23,14 @@ from typing import Any
 import numpy as np
 import torch
 from agreement import agreement
+from devices import on_both_devices
 
 from smash.catalogue import load_dataset
 from smash.data.batching import ScaledSequences
 from smash.data.dataset import Dataset
 from smash.data.protocol import prepare
 from smash.forecast.model_forecaster import ModelForecaster
-from smash.model.smash import Smash
+from smash.model.smash import About, Smash
 from smash.model.training import Trainer
 from smash.sampling import sample_blocks, to_samples
 from smash.scores.evaluation import scales_of, score_forecasts
@@ -42,7 +43,8 @@ from smash.settings import (
     ScoreSettings,
     TrainingSettings,
 )
-from smash.shipped_files import find_model
+from smash.shipped_files import find_model, find_spec
+from smash.workbench.specs.experiment_spec import load_spec
 
 DEVICE = "cuda"
 PUBLISHED = {
@@ -115,6 +117,37 @@ def train(table: Table, name: str, goal: float) -> Smash:
     note = f"blocks: {fit['now sizes']}"
     table.add(f"{name}, an epoch", fit["now seconds"], fit["plain seconds"], goal, note)
     return fit["now"].model.eval()
+
+
+def train_as_shipped(table: Table, name: str) -> None:
+    """Times an epoch of a shipped spec, by likelihood and with its law of places."""
+    spec = load_spec(find_spec(Path(name)))
+    dataset = load_dataset(spec.data)
+    data = prepare(dataset, spec.protocol, spec.scaling)
+    torch.manual_seed(0)
+    model = Smash.untrained(
+        spec.model, spec.objective, data.train, data.scaler, dataset.n_marks, About.of(dataset)
+    ).to(DEVICE)
+    splits = [ScaledSequences(part, model.scaler, DEVICE) for part in (data.train, data.validation)]
+    with tempfile.TemporaryDirectory() as folder:
+        ours = Trainer(model, *splits, spec.objective, spec.training, Path(folder), seed=0)
+        times = [ours._epoch(0).seconds for _ in range(3)]
+    note = f"batches of {spec.training.batch_size}; {len(data.train)} sequences"
+    table.add(f"{name} as shipped, an epoch", float(np.median(times)), None, None, note)
+
+
+def whole_test(table: Table) -> None:
+    """Times `smash run pretrained:football --stage test` from start to end, and its parts."""
+    with tempfile.TemporaryDirectory() as folder:
+        summary = Path(folder) / "summary.json"
+        command = [sys.executable, "-m", "smash", "run", "pretrained:football", "--stage", "test"]
+        command += ["--set", "baselines=[]", "--summary", str(summary)]
+        uri = f"sqlite:///{folder}/mlflow.db"
+        environment = os.environ | {"MLFLOW_TRACKING_URI": uri, "PYTHONPATH": str(Path.cwd())}
+        taken = seconds(
+            lambda: subprocess.run(command, check=True, cwd=folder, env=environment, timeout=200)
+        )
+    table.add("smash run pretrained:football --stage test", taken, None, 15.0)
 
 
 def graphs_agree() -> list[dict[str, Any]]:
@@ -283,7 +316,11 @@ def main(target: str, commit: str = "unknown") -> None:
             table.failed.append(f"{part.__name__}: {traceback.format_exc().splitlines()[-1]}")
             traceback.print_exc()
 
-    agreed = (attempt(agreement) or []) + (attempt(graphs_agree) or [])
+    agreed = [
+        line
+        for part in (lambda: list(on_both_devices()), agreement, graphs_agree)
+        for line in attempt(part) or []
+    ]
     for line in agreed:
         say(line["line"])
     crime = attempt(train, table, "crime", 0.35)
@@ -294,6 +331,9 @@ def main(target: str, commit: str = "unknown") -> None:
         attempt(fast_sampler, table, model)
     attempt(kept_football, table)
     attempt(futures, table)
+    for name in ("crime", "earthquake", "football"):
+        attempt(train_as_shipped, table, name)
+    attempt(whole_test, table)
     attempt(imports, table)
     found = {"rows": table.rows, "agreement": agreed, "failed": table.failed}
     Path(target).write_text(json.dumps(origin(commit) | found, indent=1) + "\n")

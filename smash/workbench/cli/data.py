@@ -10,6 +10,7 @@ import typer
 from smash.workbench.cli.convert import convert
 from smash.workbench.cli.estimators import estimators
 from smash.workbench.cli.hints import hints_shown
+from smash.workbench.cli.resplit import resplit
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command("estimators")(estimators)
 app.command("convert")(convert)
+app.command("resplit")(resplit)
 
 
 @app.command("audit")
@@ -225,14 +227,13 @@ def _prepare(
     from smash.data.geojson import read_polygon
     from smash.data.places import plane_columns, with_written
     from smash.data.suggestion import spec_text, suggest
-    from smash.data.tally import write_windows
     from smash.data.windows import WINDOW_COLUMNS
     from smash.errors import DataError
-    from smash.files import replacing
     from smash.settings import DataSettings
+    from smash.workbench.cli.spec_folder import EVENTS, check_spec_folder, write_spec_folder
 
-    path = out / "events.parquet"
-    _check_place(table, path, out / "spec.yaml")
+    path = out / EVENTS
+    check_spec_folder(out, [table])
     threshold, polygon = limits
     corners = None if polygon is None else read_polygon(polygon)
     catalogue = read_catalogue(table, columns, edges, *units, threshold, corners)
@@ -275,13 +276,10 @@ def _prepare(
     # From memory, with the user's rows, so that messages name these.
     dataset = replace(table_dataset(cut, settings), tally=windows.tally)
     text = spec_text(dataset, path, named, settings, suggest(dataset))
-    # Both files are moved in once all is well; whatever else lies in the folder stays.
-    with replacing(out / "spec.yaml") as spec, replacing(path) as written:
-        events = cut.frame
-        if columns.axes:
-            events = with_written(events, catalogue.geography, named, columns)
-        write_windows(events, windows.tally, written)
-        spec.write_text(text, encoding="utf-8")
+    events = cut.frame
+    if columns.axes:
+        events = with_written(events, catalogue.geography, named, columns)
+    write_spec_folder(out, events, windows.tally, text)
     notes = (
         *catalogue.notes,
         *((stray,) if stray else ()),
@@ -342,22 +340,6 @@ def _window_table(catalogue: Any, windows: Any, columns: Any) -> Any:
         names = np.array(catalogue.mark_names, dtype=object)
         frame[columns.mark] = names[frame[columns.mark].to_numpy()]
     return Table(frame, catalogue.name, catalogue.row[np.concatenate(windows.rows)])
-
-
-def _check_place(table: Path, events: Path, spec: Path) -> None:
-    """Checks that nothing is lost in the folder but what an earlier check has written there."""
-    from smash.data.suggestion import is_as_written
-    from smash.errors import OutputError
-    from smash.outputs import check_files, check_folder
-
-    check_folder("--out", events.parent)
-    check_files({"--out (events)": events, "--out (spec)": spec}, [table])
-    there = [path.name for path in (spec, events) if path.exists()]
-    if there and not (spec.exists() and is_as_written(spec.read_text("utf-8", "replace"))):
-        raise OutputError(
-            f"--out {events.parent}: holds {there[0]}, which no check has written or which was "
-            "changed since, and which would be lost; name another folder, or move it away"
-        )
 
 
 def _edges(text: str | None) -> tuple[float, ...]:
