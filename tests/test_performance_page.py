@@ -53,6 +53,7 @@ STUDY = ORIGIN | {
 ON_GPU = ORIGIN | {
     "rows": [{"work": "an epoch", "now": 0.25, "plain": 4.3, "goal": 0.35, "note": "all at once"}],
     "agreement": [{"line": "one step: 1e-07 apart"}],
+    "models": ORIGIN | {"lines": [{"line": "as published: gradients 0.0007 apart"}]},
 }
 
 
@@ -78,8 +79,9 @@ def test_the_page_holds_every_measurement_and_where_it_comes_from(report, tmp_pa
     assert "| crime | yes | 2 | 29 | 1.09 | 1.1 | 0.0399 | 0.04 | 16 |" in text
     assert "| posterior | 0.9346 |" in text
     assert "| an epoch | 0.25 s | 4.3 s | ≤ 0.35 s | all at once |" in text
+    assert "- as published: gradients 0.0007 apart" in text
     assert "- one step: 1e-07 apart" in text
-    assert text.count("commit 0123456789ab; 2026-01-01") == 4
+    assert text.count("commit 0123456789ab; 2026-01-01") == 5
 
 
 def test_the_committed_page_says_where_its_figures_come_from():

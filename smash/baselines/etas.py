@@ -18,7 +18,9 @@ from smash.baselines.etas_climb import Climb, EtasFit, EtasSettings, bounds, sta
 from smash.baselines.etas_likelihood import EtasLikelihood
 from smash.data.events import EventSequences, Targets
 from smash.data.region import Region
+from smash.data.resolution import NO_CELLS, GapCells, tie_cells
 from smash.errors import DataError, TrainingError
+from smash.law.clocked_times import clocked
 from smash.law.draws import numpy_generator
 from smash.law.fixed_marks import FixedMarks, training_shares
 from smash.law.forecaster import Forecaster
@@ -42,12 +44,14 @@ class Etas(Forecaster):
     """A fitted ETAS process; its law of the next event is exact.
 
     Magnitudes follow Gutenberg and Richter; `mark_probability` (K,), the shares of the marks, is
-    independent of all else.
+    independent of all else. Where training data have ties, `cells` are those of the clock that
+    made them.
     """
 
     process: EtasProcess
     fit: EtasFit
     mark_probability: Floats | None = None
+    cells: GapCells = NO_CELLS
 
     @property
     def n_marks(self) -> int:
@@ -117,7 +121,7 @@ class Etas(Forecaster):
 
     def _law(self, times: EtasTimes, places: EtasPlaces) -> NextEventLaw:
         marks = FixedMarks.of(self.mark_probability, len(times))
-        return NextEventLaw(times, places, marks, self.process.magnitudes)
+        return NextEventLaw(clocked(times, self.cells), places, marks, self.process.magnitudes)
 
 
 def check_magnitudes(sequences: EventSequences) -> None:
@@ -168,7 +172,7 @@ def fit_etas(
     fit = Climb(likelihood, known, settings, bounds(train)).fit(starts(train, reference))
     magnitudes = GutenbergRichter.fit(targets.magnitude, reference)
     process = EtasProcess(fit.parameters, known.density, magnitudes, region)
-    etas = Etas(process, fit, training_shares(train, n_marks))
+    etas = Etas(process, fit, training_shares(train, n_marks), tie_cells(targets.gap))
     within = etas.branching_ratio()[1]
     if within >= 1 and not settings.explosive:
         raise TrainingError(

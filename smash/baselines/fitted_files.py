@@ -7,7 +7,7 @@ and what was made must give the law of a next event.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -29,6 +29,7 @@ from smash.baselines.poisson import Poisson
 from smash.baselines.walk import Walk
 from smash.data.events import EventSequences
 from smash.data.region import Region
+from smash.data.resolution import GapCells
 from smash.errors import CheckpointError, DataError
 from smash.files import replacing_folder, write_json
 from smash.law.forecaster import Forecaster
@@ -48,7 +49,7 @@ FORECASTERS = (Climatology, Markov, Walk, Poisson, Hawkes, Etas)
 PLACES = (KernelDensity, AdaptiveKernels, NormalPlaces, UniformPlaces)
 PARTS = (
     *(LogNormalTimes, *PLACES),
-    *(GutenbergRichter, Region, HawkesProcess, EtasProcess, EtasParameters, EtasFit),
+    *(GutenbergRichter, Region, HawkesProcess, EtasProcess, EtasParameters, EtasFit, GapCells),
 )
 """What they are made of."""
 KINDS: Mapping[str, type] = {kind.__name__: kind for kind in (*FORECASTERS, *PARTS)}
@@ -65,6 +66,7 @@ SOUND: Mapping[type, Callable[[Any], bool]] = {
         (law.bandwidth > 0).all() and (law.weight >= 0).all() and 0 <= law.wide_share <= 1
     ),
     GutenbergRichter: lambda law: law.b > 0,
+    GapCells: lambda cells: cells.width >= 0,
     Poisson: lambda law: law.rate > 0,
     Hawkes: lambda law: bool((law.scale > 0).all()),
     HawkesProcess: lambda law: bool(
@@ -126,13 +128,11 @@ def load_fitted(folder: Path, device: str = "cpu") -> Forecaster:
 
 def _written(value: Any, arrays: dict[str, NDArray]) -> Any:
     """Returns a value as JSON has it, its arrays put among `arrays`."""
-    if is_dataclass(value) and not isinstance(value, type):
+    if isinstance(value, GapCells) or (is_dataclass(value) and not isinstance(value, type)):
         name = type(value).__name__
         if KINDS.get(name) is not type(value):
             raise ValueError(f"{name} has no files")
-        parts = {
-            field.name: _written(getattr(value, field.name), arrays) for field in fields(value)
-        }
+        parts = {part: _written(getattr(value, part), arrays) for part in _parts_of(type(value))}
         return {KIND: name, **parts}
     if isinstance(value, np.ndarray):
         arrays[str(len(arrays))] = np.ascontiguousarray(value)
@@ -144,6 +144,16 @@ def _written(value: Any, arrays: dict[str, NDArray]) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return {NUMBER: str(value)}
     return value
+
+
+def _parts_of(kind: Any) -> dict[str, bool]:
+    """Returns the fields of a part of a baseline, and whether each must be given."""
+    if issubclass(kind, GapCells):
+        return dict.fromkeys(kind._fields, True)
+    return {
+        part.name: part.default is MISSING and part.default_factory is MISSING
+        for part in fields(kind)
+    }
 
 
 def _arrays(path: Path) -> dict[str, NDArray]:
@@ -177,12 +187,13 @@ def _read(value: Any, arrays: Mapping[str, NDArray], depth: int = 0, known: bool
     kind = KINDS.get(str(value.get(KIND)))
     if kind is None:
         raise ValueError(f"{value.get(KIND)!r} is no part of a baseline")
-    named = {field.name for field in fields(kind)}
-    if value.keys() - {KIND} != named:
+    named, given = _parts_of(kind), value.keys() - {KIND}
+    missing = {part for part, needed in named.items() if needed} - given
+    if missing or given - named.keys():
         raise ValueError(f"{kind.__name__} has the fields {', '.join(sorted(named))}")
     hints = get_type_hints(kind)
     parts = {}
-    for name in named:
+    for name in given:
         known = (kind, name) not in UNKNOWN
         part = _read(value[name], arrays, depth + 1, known)
         alone = (kind, name) not in ALONE or part in (None, 1)

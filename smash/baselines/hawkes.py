@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from smash.baselines.past_events import known_marks
 from smash.data.events import EventSequences, Targets
+from smash.data.resolution import NO_CELLS, GapCells, tie_cells
+from smash.law.clocked_times import clocked
 from smash.law.forecaster import Forecaster
 from smash.law.moved_places import MovedPlaces
 from smash.law.next_event_law import NextEventLaw
@@ -31,12 +33,14 @@ class Hawkes(Forecaster):
     """A fitted process; its next-event law is exact.
 
     `process` has raw time and locations (x - center) / scale; `center` and `scale` (D,) are raw.
+    Where training data have ties, `cells` are those of the clock that made them.
     """
 
     process: HawkesProcess
     center: NDArray[np.float64]
     scale: NDArray[np.float64]
     marked: bool
+    cells: GapCells = NO_CELLS
 
     @property
     def n_marks(self) -> int:
@@ -83,8 +87,9 @@ class Hawkes(Forecaster):
         }
 
     def _raw(self, law: NextEventLaw) -> NextEventLaw:
-        """Returns the law with places in raw units."""
-        return replace(law, place=MovedPlaces(law.place, self.center, self.scale))
+        """Returns the law with places in raw units and gaps as the clock records them."""
+        place = MovedPlaces(law.place, self.center, self.scale)
+        return replace(law, time=clocked(law.time, self.cells), place=place)
 
     def _scaled(self, sequences: EventSequences) -> EventSequences:
         """Returns the events in the process's units, unmarked ones with mark 0."""
@@ -102,4 +107,5 @@ def fit_hawkes(train: EventSequences, n_marks: int, settings: HawkesSettings = P
         TrainingError: when the likelihood is not finite.
     """
     fitted = fit_process(train, n_marks, settings)
-    return Hawkes(fitted.process, fitted.center, fitted.scale, train.mark is not None)
+    cells = tie_cells(train.gap[train.is_target])
+    return Hawkes(fitted.process, fitted.center, fitted.scale, train.mark is not None, cells)

@@ -7,6 +7,8 @@ import numpy as np
 from smash.baselines.memoryless import Memoryless
 from smash.data.events import EventSequences
 from smash.data.region import Region
+from smash.data.resolution import NO_CELLS, GapCells, tie_cells
+from smash.law.clocked_times import clocked
 from smash.law.fixed_marks import FixedMarks, training_shares
 from smash.law.kernel_places import KernelDensity, KernelPlaces
 from smash.law.next_event_law import Floats, NextEventLaw
@@ -25,11 +27,15 @@ class PoissonSettings:
 
 @dataclass(frozen=True)
 class Poisson(Memoryless):
-    """Gaps of one `rate`, places of one density, marks of fixed shares (K,), whatever the past."""
+    """Gaps of one `rate`, places of one density, marks of fixed shares (K,), whatever the past.
+
+    Where training data have ties, `cells` are those of the clock that made them.
+    """
 
     rate: float
     places: PlaceDensity
     mark_probability: Floats | None = None
+    cells: GapCells = NO_CELLS
 
     @classmethod
     def fit(
@@ -55,10 +61,12 @@ class Poisson(Memoryless):
         else:
             kernels = KernelFit(targets.location, settings.neighbours, region)
             places = kernels.density(np.ones(len(targets)), settings.wide_share)
-        return cls(len(targets) / duration, places, training_shares(train, n_marks))
+        cells = tie_cells(targets.gap)
+        return cls(len(targets) / duration, places, training_shares(train, n_marks), cells)
 
     def law(self, n_events: int) -> NextEventLaw:
         times = SelfExcitingTimes(np.array([self.rate]), np.zeros((n_events, 1)), 1.0)
         n_axes = self.places.n_axes if isinstance(self.places, KernelDensity) else 2
         place = KernelPlaces((self.places,), np.zeros((n_events, n_axes)))
-        return NextEventLaw(times, place, FixedMarks.of(self.mark_probability, n_events))
+        marks = FixedMarks.of(self.mark_probability, n_events)
+        return NextEventLaw(clocked(times, self.cells), place, marks)

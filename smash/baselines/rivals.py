@@ -27,12 +27,13 @@ from smash.baselines.rival_budget import ending_after
 from smash.baselines.rival_places import RivalPlaces
 from smash.baselines.rival_precision import in_double, with_tables
 from smash.data.events import EventSequences, Targets
-from smash.data.resolution import GapCells, gap_cells
+from smash.data.resolution import GapCells, spread_ties, tie_cells
 from smash.errors import BaselineError
+from smash.law.clocked_times import clocked
 from smash.law.forecaster import Forecaster
-from smash.law.hazard_table import ClockedTimes, HazardTable
+from smash.law.hazard_table import HazardTable
 from smash.law.joined_laws import joined_laws, slices_of
-from smash.law.next_event_law import NextEventLaw, TimePart
+from smash.law.next_event_law import NextEventLaw
 
 Floats = NDArray[np.float64]
 Records = list[dict[str, Any]]
@@ -87,14 +88,12 @@ class Rival(Forecaster):
 
     def _law(self, sequences: EventSequences, number: int, last: NDArray[np.int64]) -> NextEventLaw:
         """Returns the laws after the events `last` (N,) of one sequence."""
-        time, place = _apart(sequences, number, self.cells)
+        time, place = _since_start(spread_ties(sequences.select([number]), self.cells), 0)
         prepared = self.adapter.prepare(time, place)
         first = np.zeros_like(last)
         hazard = np.asarray(self.adapter.cum_hazard(prepared, first, last, self.at), np.float64)
         hazard = np.maximum.accumulate(hazard - hazard[:, :1], axis=1)
-        times: TimePart = HazardTable(*_without_never(self.at, hazard))
-        if self.cells.width:
-            times = ClockedTimes(times, self.cells)
+        times = clocked(HazardTable(*_without_never(self.at, hazard)), self.cells)
         return NextEventLaw(times, RivalPlaces(self.adapter, prepared, last, float(self.at[-1])))
 
 
@@ -108,7 +107,7 @@ def fit_rival(name: str, fitting: Fitting) -> Rival:
     preset = name.partition(":")[2]
     assert preset in RIVALS
     gaps = fitting.train.gap[fitting.train.is_target]
-    cells = gap_cells(gaps, "auto") if (gaps == 0).any() else GapCells(0.0, False)
+    cells = tie_cells(gaps)
     train, validation = (_records(part, cells) for part in (fitting.train, fitting.validation))
     with tempfile.TemporaryDirectory() as scratch, _quiet(), _kept_generators():
         adapter = _trained(name, preset, fitting, (train, validation), scratch)
@@ -175,24 +174,15 @@ def _points(gaps: Floats, count: int) -> Floats:
 
 
 def _records(sequences: EventSequences, cells: GapCells) -> Records:
-    apart = (_apart(sequences, number, cells) for number in range(len(sequences)))
-    return [{"times": time.tolist(), "locations": place.tolist()} for time, place in apart]
+    apart = spread_ties(sequences, cells)
+    every = (_since_start(apart, number) for number in range(len(apart)))
+    return [{"times": time.tolist(), "locations": place.tolist()} for time, place in every]
 
 
-def _apart(sequences: EventSequences, number: int, cells: GapCells) -> tuple[Floats, Floats]:
-    """Returns times (L,) since the window's start, no two alike, and places of one sequence.
-
-    Events at one time are spread within the clock's cell, or up to the next event.
-    """
+def _since_start(sequences: EventSequences, number: int) -> tuple[Floats, Floats]:
+    """Returns times (L,) since the window's start, and places, of one sequence."""
     rows = slice(sequences.offsets[number], sequences.offsets[number + 1])
-    time = sequences.relative_time[rows].astype(np.float64)
-    if len(time) and (np.diff(time) == 0).any():
-        moments, group, count = np.unique(time, return_inverse=True, return_counts=True)
-        room = np.append(np.diff(moments), np.inf)
-        width = cells.width or np.min(np.diff(moments), initial=1.0)
-        turn = np.arange(len(time)) - np.searchsorted(time, time)
-        time = time + turn / count[group] * np.minimum(room, width)[group]
-    return time, sequences.location[rows]
+    return sequences.relative_time[rows], sequences.location[rows]
 
 
 def _check(rival: Rival, validation: EventSequences) -> None:

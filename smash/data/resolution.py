@@ -4,12 +4,15 @@ A density is unbounded where values repeat exactly, so repeated values are sprea
 that was recorded as one number (dequantisation), and forecasts are rounded back.
 """
 
+from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from smash.data.events import EventSequences
 from smash.settings import Resolution
 
 Floats = NDArray[np.float64]
@@ -35,6 +38,10 @@ class GapCells(NamedTuple):
     lattice: bool
 
 
+NO_CELLS = GapCells(0.0, False)
+"""Of gaps that are continuous."""
+
+
 def gap_cells(gaps: Floats, resolution: Resolution) -> GapCells:
     """Returns the cells of gaps at a resolution in raw units, or estimated for "auto".
 
@@ -44,7 +51,7 @@ def gap_cells(gaps: Floats, resolution: Resolution) -> GapCells:
     """
     positive = gaps[gaps > 0]
     if resolution == "none" or len(positive) == 0:
-        return GapCells(0.0, False)
+        return NO_CELLS
     if resolution != "auto":
         return GapCells(resolution, _on_lattice(gaps, resolution))
     for parts in range(1, 5):
@@ -53,8 +60,36 @@ def gap_cells(gaps: Floats, resolution: Resolution) -> GapCells:
             # Each gap is a difference of rounded times; their middle is nearer to the tick.
             return GapCells(float(np.median(positive / np.round(positive / tick))), True)
     if len(positive) == len(gaps):
-        return GapCells(0.0, False)
+        return NO_CELLS
     return GapCells(float(np.quantile(positive, FEW)), False)
+
+
+def tie_cells(gaps: Floats) -> GapCells:
+    """Returns the cells of a clock that recorded some gaps as 0; none where no gap is 0."""
+    return gap_cells(gaps, "auto") if (gaps == 0).any() else NO_CELLS
+
+
+def spread_ties(sequences: EventSequences, cells: GapCells) -> EventSequences:
+    """Returns the events with no two of a sequence at one time, for laws without ties.
+
+    Those at one time are spread evenly over the clock's cell, or up to the next event if that is
+    sooner; where `cells` are none, over the shortest gap of their sequence.
+    """
+    if not (sequences.gap[sequences.event > 0] == 0).any():
+        return sequences
+    time = sequences.time.astype(np.float64)
+    for start, end in pairwise(sequences.offsets):
+        time[start:end] += _shifts(time[start:end], cells.width)
+    return replace(sequences, time=time)
+
+
+def _shifts(time: Floats, width: float) -> Floats:
+    """Returns by how much (L,) times that do not fall are to be later, so that no two are alike."""
+    moments, group, count = np.unique(time, return_inverse=True, return_counts=True)
+    room = np.append(np.diff(moments), np.inf)
+    within = np.minimum(room, width or np.min(np.diff(moments), initial=1.0))
+    turn = np.arange(len(time)) - np.searchsorted(time, time)
+    return turn / count[group] * within[group]
 
 
 def location_cell(coordinate: Floats, resolution: Resolution) -> float:

@@ -70,11 +70,20 @@ def resplit(dataset: Dataset, seed: int) -> Dataset:
     tally = Tally(every.n_events, every.n_events - rows, left_out if len(lost) else (), split=split)
     if all(part.history is None for part in parts.values()):
         every = replace(every, history=None)
-    events = {
-        split: replace(every.select(members), name=f"{dataset.name} {split}")
+    anew = (
+        replace(every.select(members), name=f"{dataset.name} {split}")
         for split, members in dealt.items()
-    }
-    return replace(dataset, **events, tally=tally, published=False, warnings=())
+    )
+    train_part, validation_part, test_part = anew
+    return replace(
+        dataset,
+        train=train_part,
+        validation=validation_part,
+        test=test_part,
+        tally=tally,
+        published=False,
+        warnings=(),
+    )
 
 
 def _order(layout: Layout, rng: np.random.Generator) -> Integers:

@@ -117,6 +117,9 @@ class Trainer:
         self.average: AveragedModel | None = None
         if settings.average:
             self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.average))
+            for part in self.average.modules():
+                if isinstance(part, nn.RNNBase):
+                    part.flatten_parameters()  # a copy's lie apart, which cuDNN mends at each call
         self.parameters = in_order(model)
         self.optimizer = torch.optim.AdamW(
             self.parameters, betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from smash.data.events import EventSequences
+from smash.data.resolution import spread_ties, tie_cells
 from smash.errors import TrainingError
 from smash.settings import Count, Fraction, Positive
 from smash.simulate.hawkes_likelihood import Likelihood, Parameters
@@ -56,9 +57,12 @@ def fit_process(
 ) -> FittedHawkes:
     """Returns the process under which the targets of `train` are likeliest.
 
+    Events at one time are spread over the cell of the clock that recorded them so.
+
     Raises:
         TrainingError: when the likelihood is not finite.
     """
+    train = spread_ties(train, tie_cells(train.gap[train.is_target]))
     unit = float(train.gap[train.is_target].mean())
     mean, spread = train.location.mean(axis=0), train.location.std(axis=0)
     standardised = replace(

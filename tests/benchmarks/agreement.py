@@ -48,15 +48,18 @@ def steps_without_noise() -> list[dict[str, Any]]:
     ):
         model, context = model_of(units, n_marks)
         network, generator = model.network, torch.Generator(DEVICE).manual_seed(0)
-        terms = network.terms(context)
-        settings = SamplingSettings(sampler="langevin", total_samples=300)
-        start = _start(network, context, settings, generator)
+        terms, start = network.terms(context), start_of(network, context, generator)
         walked = fused.walk(network, terms, start, 1, STEP, generator, 0.0, precision)
         plain = plain_step(network, terms, start)
         apart = float((walked.z - plain).abs().max())
         line = f"one step, H={units}, K={n_marks}, {precision}: {apart:.2g} apart"
         found.append({"line": line, "apart": apart, "at_most": EXACT[precision]})
     return found
+
+
+def start_of(network, context: torch.Tensor, generator: torch.Generator) -> Chains:
+    settings = SamplingSettings(sampler="langevin", total_samples=300)
+    return _start(network, context, 3, settings, generator)
 
 
 def plain_step(network, terms, chains: Chains) -> torch.Tensor:

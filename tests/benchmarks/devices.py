@@ -33,6 +33,7 @@ from smash.settings import (
 from smash.shipped_files import find_model
 from smash.simulate.ladders import rung
 
+DEVICES = ("cpu", "cuda")
 GRADIENT, DENSITY = 5e-3, 5e-3
 """How far a gradient may be apart, of its norm, and a log density in nats, by rounding alone."""
 SMALL = SimulatorSettings(sequences=(12, 4, 4), events=(20, 30))
@@ -97,7 +98,7 @@ def on_both_devices() -> Iterator[dict[str, Any]]:
 def kept(name: str) -> Iterator[dict[str, Any]]:
     """Yields how far densities of a kept model are apart."""
     data = load_dataset(DataSettings(name=name)).test.select([0, 1])
-    models = [Smash.load(find_model(f"pretrained:{name}"), d) for d in ("cpu", "cuda")]
+    models = [Smash.load(find_model(f"pretrained:{name}"), d) for d in DEVICES]
     yield densities_apart(f"kept {name}", models, data)
 
 
@@ -108,7 +109,7 @@ def compared(
     data = prepare(dataset, "strict", ScalingSettings())
     models, gradients = [], []
     with tempfile.TemporaryDirectory() as folder:
-        for device in ("cpu", "cuda"):
+        for device in DEVICES:
             torch.manual_seed(0)
             model = Smash.untrained(
                 settings, objective, data.train, data.scaler, dataset.n_marks, About.of(dataset)

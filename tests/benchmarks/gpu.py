@@ -143,7 +143,10 @@ def whole_test(table: Table) -> None:
         command = [sys.executable, "-m", "smash", "run", "pretrained:football", "--stage", "test"]
         command += ["--set", "baselines=[]", "--summary", str(summary)]
         uri = f"sqlite:///{folder}/mlflow.db"
-        environment = os.environ | {"MLFLOW_TRACKING_URI": uri, "PYTHONPATH": str(Path.cwd())}
+        environment = os.environ | {
+            "MLFLOW_TRACKING_URI": uri,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
         taken = seconds(
             lambda: subprocess.run(command, check=True, cwd=folder, env=environment, timeout=200)
         )
@@ -316,12 +319,9 @@ def main(target: str, commit: str = "unknown") -> None:
             table.failed.append(f"{part.__name__}: {traceback.format_exc().splitlines()[-1]}")
             traceback.print_exc()
 
-    agreed = [
-        line
-        for part in (lambda: list(on_both_devices()), agreement, graphs_agree)
-        for line in attempt(part) or []
-    ]
-    for line in agreed:
+    models = attempt(lambda: list(on_both_devices())) or []
+    agreed = [*(attempt(agreement) or []), *(attempt(graphs_agree) or [])]
+    for line in (*models, *agreed):
         say(line["line"])
     crime = attempt(train, table, "crime", 0.35)
     del crime
@@ -335,8 +335,10 @@ def main(target: str, commit: str = "unknown") -> None:
         attempt(train_as_shipped, table, name)
     attempt(whole_test, table)
     attempt(imports, table)
+    where = origin(commit)
     found = {"rows": table.rows, "agreement": agreed, "failed": table.failed}
-    Path(target).write_text(json.dumps(origin(commit) | found, indent=1) + "\n")
+    found["models"] = where | {"lines": models}
+    Path(target).write_text(json.dumps(where | found, indent=1) + "\n")
     say(f"{time.perf_counter() - started:.0f} s in all; failed: {table.failed or 'nothing'}")
 
 

@@ -74,6 +74,12 @@ products, and draws of both as laws (the least p value of many tests, times thei
 
 """
 
+MODELS = """
+Every kind of model on the GPU beside the same on the processor: a training step's gradient, and log
+densities in nats; each also drew, rolled out futures and was validated.
+
+"""
+
 
 def main(bench: str, studies: str, target: str) -> None:
     """Reads what was measured and writes the page."""
@@ -155,7 +161,11 @@ def gpu(study: dict[str, Any]) -> str:
         asked = f"≤ {row['goal']:g} s" if row["goal"] else ""
         text += f"| {row['work']} | {now} | {plain} | {asked} | {row['note']} |\n"
     text += AGREEMENT + "".join(f"- {line['line']}\n" for line in study["agreement"])
-    return text + "\n" + origin(**study) + "\n"
+    text += "\n" + origin(**study) + "\n"
+    if models := study.get("models"):
+        text += MODELS + "".join(f"- {line['line']}\n" for line in models["lines"])
+        text += "\n" + origin(**models) + "\n"
+    return text
 
 
 def bench_origin(run: dict[str, Any]) -> str:

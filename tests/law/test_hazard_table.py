@@ -1,11 +1,9 @@
-"""Laws from tabulated hazards: densities integrate, draws agree, a clock's cells hold all."""
+"""Laws from tabulated hazards: densities integrate, draws agree."""
 
 import numpy as np
-import pytest
 import torch
 
-from smash.data.resolution import GapCells
-from smash.law.hazard_table import ClockedTimes, HazardTable
+from smash.law.hazard_table import HazardTable
 
 AT = np.concatenate([[0.0], np.geomspace(1e-4, 40, 400)])
 RATE = np.array([0.5, 2.0])
@@ -36,23 +34,3 @@ def test_what_never_comes_is_drawn_as_often_as_it_should():
     never = np.isinf(draws(DEFECTIVE)).mean(axis=1)
     np.testing.assert_allclose(never, np.exp([-1.0, -3.0]), atol=0.01)
     assert np.isneginf(DEFECTIVE.log_density(np.array([[-1.0], [-1.0]]))).all()
-
-
-@pytest.mark.parametrize("lattice", [True, False])
-def test_a_clock_s_cells_hold_all_of_the_law(lattice):
-    law = ClockedTimes(EXPONENTIAL, GapCells(0.25, lattice))
-    zero = np.exp(law.log_density(np.zeros((2, 1))))[:, 0]
-    np.testing.assert_allclose(zero, 1 - np.exp(-RATE * 0.25), rtol=1e-6)
-    if lattice:
-        ticks = np.tile(np.arange(1, 300) * 0.25, (2, 1))
-        later = 0.25 * np.exp(law.log_density(ticks)).sum(axis=1)
-    else:
-        later = np.trapezoid(np.exp(law.log_density(GAPS)), GAPS, axis=1)
-    np.testing.assert_allclose(zero + later, 1.0, atol=2e-3)
-    drawn = draws(law)
-    np.testing.assert_allclose((drawn == 0).mean(axis=1), zero, atol=0.01)
-    if lattice:
-        np.testing.assert_allclose(drawn / 0.25, np.round(drawn / 0.25), atol=1e-9)
-    for gap in (0.0, 0.25, 1.0, 1.1):
-        within = law.cdf(np.full((2, 1), gap))[:, 0]
-        np.testing.assert_allclose((drawn <= gap + 1e-9).mean(axis=1), within, atol=0.01)
