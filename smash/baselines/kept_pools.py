@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from smash.baselines.etas import Etas
 from smash.baselines.fitted_files import can_be_kept, load_fitted, save_fitted
 from smash.errors import CheckpointError
 from smash.files import replacing_folder, write_json
@@ -107,6 +108,20 @@ def load_pool(
     every = tuple(members)
     pool = PartPool(every, parts) if parts is not None else Ensemble(every, whole)
     return EventForecaster(pool, model.about, model.scaler.region)
+
+
+def model_among(pool: EventForecaster) -> Smash:
+    """Returns the trained model of a loaded pool."""
+    assert isinstance(pool.forecaster, MixedForecaster)
+    [model] = [one.model for one in pool.forecaster.members if isinstance(one, ModelForecaster)]
+    return model
+
+
+def asks_magnitudes(pool: EventForecaster) -> bool:
+    """Returns True where a member of a loaded pool needs each event's magnitude."""
+    assert isinstance(pool.forecaster, MixedForecaster)
+    told = model_among(pool).scaler.tells_magnitudes
+    return told or any(isinstance(one, Etas) for one in pool.forecaster.members)
 
 
 def _shares(shares: tuple[float, ...] | None, n: int) -> bool:

@@ -1,4 +1,4 @@
-"""A trained model packed as MLflow's generic model, so that anybody can load and serve it.
+"""A trained model, or a pool with one, packed as MLflow's generic model for anybody to serve.
 
 The folder holds weights (safetensors), descriptions (JSON), the code of `smash` and
 `smash/workbench/runs/served_model.py`; nothing is pickled, and it loads outside this checkout.
@@ -20,12 +20,15 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 
 import smash
+from smash.baselines.kept_pools import asks_magnitudes, load_pool, model_among
 from smash.forecast.next_event import mark_names
 from smash.model.smash import Smash
 from smash.settings import SamplingSettings
 from smash.workbench.specs.experiment_spec import ExperimentSpec, flatten
 from smash.workbench.tracking.server import quiet
 
+POOL = "pool"
+"""What an artifact is called that is a pool, for `served_model`."""
 KIND = "smash"
 """The kind that MLflow lists such models as."""
 PARAMS = ("scaling.", "model.", "objective.", "training.")
@@ -44,17 +47,35 @@ def pack_model(checkpoint: Path, sampling: SamplingSettings, folder: Path) -> Pa
     Raises:
         CheckpointError: when there is no model in `checkpoint` or it is damaged.
     """
-    model = Smash.load(checkpoint)
+    model, kept = Smash.load(checkpoint), {"checkpoint": str(checkpoint)}
+    return _pack(model, model.scaler.tells_magnitudes, kept, sampling, folder)
+
+
+def pack_pool(pool: Path, sampling: SamplingSettings, folder: Path) -> Path:
+    """Returns `folder`, which now holds the saved `pool` as an MLflow model.
+
+    Raises:
+        CheckpointError: when there is no pool or it is damaged.
+    """
+    loaded = load_pool(pool)
+    sized, kept = asks_magnitudes(loaded), {POOL: str(pool)}
+    return _pack(model_among(loaded), sized, kept, sampling, folder)
+
+
+def _pack(
+    model: Smash, sized: bool, kept: dict[str, str], sampling: SamplingSettings, folder: Path
+) -> Path:
+    """Returns `folder` with what is `kept`; histories have magnitudes where events are `sized`."""
     with tempfile.TemporaryDirectory() as scratch, quiet("mlflow.pyfunc"):
         settings = Path(scratch) / "sampling.json"
         settings.write_text(json.dumps(asdict(sampling), indent=2))
         mlflow.pyfunc.save_model(
             folder,
             python_model=str(Path(__file__).with_name("served_model.py")),
-            artifacts={"checkpoint": str(checkpoint), "sampling": str(settings)},
+            artifacts={**kept, "sampling": str(settings)},
             code_paths=[str(Path(smash.__file__).parent)],
-            signature=signature(model, sampling),
-            input_example=example(model),
+            signature=signature(model, sampling, sized),
+            input_example=example(model, sized),
             pip_requirements=[f"{name}=={_release(name)}" for name in REQUIRED],
         )
     return folder
@@ -72,7 +93,7 @@ def model_params(spec: ExperimentSpec) -> dict[str, str]:
     return {"seed": settings["seed"], "protocol": settings["protocol"], **own}
 
 
-def signature(model: Smash, sampling: SamplingSettings) -> ModelSignature:
+def signature(model: Smash, sampling: SamplingSettings, sized: bool) -> ModelSignature:
     """Returns the columns of histories and summaries, and the parameters of a prediction."""
     about, names = model.about, mark_names(model.about, model.n_marks)
     time = "string" if about.time_origin else "double"
@@ -91,7 +112,7 @@ def signature(model: Smash, sampling: SamplingSettings) -> ModelSignature:
     columns: list[ColSpec | TensorSpec] = [ColSpec("long", "sequence"), ColSpec(time, "time")]
     columns += [ColSpec("double", name) for name in axes]
     columns += [ColSpec(mark, "mark", required=model.marked)]
-    columns += [ColSpec("double", "magnitude")] * model.scaler.tells_magnitudes
+    columns += [ColSpec("double", "magnitude")] * sized
     return ModelSignature(
         inputs=Schema(columns),
         outputs=Schema(
@@ -101,7 +122,7 @@ def signature(model: Smash, sampling: SamplingSettings) -> ModelSignature:
     )
 
 
-def example(model: Smash) -> pd.DataFrame:
+def example(model: Smash, sized: bool) -> pd.DataFrame:
     """Returns a history of two events in the middle of the model's range."""
     scaler = model.scaler
     gap = float(scaler.unscale_gap(np.array([0.5]))[0])
@@ -113,8 +134,8 @@ def example(model: Smash) -> pd.DataFrame:
     events = {"sequence": [0, 0], "time": time}
     events |= {axis: [value, value] for axis, value in zip("xy", place, strict=False)}
     mark = int(names[0]) if _plain_numbers(names) else names[0]
-    if model.magnitudes is not None:
-        events["magnitude"] = [model.magnitudes.least + 1] * 2
+    if sized:
+        events["magnitude"] = [1.0 if model.magnitudes is None else model.magnitudes.least + 1] * 2
     return pd.DataFrame(events | ({"mark": [mark, mark]} if model.marked else {}))
 
 

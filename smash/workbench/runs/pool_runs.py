@@ -10,7 +10,9 @@ from smash.data.events import EventSequences, spread_subset
 from smash.law.ensemble import Ensemble, MixedForecaster, PartPool
 from smash.law.forecaster import Forecaster
 from smash.law.stacking import Stacking, stacked, stacked_by_part
+from smash.settings import SamplingSettings
 from smash.workbench.runs import console
+from smash.workbench.runs.logged_model import pack_pool
 from smash.workbench.runs.stages import Run
 
 ARTIFACT = "pool/pool.json"
@@ -61,6 +63,11 @@ def keep_pool(
     save_pool(tuple(members), pool, place)
     run.tracker.log_artifact(place, KEPT)
     console.say(f"pool: kept in {place}, which smash forecast takes")
+
+
+def packed_pool(kept: Path, sampling: SamplingSettings, folder: Path) -> Path | None:
+    """Returns `folder`, which now holds the `kept` pool as an MLflow model; None without one."""
+    return pack_pool(kept, sampling, folder) if kept.is_dir() else None
 
 
 def _events_to_learn_by(run: Run) -> tuple[EventSequences | None, str]:

@@ -1,4 +1,4 @@
-"""The logged model: histories in, a summary of each next event out. MLflow loads this file.
+"""The logged model or pool: histories in, a summary of each next event out. MLflow loads this file.
 
 It is logged as code ("models from code"), so nothing is pickled, and needs only `smash` and what
 that imports. A request that cannot be answered is refused with the reason and status 400, and the
@@ -25,6 +25,7 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
 from smash.argument_checks import MOST_SEED, check_whole
+from smash.baselines.kept_pools import asks_magnitudes, load_pool, model_among
 from smash.data.batching import ScaledSequences
 from smash.data.events import EventSequences
 from smash.data.rows import read_sequences
@@ -33,7 +34,8 @@ from smash.errors import DataError, ForecastError, SmashError
 from smash.forecast.histories import COLUMNS, History, read_history
 from smash.forecast.next_event import mark_names
 from smash.forecast.reach import check_reach, numbers
-from smash.law.samples import Samples
+from smash.law.forecaster import Forecaster
+from smash.law.samples import Samples, concatenated
 from smash.model.smash import Smash
 from smash.sampling import sample_blocks, to_samples
 from smash.scores.recalibration import Recalibration, way_of
@@ -49,6 +51,8 @@ MOST_PADDED, MOST_DRAWS = 200_000, 20_000
 """Events, padding counted, and samples of the sequences that are forecast at a time."""
 MAGNITUDE = "magnitude"
 """The column of magnitudes, for a model that is told of them."""
+POOL = "pool"
+"""What an artifact is called that is a pool."""
 OTHER_STEPS = 10
 """What drawing time and mark costs, in steps of a location's chain."""
 STEPS_AT_A_TIME = 50
@@ -65,12 +69,20 @@ class NextEvent(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Reads the model and how it is sampled from the logged artifacts."""
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model = Smash.load(context.artifacts["checkpoint"], device)
-        for module in self.model.encoder.modules():
-            module.register_forward_pre_hook(_check_time)
         sampling = json.loads(Path(context.artifacts["sampling"]).read_text())
         self.settings = SamplingSettings(**sampling)
-        self.recalibration = Recalibration.load(Path(context.artifacts["checkpoint"]))
+        self.pool: Forecaster | None = None
+        self.recalibration: Recalibration | None = None
+        if POOL in context.artifacts:
+            kept = load_pool(Path(context.artifacts[POOL]), device)
+            self.pool, self.model = kept.forecaster, model_among(kept)
+            self.sized = asks_magnitudes(kept)
+        else:
+            self.model = Smash.load(context.artifacts["checkpoint"], device)
+            self.sized = self.model.scaler.tells_magnitudes
+            self.recalibration = Recalibration.load(Path(context.artifacts["checkpoint"]))
+        for module in self.model.encoder.modules():
+            module.register_forward_pre_hook(_check_time)
 
     def predict(
         self,
@@ -82,7 +94,8 @@ class NextEvent(PythonModel):
 
         `model_input` has a row an event of its `sequence`: `time` (a number, or a timestamp where
         the training data had these), `x`, `y` (longitude and latitude where the training data had
-        these; of events with places) and, for a marked model, `mark`, by name. `gap_…`
+        these; of events with places), for a marked model `mark`, by name, and for one that is told
+        of them, or a pool of earthquakes' forecasters, `magnitude`. `gap_…`
         count from the last event; `gap_low_90` and `gap_high_90` hold 90 % of the samples between
         them; with the parameter `recalibrated` of 1 they and the probabilities are corrected by
         validation data.
@@ -113,14 +126,21 @@ class NextEvent(PythonModel):
         _check_size(model_input, settings)
         generator = torch.Generator(self.model.device).manual_seed(int(seed))
         correct = self._correction(bool(chosen.get("recalibrated", 0)))
-        names, histories = _histories(model_input, self.model)
+        names, histories = _histories(model_input, self.model, self.sized)
         for name, history in zip(names, histories, strict=True):
             _check_history(name, history, self.model)
         with_next = _with_next(histories)
+
+        def drawn(indices: list[int]) -> Samples:
+            if self.pool is None:
+                return self._samples(with_next, indices, settings, generator)
+            events = [histories[i].events for i in indices]
+            return _pooled(self.pool, events, settings.total_samples, generator)
+
         summaries = [
             _summary(
                 numbers(
-                    correct(self._samples(with_next, indices, settings, generator)),
+                    correct(drawn(indices)),
                     tuple(names[indices]),
                 ),
                 [histories[i] for i in indices],
@@ -157,6 +177,17 @@ class NextEvent(PythonModel):
         contexts = batch.last_of(self.model.encoder(batch), before=1)
         *_, last = sample_blocks(self.model, contexts, settings, generator, _check_time)
         return to_samples(last.chains, self.model.scaler)
+
+
+def _pooled(
+    pool: Forecaster, histories: list[EventSequences], n_samples: int, generator: torch.Generator
+) -> Samples:
+    """Returns draws by the pool's law, history by history, before each of which time is told."""
+    drawn = []
+    for history in histories:
+        _check_time()
+        drawn.append(pool.law_after(history).sample(n_samples, generator))
+    return concatenated(drawn)
 
 
 def server_timeout() -> float:
@@ -202,15 +233,15 @@ def _check_history(name: object, history: History, model: Smash) -> None:
         raise ForecastError(f"sequence {name}: {error}") from error
 
 
-def _histories(table: pd.DataFrame, model: Smash) -> tuple[np.ndarray, list[History]]:
-    """Returns the sequences' names and their checked events."""
+def _histories(table: pd.DataFrame, model: Smash, sized: bool) -> tuple[np.ndarray, list[History]]:
+    """Returns the sequences' names and their checked events, with magnitudes where `sized`."""
     if len(table) == 0:
         raise DataError("histories: no rows; give a row an event")
     sequence, labels = read_sequences(Table.of(table, "histories"), "sequence")
     rows = [np.flatnonzero(sequence == i) for i in range(len(labels))]
     names = table["sequence"].to_numpy()[[first for first, *_ in rows]]
     columns = COLUMNS if model.scaler.n_axes else COLUMNS.without_places()
-    if model.scaler.tells_magnitudes:
+    if sized:
         columns = replace(columns, magnitude=MAGNITUDE)
     return names, [
         read_history(

@@ -3,10 +3,12 @@
 A stage that a run has finished and sent all of is not done again: what it gave is read.
 """
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -28,7 +30,7 @@ from smash.workbench.runs.drawn_intensity import log_film
 from smash.workbench.runs.futures_scores import score_rolled_out
 from smash.workbench.runs.logged_model import KIND, model_name
 from smash.workbench.runs.outcomes import Outcome, Request
-from smash.workbench.runs.pool_runs import keep_pool, pool_of
+from smash.workbench.runs.pool_runs import keep_pool, packed_pool, pool_of
 from smash.workbench.runs.recalibrated_scores import recalibrate
 from smash.workbench.runs.resumption import (
     BASELINE,
@@ -203,7 +205,8 @@ def _pool(run: Run, found: Mapping[str, Tested]) -> "_Below":
 
     members = ", ".join(found)
     foreign = any(is_plug_in(name) for name in found if name != MODEL)
-    return _Below(POOL, members, f"pool of {members}", made, foreign)
+    packed = partial(packed_pool, run.folder / POOL, run.spec.sampling)
+    return _Below(POOL, members, f"pool of {members}", made, foreign, packed)
 
 
 def _forecaster(run: Run, name: str, found: Tested) -> Forecaster:
@@ -219,6 +222,7 @@ class _Below:
     """A forecaster tested in a run below another: its tag and value, its name, how it is made.
 
     `foreign`: code that is not the workbench's takes part, and whatever it raises is its failure.
+    `packed`, once it is made, puts it into a folder as an MLflow model, or returns None.
     """
 
     tag: str
@@ -226,6 +230,7 @@ class _Below:
     name: str
     made: Callable[[Run], Forecaster]
     foreign: bool = False
+    packed: Callable[[Path], Path | None] = lambda folder: None
 
 
 def _run_below(
@@ -269,9 +274,10 @@ def _made_and_tested(run: Run, what: _Below) -> Tested:
     try:
         with guard:
             made = what.made(run)
-            run.tracker.log_model(
-                None, f"{named}-seed-{run.spec.seed}", what.tag, {what.tag: what.value}
-            )
+            with tempfile.TemporaryDirectory() as scratch:
+                packed = what.packed(Path(scratch) / MODEL)
+                name = f"{named}-seed-{run.spec.seed}"
+                run.tracker.log_model(packed, name, what.tag, {what.tag: what.value})
             return tested(run, made)
     except (BaselineError, TrainingError) as error:
         run.tracker.set_tags({FAILURE: str(error)})

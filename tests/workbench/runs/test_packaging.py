@@ -16,13 +16,25 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.proto_json_utils import dataframe_from_parsed_json
 
 import smash
+from smash.baselines.etas import fit_etas
+from smash.baselines.kept_pools import save_pool
 from smash.data.events import build_sequences
-from smash.data.scaling import Scaler
+from smash.data.scaling import Scaler, fit_scaler
 from smash.errors import TrackingError
+from smash.forecast.histories import COLUMNS, read_history
 from smash.forecast.model_forecaster import ModelForecaster
+from smash.law.ensemble import PartPool
+from smash.law.mixed_law import PartShares
 from smash.model.smash import About, Smash
-from smash.settings import ModelSettings, SamplingSettings
-from smash.workbench.runs.logged_model import example, pack_model
+from smash.settings import (
+    ModelSettings,
+    ObjectiveSettings,
+    SamplingSettings,
+    ScalingSettings,
+    SimulatorSettings,
+)
+from smash.simulate.simulator import simulate_dataset
+from smash.workbench.runs.logged_model import example, pack_model, pack_pool
 from smash.workbench.tracking.store import connect
 from smash.workbench.tracking.tracker import MODEL
 
@@ -84,7 +96,7 @@ def test_sequences_keep_their_names_and_order(packed):
 
 def test_quantiles_are_in_order(packed):
     model, folder = packed
-    row = mlflow.pyfunc.load_model(str(folder)).predict(example(model)).iloc[0]
+    row = mlflow.pyfunc.load_model(str(folder)).predict(example(model, sized=False)).iloc[0]
     names = ["gap_low_90", "gap_low_50", "gap_median", "gap_high_50", "gap_high_90"]
     assert row[names].is_monotonic_increasing
 
@@ -240,7 +252,7 @@ def test_a_served_model_that_is_told_of_magnitudes_asks_for_them(tmp_path):
     loaded = mlflow.pyfunc.load_model(
         str(pack_model(tmp_path / "checkpoint", SAMPLING, tmp_path / "model"))
     )
-    events = example(model)
+    events = example(model, sized=True)
     assert events["magnitude"].tolist() == [3.5, 3.5]
     small, large = (
         loaded.predict(events.assign(magnitude=size)).iloc[0]["gap_median"] for size in (2.5, 7.0)
@@ -300,12 +312,36 @@ def test_a_run_gives_its_model_back(packed, uri, tmp_path, monkeypatch, earlier)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     loaded = mlflow.pyfunc.load_model(f"runs:/{run.run_id}/{MODEL}")
     assert loaded.metadata.signature.inputs.input_names()[:4] == ["sequence", "time", "x", "y"]
-    assert len(loaded.predict(example(model))) == 1
+    assert len(loaded.predict(example(model, sized=False))) == 1
     name = f"smash-{model.n_marks}-{earlier}"
     registered = mlflow.register_model(f"runs:/{run.run_id}/{MODEL}", name)
     again = mlflow.pyfunc.load_model(f"models:/{name}/{registered.version}")
-    assert len(again.predict(example(model))) == 1
+    assert len(again.predict(example(model, sized=False))) == 1
     for address in (f"runs:/{run.run_id}/{MODEL}", f"models:/{name}/{registered.version}"):
         assert smash.load(smash.workbench.load(address)).forecaster.n_marks == model.n_marks
     with pytest.raises(TrackingError, match="no model models:/nothing/1"):
         smash.workbench.load("models:/nothing/1")
+
+
+def test_a_pool_with_etas_is_served_by_magnitudes(tmp_path):
+    events = simulate_dataset(SimulatorSettings(sequences=(12, 4, 4), events=(15, 30))).train
+    numbers = np.random.default_rng(0)
+    train = replace(events, magnitude=1 + numbers.exponential(0.4, events.n_events))
+    scaler = fit_scaler([train], ScalingSettings())
+    sizes = ModelSettings(cond_dim=8, num_units=8, n_layers=0, location_law="history")
+    model = Smash.untrained(sizes, ObjectiveSettings(kind="likelihood"), train, scaler, 3)
+    members = {"model": ModelForecaster(model.eval()), "etas": fit_etas(train, 3)}
+    shares = PartShares((0.5, 0.5), (1.0, 0.0), (0.0, 1.0))
+    save_pool(tuple(members), PartPool(tuple(members.values()), shares), tmp_path / "pool")
+    loaded = mlflow.pyfunc.load_model(
+        str(pack_pool(tmp_path / "pool", SAMPLING, tmp_path / "packed"))
+    )
+    with pytest.raises(MlflowException, match="magnitude"):
+        loaded.predict(history())
+    row = loaded.predict(history(magnitude=[2.5]), params={"seed": 5, "n_samples": 50}).iloc[0]
+    columns = replace(COLUMNS, magnitude="magnitude")
+    known = read_history(history(magnitude=[2.5]), model.about, 3, columns=columns).events
+    law = smash.load(tmp_path / "pool").forecaster.law_after(known)
+    drawn = law.sample(50, torch.Generator().manual_seed(5))
+    assert row["gap_median"] == pytest.approx(np.median(drawn.gap))
+    assert row["y_mean"] == pytest.approx(drawn.location[0, :, 1].mean())

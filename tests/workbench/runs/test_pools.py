@@ -2,11 +2,16 @@
 
 import json
 
+import mlflow.pyfunc
 import numpy as np
+import pandas as pd
 import pytest
+import torch
+from mlflow.exceptions import MlflowException
 from tiny_runs import Outcome
 
 import smash
+from smash.forecast.histories import COLUMNS, read_history
 from smash.workbench.report.production import make_report
 
 MEMBERS = ("model", "climatology", "hawkes")
@@ -117,6 +122,28 @@ def test_it_is_kept_to_forecast_with(workshop, by_part):
     assert pool.forecaster.shares.place == tuple(shares[f"pool/place/{name}"] for name in MEMBERS)
     logged = workshop.artifact(pool_below(workshop, by_part).info.run_id, "kept/pool/pool.json")
     assert json.loads(logged.read_text()) == json.loads((kept / "pool.json").read_text())
+
+
+def test_it_is_a_model_that_mlflow_loads_and_serves(workshop, by_part):
+    pool = pool_below(workshop, by_part)
+    [logged] = workshop.client.search_logged_models(
+        [pool.info.experiment_id], f"source_run_id = '{pool.info.run_id}'"
+    )
+    served = mlflow.pyfunc.load_model(logged.artifact_location)
+    events = {"sequence": [4, 4, 9], "time": [0.4, 1.1, 0.3], "x": [0.1, 0.3, 0.2]}
+    table = pd.DataFrame(events | {"y": [0.0, 0.2, 0.1], "mark": [0, 2, 1]})
+    found = served.predict(table, params={"n_samples": 400, "seed": 3})
+    assert found["sequence"].tolist() == [4, 9]
+    kept = smash.load(workshop.folder / "runs" / by_part.run_id / "pool")
+    history = read_history(table[:2], kept.about, 3, columns=COLUMNS)
+    law = kept.forecaster.law_after(history.events)
+    drawn = law.sample(400, torch.Generator().manual_seed(3))
+    assert found["gap_median"][0] == np.median(drawn.gap)
+    assert found["x_mean"][0] == pytest.approx(drawn.location[0, :, 0].mean())
+    shares = found[[f"mark_{k}" for k in range(3)]].to_numpy()
+    np.testing.assert_allclose(shares[0], drawn.mark_probability[0])
+    with pytest.raises(MlflowException, match="without a recalibration"):
+        served.predict(table, params={"recalibrated": 1})
 
 
 def test_a_pool_by_part_is_reported_so(workshop, by_part, tmp_path):
