@@ -25,12 +25,14 @@ from smash.law.draws import numpy_generator
 from smash.law.fixed_marks import FixedMarks, training_shares
 from smash.law.forecaster import Forecaster
 from smash.law.magnitudes import GutenbergRichter
-from smash.law.next_event_law import NextEventLaw
+from smash.law.next_event_law import NextEventLaw, PlacePart
 from smash.law.paths import MOST_EVENTS, Paths, check_total, sorted_paths
 from smash.law.place_densities import PlaceDensity
 from smash.law.roll_out import OnProgress
-from smash.simulate.etas_law import EtasLaws, EtasPlaces, EtasTimes
+from smash.law.state import State
+from smash.simulate.etas_law import EtasLaws, EtasTimes
 from smash.simulate.etas_simulation import EtasProcess, Shaken
+from smash.simulate.etas_state import EtasState
 
 Floats = NDArray[np.float64]
 
@@ -65,6 +67,10 @@ class Etas(Forecaster):
     def law_after(self, histories: EventSequences) -> NextEventLaw:
         check_magnitudes(histories)
         return self._law(*self._laws.after(histories))
+
+    def start(self, history: EventSequences, n_paths: int) -> State:
+        check_magnitudes(history)
+        return EtasState(self._laws, history, n_paths, self._law)
 
     def simulate(
         self,
@@ -119,7 +125,7 @@ class Etas(Forecaster):
     def _laws(self) -> EtasLaws:
         return EtasLaws(self.process, BEYOND * self.fit.span)
 
-    def _law(self, times: EtasTimes, places: EtasPlaces) -> NextEventLaw:
+    def _law(self, times: EtasTimes, places: PlacePart) -> NextEventLaw:
         marks = FixedMarks.of(self.mark_probability, len(times))
         return NextEventLaw(clocked(times, self.cells), places, marks, self.process.magnitudes)
 

@@ -90,7 +90,8 @@ class Region:
         turn = np.sign(height)[..., None] * half[..., None] * weight / (2 * np.pi)
         if self._clockwise:
             turn = -turn
-        return square.reshape(len(place), -1), turn.reshape(len(place), -1)
+        n_rays = square[0].size if len(place) else 0
+        return square.reshape(len(place), n_rays), turn.reshape(len(place), n_rays)
 
     @property
     def _clockwise(self) -> bool:

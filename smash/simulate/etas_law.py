@@ -106,13 +106,26 @@ class Past:
             found[i] = left
         return found * self.omori.weight
 
+    def log_cumulative(self, j: int) -> Floats:
+        """Returns (L,) the logarithm of Σ κ_l exp(s_j t_l) up to each event."""
+        if j not in self._log_cumulative:
+            log = np.log(self.offspring * self.within)
+            log += self.omori.rate[j] * (self.time - self.time[0])
+            self._log_cumulative[j] = np.logaddexp.accumulate(log)
+        return self._log_cumulative[j]
+
     @cached_property
-    def log_cumulative(self) -> Floats:
-        """(J, L) the logarithm of Σ κ_l exp(s_j t_l) up to each event."""
-        log = np.log(self.offspring * self.within) + self.omori.rate[:, None] * (
-            self.time - self.time[0]
-        )
-        return np.logaddexp.accumulate(log, axis=1)
+    def _log_cumulative(self) -> dict[int, Floats]:
+        return {}
+
+    def parents(self, j: int, count: Integers, log_level: Floats) -> Integers:
+        """Returns (n,) a parent among the first `count` (n,) events, by the exponential j.
+
+        `log_level` (n,): logarithms of uniform numbers.
+        """
+        cumulative = self.log_cumulative(j)
+        wanted = cumulative[count - 1] + log_level
+        return np.minimum(np.searchsorted(cumulative, wanted), count - 1)
 
 
 @dataclass(frozen=True)
@@ -172,26 +185,143 @@ class EtasPlaces(PlacePart):
         self, past: Past, rows: Integers, gap: Floats, place: Floats, numbers: np.random.Generator
     ) -> None:
         """Puts those of the `place` (N, S, 2) of `rows` that have a parent around it."""
-        rate = self.times.rate
-        each = self.times.amplitude[rows, None] * np.exp(-gap[rows][..., None] * rate)
-        below = each.cumsum(axis=-1)
-        level = numbers.random(below.shape[:2]) * (self.process.parameters.mu + below[..., -1])
-        event, sample = np.nonzero(level < below[..., -1])
-        component = (below[event, sample] <= level[event, sample, None]).sum(axis=-1)
+        event, sample, component = _set_off(self.process, self.times, rows, gap[rows], numbers)
         count, log_uniform = self.count[rows][event], np.log(numbers.random(len(event)))
         parent = np.zeros(len(event), dtype=np.int64)
         for j in np.unique(component):
-            own, cumulative = component == j, past.log_cumulative[j]
-            wanted = cumulative[count[own] - 1] + log_uniform[own]
-            parent[own] = np.minimum(np.searchsorted(cumulative, wanted), count[own] - 1)
-        drawn = np.full((len(event), 2), np.nan)
-        left = np.arange(len(event))
-        while len(left):
-            step = self.process.parameters.step(past.area[parent[left]], numbers)
-            drawn[left] = past.location[parent[left]] + step
-            region = self.process.region
-            left = left[:0] if region is None else left[~region.holds(drawn[left])]
-        place[rows[event], sample] = drawn
+            own = component == j
+            parent[own] = past.parents(j, count[own], log_uniform[own])
+        around = past.location[parent], past.area[parent]
+        place[rows[event], sample] = _near(self.process, *around, numbers)
+
+
+def _set_off(
+    process: EtasProcess,
+    times: EtasTimes,
+    rows: Integers,
+    gap: Floats,
+    numbers: np.random.Generator,
+) -> tuple[Integers, Integers, Integers]:
+    """Returns events and samples of `rows` at gaps (n, S) that have a parent, and by which s_j."""
+    each = times.amplitude[rows, None] * np.exp(-gap[..., None] * times.rate)
+    below = each.cumsum(axis=-1)
+    level = numbers.random(below.shape[:2]) * (process.parameters.mu + below[..., -1])
+    event, sample = np.nonzero(level < below[..., -1])
+    component = (below[event, sample] <= level[event, sample, None]).sum(axis=-1)
+    return event, sample, component
+
+
+def _near(
+    process: EtasProcess, location: Floats, area: Floats, numbers: np.random.Generator
+) -> Floats:
+    """Returns (n, 2) places in the region around parents at `location` (n, 2), of `area` (n,)."""
+    drawn, left = np.full((len(area), 2), np.nan), np.arange(len(area))
+    while len(left):
+        drawn[left] = location[left] + process.parameters.step(area[left], numbers)
+        region = process.region
+        left = left[:0] if region is None else left[~region.holds(drawn[left])]
+    return drawn
+
+
+@dataclass(frozen=True)
+class Since:
+    """n events that came on each of P paths after one past: `time` (P, n), `location` (P, n, 2).
+
+    `offspring`, `within` and `area` (P, n) are as of a `Past`.
+    """
+
+    time: Floats
+    location: Floats
+    offspring: Floats
+    within: Floats
+    area: Floats
+
+    def with_one(self, events: Past) -> "Since":
+        """Returns these and one event more on each path, the P of `events`."""
+        return Since(
+            *(
+                np.concatenate([getattr(self, name), getattr(events, name)[:, None]], axis=1)
+                for name in ("time", "location", "offspring", "within", "area")
+            )
+        )
+
+    def of(self, rows: Integers) -> "Since":
+        """Returns those of the paths `rows`."""
+        parts = (self.time, self.location, self.offspring, self.within, self.area)
+        return Since(*(part[rows] for part in parts))
+
+
+@dataclass(frozen=True)
+class EtasPathPlaces(PlacePart):
+    """Places as `EtasPlaces`, of P paths with one `past`; gaps count from `now` (P,)."""
+
+    process: EtasProcess
+    times: EtasTimes
+    past: Past
+    since: Since
+    now: Floats
+    by_mark = False
+
+    def log_density(self, place: Floats, gap: Floats, mark: Integers | None) -> Floats:
+        return self._each_by_itself().log_density(place, gap, mark)
+
+    def _each_by_itself(self) -> EtasPlaces:
+        """Returns the same places, a past a path."""
+
+        def joined(name: str, path: int) -> Floats:
+            both = getattr(self.past, name), getattr(self.since, name)[path]
+            return np.concatenate(both)
+
+        paths = tuple(
+            Past(
+                joined("time", i),
+                joined("location", i),
+                joined("offspring", i),
+                joined("within", i),
+                joined("area", i),
+                self.past.omori,
+            )
+            for i in range(len(self.now))
+        )
+        n, count = len(self.now), len(self.past.time) + self.since.time.shape[1]
+        return EtasPlaces(
+            self.process, self.times, paths, np.arange(n), np.full(n, count), self.now
+        )
+
+    def draw(self, gap: Floats, mark: Integers | None, generator: torch.Generator) -> Floats:
+        numbers, process = numpy_generator(generator), self.process
+        place = process.background.draw(gap.shape, numbers)
+        for part in event_blocks(len(gap), gap.shape[1] * len(self.times.rate)):
+            rows = np.arange(part.start, part.stop)
+            event, sample, component = _set_off(process, self.times, rows, gap[rows], numbers)
+            around = self._parents(rows[event], component, numbers)
+            place[rows[event], sample] = _near(process, *around, numbers)
+        return place
+
+    def _parents(
+        self, path: Integers, component: Integers, numbers: np.random.Generator
+    ) -> tuple[Floats, Floats]:
+        """Returns places (n, 2) and areas (n,) of parents on paths (n,), by exponentials (n,)."""
+        omori, since = self.past.omori, self.since
+        age = self.now[path, None] - since.time[path]
+        kept = since.offspring[path] * since.within[path]
+        below = (kept * np.exp(-omori.rate[component, None] * age)).cumsum(axis=1)
+        whole = self.times.amplitude[path, component] / omori.weight[component]
+        level = numbers.random(len(path)) * whole
+        own = (below <= level[:, None]).sum(axis=1)
+        n = since.time.shape[1]
+        known, log_uniform = own == n, np.log(numbers.random(len(path)))
+        if not len(self.past.time):  # rounding alone
+            known, own = np.zeros(len(path), dtype=bool), np.minimum(own, n - 1)
+        at = np.minimum(own, n - 1) if n else own
+        location = since.location[path, at] if n else np.empty((len(path), 2))
+        area = since.area[path, at] if n else np.empty(len(path))
+        for j in np.unique(component[known]):
+            rows = np.flatnonzero(known & (component == j))
+            count = np.full(len(rows), len(self.past.time))
+            parent = self.past.parents(j, count, log_uniform[rows])
+            location[rows], area[rows] = self.past.location[parent], self.past.area[parent]
+        return location, area
 
 
 @dataclass(frozen=True)
@@ -237,10 +367,13 @@ class EtasLaws:
     def past(self, one: EventSequences) -> Past:
         """Returns the events of a single sequence as parents."""
         assert one.magnitude is not None
-        o, area = self.process.parameters, self.process.parameters.area(one.magnitude)
-        within = self.process.within(one.location, area)
-        offspring = o.offspring(one.magnitude)
-        return Past(one.time, one.location, offspring, within, area, self.omori)
+        return self.parents(one.time, one.location, one.magnitude)
+
+    def parents(self, time: Floats, location: Floats, magnitude: Floats) -> Past:
+        """Returns L events as parents."""
+        o, area = self.process.parameters, self.process.parameters.area(magnitude)
+        within = self.process.within(location, area)
+        return Past(time, location, o.offspring(magnitude), within, area, self.omori)
 
     def _laws(
         self,

@@ -13,6 +13,7 @@ from smash.data.region import Region
 from smash.errors import DataError, ForecastError, TrainingError
 from smash.law.magnitudes import GutenbergRichter
 from smash.law.place_densities import UniformPlaces
+from smash.law.state import KnownEvents
 from smash.simulate.etas_process import EtasParameters
 from smash.simulate.etas_simulation import EtasProcess, Shaken
 
@@ -42,9 +43,44 @@ def test_futures_all_at_once_are_those_event_by_event(fitted):
     at_once, one_by_one = drawn
     assert at_once.time.min() > last + 0.01
     assert ks_2samp(at_once.counts, one_by_one.counts).pvalue > 1e-3
-    for what in ("time", "magnitude"):
-        assert ks_2samp(getattr(at_once, what), getattr(one_by_one, what)).pvalue > 1e-3
-    assert ks_2samp(at_once.location[:, 0], one_by_one.location[:, 0]).pvalue > 1e-3
+    # The first of each path, as events of one cluster depend on each other.
+    firsts, others = (np.unique(paths.path, return_index=True)[1] for paths in drawn)
+    for what in ("time", "magnitude", "location"):
+        values = getattr(at_once, what)[firsts], getattr(one_by_one, what)[others]
+        one, other = (value.reshape(len(value), -1)[:, 0] for value in values)
+        assert ks_2samp(one, other).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("n_known", [0, 60])
+def test_a_state_that_knows_its_history_once_has_the_law_of_all_events(fitted, n_known):
+    history = catalogue(3, days=200.0).select([0])
+    history = replace(history.with_rows(np.arange(n_known), np.array([n_known])), history=None)
+    state = fitted.start(history, 6)
+    known = KnownEvents(fitted.law_after, history.select(np.zeros(6, dtype=np.int64)))
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        came = rng.exponential(0.1, 6), SQUARE.draw((6,), rng), None, 2 + rng.exponential(0.4, 6)
+        state.append(*came)
+        known.append(*came)
+    rows = np.array([5, 0, 2])
+    state.keep(rows)
+    known.keep(rows)
+    law, wanted = state.law(), known.law()
+    gap, place = rng.exponential(0.3, (3, 7)), SQUARE.draw((3, 7), rng)
+    for part in ("log_density", "log_survival"):
+        np.testing.assert_allclose(
+            getattr(law.time, part)(gap), getattr(wanted.time, part)(gap), rtol=1e-9
+        )
+    found = law.place.log_density(place, gap, None)
+    np.testing.assert_allclose(found, wanted.place.log_density(place, gap, None), rtol=1e-9)
+    soon = np.full((3, 4000), 1e-3)
+    drawn, others = (
+        one.place.draw(soon, None, torch.Generator().manual_seed(seed))
+        for seed, one in enumerate((law, wanted))
+    )
+    for i in range(3):
+        for axis in range(2):
+            assert ks_2samp(drawn[i, :, axis], others[i, :, axis]).pvalue > 1e-4
 
 
 def test_intervals_hold_the_parameters_of_the_process():

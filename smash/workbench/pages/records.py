@@ -18,10 +18,11 @@ from smash.workbench.pages.epochs import Detail, detail_from, detail_of
 from smash.workbench.report.logged_comparison import COMPARISON, Comparison, comparison_of
 from smash.workbench.report.run_store import Run, Selection, Store
 from smash.workbench.runs.portable_paths import portable_values
+from smash.workbench.runs.sources import SPEC_TAG
 from smash.workbench.specs.renamed_keys import params_under_present_names
 
 FORMAT = 1
-LEFT_OUT = ("env/host", "mlflow.user", "mlflow.source.name", "mlflow.note.content")
+LEFT_OUT = ("env/host", "mlflow.user", "mlflow.source.name", "mlflow.note.content", SPEC_TAG)
 KEPT_METRICS = (
     "test/",
     "test_recalibrated/",

@@ -13,7 +13,7 @@ from smash.files import replacing
 from smash.workbench.runs import console
 from smash.workbench.runs.environment import environment_tags
 from smash.workbench.runs.run_description import log_audit, log_spec
-from smash.workbench.runs.sources import SPEC_ARTIFACT, run_folder
+from smash.workbench.runs.sources import SPEC_ARTIFACT, run_folder, spec_tag
 from smash.workbench.specs.experiment_spec import ExperimentSpec, dump_spec
 from smash.workbench.tracking.store import Store
 from smash.workbench.tracking.tracker import Tracker
@@ -53,7 +53,8 @@ def opened(
                 after.enter_context(_saying_how_to_resume(opening.earlier))
             tracker = store.resume(opening.earlier)
         else:
-            tracker = store.start(opening.name, opening.tags, opening.parent)
+            tags = {**opening.tags, **spec_tag(spec)} if said else opening.tags
+            tracker = store.start(opening.name, tags, opening.parent)
             if said:
                 after.enter_context(_saying_how_to_resume(tracker.run_id))
         with tracker:

@@ -1,23 +1,30 @@
 """What `--from` accepts, turned into a model: a run, a folder, an original checkpoint."""
 
+import base64
 import shutil
 import tempfile
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smash.data.dataset import Dataset
 from smash.data.protocol import prepare
 from smash.errors import CheckpointError, SpecError, TrackingError
-from smash.files import replacing_folder
+from smash.files import replacing, replacing_folder
 from smash.model.original_checkpoint import is_original, load_original
 from smash.model.smash import DESCRIPTION, PARTS, About, Smash
 from smash.shipped_files import find_model
 from smash.workbench.specs.contradictions import contradictions
-from smash.workbench.specs.experiment_spec import ExperimentSpec, load_spec
+from smash.workbench.specs.experiment_spec import ExperimentSpec, dump_spec, load_spec
 from smash.workbench.tracking.server import download_artifact, download_model, find_run
+from smash.workbench.tracking.tracker import MAX_TAG
 
 MODEL_ARTIFACT = "checkpoints/best"
 SPEC_ARTIFACT = "spec.yaml"
+SPEC_TAG = "spec/packed"
+"""The tag with a run's spec, compressed: all that there is of a run killed as it was made."""
+MOST_BYTES = 10**6
+"""Of a spec that a tag may hold."""
 RUNS = Path("runs")
 """Where runs keep what they need to resume, a folder each, beside the tracking database."""
 
@@ -80,11 +87,41 @@ def fetch_spec(run_id: str, overrides: tuple[str, ...] = ()) -> ExperimentSpec:
     Raises:
         TrackingError: when there is no such run, or it logged no spec.
     """
-    find_run(run_id)
+    tags = find_run(run_id).data.tags
     path = run_folder(run_id) / SPEC_ARTIFACT
     if not path.exists():
-        path = download_artifact(run_id, SPEC_ARTIFACT, run_folder(run_id))
+        try:
+            path = download_artifact(run_id, SPEC_ARTIFACT, run_folder(run_id))
+        except TrackingError:
+            if SPEC_TAG not in tags:
+                raise
+            text = _unpacked(tags[SPEC_TAG], run_id)
+            with replacing(path) as beside:
+                beside.write_text(text, encoding="utf-8")
     return load_spec(path, overrides)
+
+
+def spec_tag(spec: ExperimentSpec) -> dict[str, str]:
+    """Returns the tag that a run is made with, so that it never is without its spec.
+
+    Nothing where the spec is too long for a tag.
+    """
+    packed = base64.b64encode(zlib.compress(dump_spec(spec).encode(), 9)).decode("ascii")
+    return {SPEC_TAG: packed} if len(packed) <= MAX_TAG else {}
+
+
+def _unpacked(tag: str, run_id: str) -> str:
+    """Returns the spec that a run's tag holds."""
+    try:
+        unpacking = zlib.decompressobj()
+        text = unpacking.decompress(base64.b64decode(tag, validate=True), MOST_BYTES)
+        if not unpacking.eof:
+            raise ValueError("it does not end")
+        return text.decode()
+    except (ValueError, zlib.error) as error:
+        raise TrackingError(
+            f"run {run_id}: the tag {SPEC_TAG} holds no spec ({error}); run its spec anew"
+        ) from error
 
 
 def load_source(source: str, spec: ExperimentSpec, dataset: Dataset, device: str) -> Source:

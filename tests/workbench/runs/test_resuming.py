@@ -1,9 +1,14 @@
 """What --resume refuses, finds and says, of runs that are parts of others and of lost specs."""
 
+import base64
 import shutil
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from smash.workbench.runs.sources import SPEC_TAG
 
 
 def below(workshop, run):
@@ -87,10 +92,27 @@ def test_what_a_run_says_of_itself_is_had_from_its_folder_or_from_the_server(wor
     workshop.run("--resume", done.run_id)
     assert (workshop.folder / "runs" / done.run_id / "spec.yaml").read_text() == spec
 
+    # The run was made with it, whatever was killed before it was written.
     shutil.rmtree(workshop.folder / "runs" / done.run_id)
     (artifacts / "spec.yaml").unlink()
-    refused = workshop.invoke("--resume", done.run_id)
-    assert refused.exit_code == 2
+    workshop.run("--resume", done.run_id)
+    assert (workshop.folder / "runs" / done.run_id / "spec.yaml").read_text() == spec
+
+    def refused_without(tag: str) -> Any:
+        shutil.rmtree(workshop.folder / "runs" / done.run_id)
+        (artifacts / "spec.yaml").unlink(missing_ok=True)
+        if tag:
+            workshop.client.set_tag(done.run_id, SPEC_TAG, tag)
+        else:
+            workshop.client.delete_tag(done.run_id, SPEC_TAG)
+        refused = workshop.invoke("--resume", done.run_id)
+        assert refused.exit_code == 2
+        return refused
+
+    bomb = base64.b64encode(zlib.compress(b" " * (3 * 10**6))).decode()
+    for damaged in ("no base64!", "AAAA", bomb):
+        assert "holds no spec" in refused_without(damaged).stderr
+    refused = refused_without("")
     assert "nothing to go on with" in refused.stderr
     assert "run its spec anew" in refused.stderr
 
