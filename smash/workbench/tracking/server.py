@@ -26,7 +26,7 @@ LOCKED = 600
 """Seconds that a process waits for another one to make a database's tables."""
 _TRACKING = "MLFLOW_TRACKING_URI"
 _TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
-_MIGRATIONS = ("alembic", "mlflow.store.db.utils")
+_MIGRATIONS, _DATABASE = "alembic", "mlflow.store.db.utils"
 
 Answer = TypeVar("Answer")
 
@@ -58,8 +58,10 @@ def open_client(uri: str) -> MlflowClient:
     # minutes and warn each time.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # What a database refuses is raised too, and said in a line instead of MLflow's traceback.
+    logging.getLogger(_DATABASE).setLevel(logging.CRITICAL)
     try:
-        with only_one_process(uri), quiet(*_MIGRATIONS), _variable(_TIMEOUT, str(PATIENCE)):
+        with only_one_process(uri), quiet(_MIGRATIONS), _variable(_TIMEOUT, str(PATIENCE)):
             path = sqlite_path(uri)
             if path is not None and not path.exists():
                 # MLflow makes its tables in many steps; a file with some of them is of no use.
