@@ -185,17 +185,17 @@ class EtasPlaces(PlacePart):
         self, past: Past, rows: Integers, gap: Floats, place: Floats, numbers: np.random.Generator
     ) -> None:
         """Puts those of the `place` (N, S, 2) of `rows` that have a parent around it."""
-        event, sample, component = _set_off(self.process, self.times, rows, gap[rows], numbers)
+        event, sample, component = set_off(self.process, self.times, rows, gap[rows], numbers)
         count, log_uniform = self.count[rows][event], np.log(numbers.random(len(event)))
         parent = np.zeros(len(event), dtype=np.int64)
         for j in np.unique(component):
             own = component == j
             parent[own] = past.parents(j, count[own], log_uniform[own])
         around = past.location[parent], past.area[parent]
-        place[rows[event], sample] = _near(self.process, *around, numbers)
+        place[rows[event], sample] = near(self.process, *around, numbers)
 
 
-def _set_off(
+def set_off(
     process: EtasProcess,
     times: EtasTimes,
     rows: Integers,
@@ -211,7 +211,7 @@ def _set_off(
     return event, sample, component
 
 
-def _near(
+def near(
     process: EtasProcess, location: Floats, area: Floats, numbers: np.random.Generator
 ) -> Floats:
     """Returns (n, 2) places in the region around parents at `location` (n, 2), of `area` (n,)."""
@@ -221,107 +221,6 @@ def _near(
         region = process.region
         left = left[:0] if region is None else left[~region.holds(drawn[left])]
     return drawn
-
-
-@dataclass(frozen=True)
-class Since:
-    """n events that came on each of P paths after one past: `time` (P, n), `location` (P, n, 2).
-
-    `offspring`, `within` and `area` (P, n) are as of a `Past`.
-    """
-
-    time: Floats
-    location: Floats
-    offspring: Floats
-    within: Floats
-    area: Floats
-
-    def with_one(self, events: Past) -> "Since":
-        """Returns these and one event more on each path, the P of `events`."""
-        return Since(
-            *(
-                np.concatenate([getattr(self, name), getattr(events, name)[:, None]], axis=1)
-                for name in ("time", "location", "offspring", "within", "area")
-            )
-        )
-
-    def of(self, rows: Integers) -> "Since":
-        """Returns those of the paths `rows`."""
-        parts = (self.time, self.location, self.offspring, self.within, self.area)
-        return Since(*(part[rows] for part in parts))
-
-
-@dataclass(frozen=True)
-class EtasPathPlaces(PlacePart):
-    """Places as `EtasPlaces`, of P paths with one `past`; gaps count from `now` (P,)."""
-
-    process: EtasProcess
-    times: EtasTimes
-    past: Past
-    since: Since
-    now: Floats
-    by_mark = False
-
-    def log_density(self, place: Floats, gap: Floats, mark: Integers | None) -> Floats:
-        return self._each_by_itself().log_density(place, gap, mark)
-
-    def _each_by_itself(self) -> EtasPlaces:
-        """Returns the same places, a past a path."""
-
-        def joined(name: str, path: int) -> Floats:
-            both = getattr(self.past, name), getattr(self.since, name)[path]
-            return np.concatenate(both)
-
-        paths = tuple(
-            Past(
-                joined("time", i),
-                joined("location", i),
-                joined("offspring", i),
-                joined("within", i),
-                joined("area", i),
-                self.past.omori,
-            )
-            for i in range(len(self.now))
-        )
-        n, count = len(self.now), len(self.past.time) + self.since.time.shape[1]
-        return EtasPlaces(
-            self.process, self.times, paths, np.arange(n), np.full(n, count), self.now
-        )
-
-    def draw(self, gap: Floats, mark: Integers | None, generator: torch.Generator) -> Floats:
-        numbers, process = numpy_generator(generator), self.process
-        place = process.background.draw(gap.shape, numbers)
-        for part in event_blocks(len(gap), gap.shape[1] * len(self.times.rate)):
-            rows = np.arange(part.start, part.stop)
-            event, sample, component = _set_off(process, self.times, rows, gap[rows], numbers)
-            around = self._parents(rows[event], component, numbers)
-            place[rows[event], sample] = _near(process, *around, numbers)
-        return place
-
-    def _parents(
-        self, path: Integers, component: Integers, numbers: np.random.Generator
-    ) -> tuple[Floats, Floats]:
-        """Returns places (n, 2) and areas (n,) of parents on paths (n,), by exponentials (n,)."""
-        omori, since = self.past.omori, self.since
-        age = self.now[path, None] - since.time[path]
-        kept = since.offspring[path] * since.within[path]
-        below = (kept * np.exp(-omori.rate[component, None] * age)).cumsum(axis=1)
-        whole = self.times.amplitude[path, component] / omori.weight[component]
-        level = numbers.random(len(path)) * whole
-        own = (below <= level[:, None]).sum(axis=1)
-        n = since.time.shape[1]
-        known, log_uniform = own == n, np.log(numbers.random(len(path)))
-        if not len(self.past.time):  # rounding alone
-            known, own = np.zeros(len(path), dtype=bool), np.minimum(own, n - 1)
-        at = np.minimum(own, n - 1) if n else own
-        location = since.location[path, at] if n else np.empty((len(path), 2))
-        area = since.area[path, at] if n else np.empty(len(path))
-        for j in np.unique(component[known]):
-            rows = np.flatnonzero(known & (component == j))
-            count = np.full(len(rows), len(self.past.time))
-            parent = self.past.parents(j, count, log_uniform[rows])
-            location[rows], area[rows] = self.past.location[parent], self.past.area[parent]
-        return location, area
 
 
 @dataclass(frozen=True)

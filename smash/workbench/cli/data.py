@@ -9,7 +9,7 @@ import typer
 
 from smash.workbench.cli.convert import convert
 from smash.workbench.cli.estimators import estimators
-from smash.workbench.cli.hints import hints_shown
+from smash.workbench.cli.named_data import named_data
 from smash.workbench.cli.resplit import resplit
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -39,18 +39,9 @@ def audit_command(
     from smash.catalogue import load_dataset
     from smash.data.audit import audit, render
     from smash.errors import SmashError, in_a_line
-    from smash.settings import DataSettings
-    from smash.shipped_files import find_spec
 
     try:
-        spec = find_spec(Path(dataset))
-        if spec.suffix in (".yaml", ".yml"):
-            from smash.workbench.specs.experiment_spec import load_spec
-
-            with hints_shown():
-                settings = load_spec(spec).data
-        else:
-            settings = DataSettings(name=dataset)
+        settings, _ = named_data(dataset)
         data = load_dataset(settings)
         console = Console(highlight=False)
         console.print(render(audit(data)))

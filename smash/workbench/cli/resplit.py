@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smash.workbench.cli.hints import hints_shown
+from smash.workbench.cli.named_data import named_data
 
 if TYPE_CHECKING:
     from smash.data.dataset import Dataset
@@ -36,17 +36,10 @@ def resplit(
     from smash.data.audit import audit, render
     from smash.data.resplitting import resplit as dealt_anew
     from smash.errors import SmashError, in_a_line
-    from smash.settings import DataSettings
-    from smash.shipped_files import find_spec
     from smash.workbench.cli.spec_folder import SPEC, check_spec_folder
 
     try:
-        spec, settings = find_spec(Path(dataset)), DataSettings(name=dataset)
-        if spec.suffix in (".yaml", ".yml"):
-            from smash.workbench.specs.experiment_spec import load_spec
-
-            with hints_shown():
-                settings = load_spec(spec).data
+        settings, spec = named_data(dataset)
         files = (settings.path, settings.train, settings.validation, settings.test)
         check_spec_folder(out, [Path(path) for path in (str(spec), *files) if path])
         found = dealt_anew(load_dataset(settings), seed)
