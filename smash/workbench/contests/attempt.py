@@ -152,13 +152,15 @@ def _measured() -> Iterator[Callable[[], float]]:
 def _limited(what: str, seconds: float) -> Iterator[None]:
     """Ends a block after so many processor seconds.
 
+    Python drops an error that is raised in a destructor or a callback, as this may be: the kernel
+    sends the signal again each second, until the block has ended.
+
     Raises:
         BaselineError: saying what was ended.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
 
     def stop(number: int, frame: object) -> None:
-        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))  # or it came again every second
         raise BaselineError(f"{what} was ended after {seconds:g} processor seconds, its limit")
 
     before = signal.signal(signal.SIGXCPU, stop)

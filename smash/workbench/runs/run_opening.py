@@ -51,23 +51,26 @@ def opened(
             after.enter_context(_held(opening.earlier))
             if said:
                 after.enter_context(_saying_how_to_resume(opening.earlier))
-            tracker = store.resume(opening.earlier)
-        else:
-            tags = {**opening.tags, **spec_tag(spec)} if said else opening.tags
-            tracker = store.start(opening.name, tags, opening.parent)
-            if said:
-                after.enter_context(_saying_how_to_resume(tracker.run_id))
-        with tracker:
+        with _tracker(store, spec, opening) as tracker:
             if opening.earlier:
                 again = {"resumed": "true", "stage": opening.tags["stage"]}
                 tracker.set_tags(again | environment_tags(spec.device))
             else:
+                if said:
+                    after.enter_context(_saying_how_to_resume(tracker.run_id))
                 after.enter_context(_held(tracker.run_id))
             _keep_spec(run_folder(tracker.run_id), spec)
             log_spec(tracker, spec, dataset)
             if opening.audited:
                 log_audit(tracker, dataset)
             yield tracker
+
+
+def _tracker(store: Store, spec: ExperimentSpec, opening: Opening) -> Tracker:
+    if opening.earlier:
+        return store.resume(opening.earlier)
+    tags = opening.tags if opening.parent else {**opening.tags, **spec_tag(spec)}
+    return store.start(opening.name, tags, opening.parent)
 
 
 def _keep_spec(folder: Path, spec: ExperimentSpec) -> None:

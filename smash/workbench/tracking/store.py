@@ -103,13 +103,16 @@ class Store:
         The request is made by another thread, as interruptions come to the first alone: the opening
         of a run that is opened all the same is undone, or it would seem to run for ever.
         """
-        opening = _in_thread(lambda: self._patiently(request))
+        opening: Future[Run] = Future()
         try:
+            _in_thread(opening, lambda: self._patiently(request))  # may be interrupted itself
             run = opening.result()
             return Tracker(self.client, shown(self.uri), self.spool, run, system_metrics, resumed)
         except BaseException:
-            with suppress(Exception):
-                undo(opening.result(HASTE).info.run_id)
+            if not opening.cancel():
+                with suppress(Exception):
+                    opened = opening.result(HASTE).info.run_id
+                    self._patiently(lambda: undo(opened), HASTE)
             raise
 
     def _end(self, run_id: str) -> None:
@@ -140,9 +143,9 @@ class Store:
             [self.experiment_id], wanted, order_by=["attributes.start_time ASC"], page_token=token
         )
 
-    def _patiently(self, request: Callable[[], Answer]) -> Answer:
-        """Returns the server's answer, asking again for `DEADLINE` seconds while it is away."""
-        last = time.monotonic() + DEADLINE
+    def _patiently(self, request: Callable[[], Answer], deadline: float = DEADLINE) -> Answer:
+        """Returns the server's answer, asking again for `deadline` seconds while it is away."""
+        last = time.monotonic() + deadline
         warned = False
         while True:
             try:
@@ -187,18 +190,18 @@ def connect(experiment: str, uri: str | None = None, spool: Path = SPOOL) -> Sto
     return Store(client, uri, found.experiment_id, spool)
 
 
-def _in_thread(request: Callable[[], Answer]) -> "Future[Answer]":
-    """Returns the answer to come of a request that another thread makes."""
-    answer: Future[Answer] = Future()
+def _in_thread(answer: "Future[Answer]", request: Callable[[], Answer]) -> None:
+    """Has another thread make a request, unless its answer is cancelled first."""
 
     def work() -> None:
+        if not answer.set_running_or_notify_cancel():
+            return
         try:
             answer.set_result(request())
         except Exception as error:  # noqa: BLE001 (whoever waits for the answer gets it)
             answer.set_exception(error)
 
     threading.Thread(target=work, name="opening", daemon=True).start()
-    return answer
 
 
 def _user() -> str:

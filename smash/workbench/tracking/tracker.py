@@ -239,13 +239,14 @@ class Tracker:
                 folder it was kept in and how to send it later.
             KeyboardInterrupt: after the end, when it came meanwhile.
         """
-        interrupted = False
+        interrupted, end = False, Status(self.run_id, status, _milliseconds())
         try:
             if self._system is not None:
                 self._system.stop()
+            self._writer.put(end)
         except KeyboardInterrupt:
             interrupted = True
-        self._writer.put(Status(self.run_id, status, _milliseconds()))
+            self._writer.put(end)  # twice does no harm
         unsent = self._writer.close(deadline)
         interrupted = interrupted or self._writer.interrupted
         kept = self._keep(unsent)

@@ -428,11 +428,12 @@ def test_a_server_killed_in_the_middle_costs_one_warning_and_nothing_else(
     assert "kept until it can" in caplog.text
 
 
+@pytest.mark.parametrize("moment", ["as the thread starts", "as the server answers"])
 @pytest.mark.parametrize("opening", ["create_run", "update_run"])
 def test_a_run_that_is_interrupted_as_it_is_opened_does_not_seem_to_run(
-    store, uri, monkeypatch, opening
+    store, uri, monkeypatch, opening, moment
 ):
-    """The interruption comes when the server has done it and nobody knows the run yet."""
+    """The interruption comes when nobody knows the run yet that the server has or will have."""
     before = start(store)
     before.close()
     opened = []
@@ -440,14 +441,23 @@ def test_a_run_that_is_interrupted_as_it_is_opened_does_not_seem_to_run(
 
     def interrupted(*arguments, **named):
         opened.append(request(*arguments, **named))
-        _thread.interrupt_main()
-        time.sleep(0.1)
+        if moment == "as the server answers":
+            _thread.interrupt_main()
+            time.sleep(0.1)
         return opened[0]
+
+    def begin(thread):
+        started(thread)
+        if thread.name == "opening" and moment == "as the thread starts":
+            signal.raise_signal(signal.SIGINT)
+
+    started = threading.Thread.start
 
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with monkeypatch.context() as patch:
             patch.setattr(MlflowClient, opening, interrupted)
+            patch.setattr(threading.Thread, "start", begin)
             with pytest.raises(KeyboardInterrupt):
                 store.resume(before.run_id) if opening == "update_run" else start(store)
     finally:
