@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -39,17 +40,24 @@ def registered(workshop):
 
 @pytest.fixture(scope="module")
 def server(registered):
-    """The address of a server of the champion on loopback."""
+    """The address of a server of the champion."""
+    with served(registered, f"models:/tiny@{CHAMPION}") as address:
+        yield address
+
+
+@contextmanager
+def served(workshop, model):
+    """Yields the address of a server of a model on loopback."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = registered.folder / "server.log"
-    command = ["mlflow", "models", "serve", "-m", f"models:/tiny@{CHAMPION}", "-p", str(port)]
+    log = workshop.folder / "server.log"
+    command = ["mlflow", "models", "serve", "-m", model, "-p", str(port)]
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", *command, "-h", "127.0.0.1", "--env-manager", "local"],
-            cwd=registered.folder,
-            env=tracked(registered),
+            cwd=workshop.folder,
+            env=tracked(workshop),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -187,6 +195,27 @@ def test_requests_at_once_are_answered_like_requests_in_turn(server):
     for i, (_, reply) in enumerate(replies):
         assert reply == replies[i % 2][1]
     assert replies[0][1] != replies[1][1]
+
+
+def test_a_pool_is_served_as_a_model_is(workshop):
+    exact = ("objective.kind=likelihood", "sampler=inverse_cdf", "model.location_law=mixture")
+    members = ("baselines=[climatology]", "pool=[model,climatology]", "total_epochs=1")
+    sets = [part for change in (*exact, *members) for part in ("--set", change)]
+    run = workshop.run("tiny.yaml", *sets, "--set", "data.simulator.sequences=[6, 6, 3]")
+    [pool] = workshop.client.search_runs(
+        [run.logged.info.experiment_id],
+        f"tags.compared_with = '{run.run_id}' and tags.pool = 'model, climatology'",
+    )
+    [made] = pool.outputs.model_outputs
+    with served(workshop, f"models:/{made.model_id}") as address:
+        status, reply = ask(address, EVENTS, n_samples=20)
+        assert status == 200, reply
+        [row] = reply["predictions"]
+        assert row["gap_low_90"] <= row["gap_median"] <= row["gap_high_90"]
+        assert sum(row[f"mark_{k}"] for k in range(3)) == pytest.approx(1, abs=1e-5)
+        status, reply = ask(address, EVENTS | {"mark": [0, 9]})
+        assert status == 400
+        assert "mark" in reply
 
 
 def test_a_csv_is_forecast_without_a_server(registered, tmp_path):
