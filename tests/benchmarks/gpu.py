@@ -30,7 +30,7 @@ from smash.data.batching import ScaledSequences
 from smash.data.dataset import Dataset
 from smash.data.protocol import prepare
 from smash.forecast.model_forecaster import ModelForecaster
-from smash.model.smash import About, Smash
+from smash.model.smash import Smash
 from smash.model.training import Trainer
 from smash.sampling import sample_blocks, to_samples
 from smash.scores.evaluation import scales_of, score_forecasts
@@ -44,6 +44,7 @@ from smash.settings import (
     TrainingSettings,
 )
 from smash.shipped_files import find_model, find_spec
+from smash.workbench.runs.model_fits import new_trainer
 from smash.workbench.specs.experiment_spec import load_spec
 
 DEVICE = "cuda"
@@ -124,13 +125,8 @@ def train_as_shipped(table: Table, name: str) -> None:
     spec = load_spec(find_spec(Path(name)))
     dataset = load_dataset(spec.data)
     data = prepare(dataset, spec.protocol, spec.scaling)
-    torch.manual_seed(0)
-    model = Smash.untrained(
-        spec.model, spec.objective, data.train, data.scaler, dataset.n_marks, About.of(dataset)
-    ).to(DEVICE)
-    splits = [ScaledSequences(part, model.scaler, DEVICE) for part in (data.train, data.validation)]
     with tempfile.TemporaryDirectory() as folder:
-        ours = Trainer(model, *splits, spec.objective, spec.training, Path(folder), seed=0)
+        ours = new_trainer(spec, dataset, data, DEVICE, Path(folder))
         times = [ours._epoch(0).seconds for _ in range(3)]
     note = f"batches of {spec.training.batch_size}; {len(data.train)} sequences"
     table.add(f"{name} as shipped, an epoch", float(np.median(times)), None, None, note)

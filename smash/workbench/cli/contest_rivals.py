@@ -20,8 +20,8 @@ def rivals(
         str,
         typer.Option(
             metavar="A,B,…",
-            help="Baselines, seahorse:PRESET, plug-ins, shipped, pretrained:NAME, a model's "
-            "folder; left out: all that come with the code.",
+            help="Baselines, seahorse:PRESET, plug-ins, suggested, shipped, pretrained:NAME, a "
+            "model's folder; left out: all that come with the code.",
         ),
     ] = "",
     into: Annotated[

@@ -5,24 +5,34 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from smash.baseline_names import BASELINES
 from smash.catalogue import load_dataset
 from smash.data.dataset import Dataset
 from smash.data.events import EventSequences, spread_subset
 from smash.data.protocol import PreparedData, prepare
+from smash.data.suggestion import spec_text, suggest
 from smash.errors import DataError, SpecError
 from smash.forecast.model_forecaster import FORECAST, ModelForecaster
 from smash.law.forecaster import Forecaster
-from smash.settings import DataSettings, SimulatorSettings
+from smash.settings import Columns, DataSettings, SimulatorSettings
 from smash.shipped_files import KEPT, find_model, find_spec
 from smash.simulate.ladders import rung
 from smash.workbench.runs.baseline_fits import fit_baseline
+from smash.workbench.runs.model_fits import fit_within
 from smash.workbench.runs.sources import load_source
-from smash.workbench.specs.experiment_spec import ExperimentSpec, load_spec, spec_digest
+from smash.workbench.specs.experiment_spec import (
+    ExperimentSpec,
+    load_spec,
+    spec_digest,
+    spec_from_mapping,
+)
 
 SHIPPED = "shipped"
 """The kept model of a data set's own name."""
+SUGGESTED = "suggested"
+"""The model of the spec that `smash data check` would write, trained here."""
 LADDER = "ladder:"
 RUNGS = SimulatorSettings(sequences=(80, 20, 30), events=(25, 45))
 """The data of a ladder's rungs, where it does not climb by them."""
@@ -85,16 +95,17 @@ def some_of(test: EventSequences, events: int) -> EventSequences:
 
 
 def is_model(name: str) -> bool:
-    """Returns whether a kept model is meant, and no baseline, whatever folders there are."""
+    """Returns whether a model is meant, and no baseline, whatever folders there are."""
     is_folder = name not in BASELINES and Path(name).is_dir()
-    return name == SHIPPED or name.startswith(KEPT) or is_folder
+    return name in (SHIPPED, SUGGESTED) or name.startswith(KEPT) or is_folder
 
 
 def forecaster_of(name: str, ground: Ground, budget: float | None) -> Forecaster:
     """Returns a forecaster, fitted to the training data or taken from where it is kept.
 
     Args:
-        name: a baseline, plug-in or preset; `shipped`; `pretrained:NAME` or a kept model's folder.
+        name: a baseline, plug-in or preset; `shipped`, `suggested`; `pretrained:NAME` or a kept
+            model's folder.
         ground: the data.
         budget: processor seconds after which a fit that can is to end with what it has.
 
@@ -105,6 +116,8 @@ def forecaster_of(name: str, ground: Ground, budget: float | None) -> Forecaster
         if ground.oracle is None:
             raise DataError("oracle: only simulated data have a law that is known")
         return ground.oracle()
+    if name == SUGGESTED:
+        return _suggested(ground, budget)
     if is_model(name):
         return _kept(f"{KEPT}{ground.name}" if name == SHIPPED else name, ground)
     return fit_baseline(name, ground.spec, ground.dataset, ground.data, "cpu", budget=budget)
@@ -118,3 +131,13 @@ def _kept(name: str, ground: Ground) -> Forecaster:
     if source.warning:
         raise DataError(f"{name}: {source.warning}")
     return ModelForecaster(source.model, FORECAST)
+
+
+def _suggested(ground: Ground, budget: float | None) -> Forecaster:
+    found, own = suggest(ground.dataset), ground.spec
+    text = spec_text(ground.dataset, Path("events.parquet"), Columns(), own.data, found)
+    spec = spec_from_mapping(yaml.safe_load(text)).model_copy(
+        update={"data": own.data, "seed": own.seed}
+    )
+    data = prepare(ground.dataset, "strict", spec.scaling)
+    return ModelForecaster(fit_within(spec, ground.dataset, data, "cpu", budget), FORECAST)

@@ -8,11 +8,11 @@ from smash.baseline_names import RIVAL, RIVALS, unknown
 from smash.errors import SpecError
 from smash.workbench.contests.attempt import attempt, row_of
 from smash.workbench.contests.contest_rows import Asked, ContestRow, keep, kept
-from smash.workbench.contests.grounds import SHIPPED, ground_of, is_model
+from smash.workbench.contests.grounds import SHIPPED, SUGGESTED, ground_of, is_model
 
 PRESETS = tuple(f"{RIVAL}{preset}" for preset in RIVALS)
-EVERYONE = ("oracle", "climatology", "poisson", "markov", "walk", "hawkes", "mixture", SHIPPED)
-DEFAULT = (*EVERYONE, *PRESETS)
+BASELINES = ("oracle", "climatology", "poisson", "markov", "walk", "hawkes", "mixture")
+DEFAULT = (*BASELINES, SUGGESTED, SHIPPED, *PRESETS)
 """Forecasters of a contest that names none."""
 
 
@@ -41,7 +41,9 @@ def check_forecasters(names: Sequence[str]) -> None:
         raise SpecError("--forecasters: names none; leave it out for all that come with the code")
     for name in names:
         if not is_model(name) and (problem := unknown(name)):
-            raise SpecError(f"--forecasters: {problem}; or {SHIPPED}, or a kept model's folder")
+            raise SpecError(
+                f"--forecasters: {problem}; or {SUGGESTED}, {SHIPPED}, or a kept model's folder"
+            )
 
 
 def held_contest(

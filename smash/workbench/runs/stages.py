@@ -9,16 +9,14 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from smash.data.batching import ScaledSequences
 from smash.data.dataset import Dataset
 from smash.data.events import EventSequences, spread_subset
-from smash.data.pieces import in_pieces
 from smash.data.protocol import PreparedData
 from smash.files import write_json
 from smash.forecast.model_forecaster import ModelForecaster
 from smash.law.forecaster import Forecaster
 from smash.law.samples import Forecast
-from smash.model.smash import About, Smash
+from smash.model.smash import Smash
 from smash.model.training import EpochRecord, Hooks, Trainer, TrainingResult
 from smash.plots import diagnostics
 from smash.scores import summarise
@@ -33,6 +31,7 @@ from smash.sizes import SamplingSizes, TrainingSizes, sampling_sizes
 from smash.workbench.runs import console
 from smash.workbench.runs.drawn_forecasts import ShownForecasts
 from smash.workbench.runs.logged_model import KIND, model_name, model_params, pack_model
+from smash.workbench.runs.model_fits import new_trainer
 from smash.workbench.runs.samples_file import SamplesWriter
 from smash.workbench.runs.sources import run_folder
 from smash.workbench.specs.experiment_spec import ExperimentSpec, quick_profile
@@ -62,6 +61,10 @@ class Run:
     def folder(self) -> Path:
         return run_folder(self.tracker.run_id)
 
+    def trainer(self, root: Path) -> Trainer:
+        """Returns the trainer of a new model, with its checkpoints in `root`."""
+        return new_trainer(self.spec, self.dataset, self.data, self.device, root)
+
     def generator(self) -> torch.Generator:
         """Returns the generator of a test's samples, always at its start."""
         return torch.Generator(self.device).manual_seed(self.spec.seed + SAMPLING_SEED)
@@ -79,40 +82,10 @@ class Tested:
     forecaster: Forecaster | None = None
 
 
-def new_model(run: Run) -> Smash:
-    """Returns an untrained model whose weights depend on the run's seed alone."""
-    with torch.random.fork_rng():
-        torch.manual_seed(run.spec.seed)
-        model = Smash.untrained(
-            run.spec.model,
-            run.spec.objective,
-            run.data.train,
-            run.data.scaler,
-            run.dataset.n_marks,
-            About.of(run.dataset),
-        )
-    return model.to(run.device)
-
-
-def new_trainer(run: Run, root: Path) -> Trainer:
-    """Returns the trainer of a new model, with its checkpoints in `root`."""
-    model, training, train = new_model(run), run.spec.training, run.data.train
-    if training.piece_events:
-        train = in_pieces(train, training.piece_events, training.piece_history)
-    return Trainer(
-        model,
-        ScaledSequences(train, model.scaler, run.device),
-        ScaledSequences(run.data.validation, model.scaler, run.device),
-        run.spec.objective,
-        training,
-        root,
-        run.spec.seed,
-    )
-
-
 def train(run: Run, resume: bool = False) -> Smash:
     """Returns the model of the best epoch; continues from the last checkpoint when asked."""
-    trainer, training = new_trainer(run, run.folder / "checkpoints"), run.spec.training
+    training = run.spec.training
+    trainer = run.trainer(run.folder / "checkpoints")
     if resume and trainer.resume():
         console.say(f"resuming after epoch {len(trainer.result.records)}")
         _log_again(run, trainer)

@@ -21,7 +21,7 @@ from smash.errors import CheckpointError
 from smash.files import write_json
 from smash.model.smash import Smash
 from smash.model.training import EpochRecord, Hooks, Trainer
-from smash.workbench.runs.stages import Run, new_trainer
+from smash.workbench.runs.stages import Run
 from smash.workbench.specs.experiment_spec import ExperimentSpec, spec_to_mapping
 
 RELEVANT = (
@@ -108,12 +108,12 @@ def _train(run: Run, folder: Path, on_record: OnRecord) -> Training:
 
 
 def _resumed(run: Run, checkpoints: Path) -> Trainer:
-    trainer = new_trainer(run, checkpoints)
+    trainer = run.trainer(checkpoints)
     try:
         trainer.resume()
     except CheckpointError:
         shutil.rmtree(checkpoints)
-        trainer = new_trainer(run, checkpoints)
+        trainer = run.trainer(checkpoints)
     return trainer
 
 

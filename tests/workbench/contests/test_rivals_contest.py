@@ -66,6 +66,15 @@ def test_who_fails_has_a_row_that_says_why_and_the_others_go_on(spec, tmp_path):
     assert rows["climatology"].figures
 
 
+def test_the_model_that_is_suggested_for_the_data_is_trained_within_the_budget(spec, tmp_path):
+    [row] = held(spec, tmp_path / "rows", "suggested", terms=replace(TERMS, budget=1)).values()
+    assert not row.reason
+    assert row.fit_seconds > 0
+    figures = row.figures
+    parts = ("time", "mark_given_time", "place")
+    assert figures["event_log_loss"] == pytest.approx(sum(figures[f"{p}_log_loss"] for p in parts))
+
+
 def test_the_kept_model_of_other_events_is_not_scored(spec, tmp_path):
     rows = held(spec, tmp_path / "rows", "pretrained:crime")
     assert "marks" in next(iter(rows.values())).reason
