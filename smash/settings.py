@@ -225,6 +225,8 @@ class ModelSettings:
         Annotated[int, Ge(1), Le(1000), doc("each widens every context by 3 or more")] | None
     ) = None
     """Past events that the location's law is told of; null: mixture 1, history 128."""
+    place_scales: Literal["several", "one"] = "several"
+    """Bandwidths around each training place, of `history`: shares of several, or one alone."""
     time_encoding: Literal["absolute", "relative"] = "absolute"
     """absolute: time in the window, as published; relative: the scaled gap before an event."""
     periods: Annotated[tuple[Span, ...], MaxLen(16)] = ()

@@ -128,9 +128,10 @@ class HistoryHead(PointingHead):
         n_marks: int,
         plane: Plane,
         n_components: int,
+        one_scale: bool = False,
     ) -> None:
         super().__init__(n_encoded, n_recent, plane)
-        self.background = PlaceBackground(plane.unit, plane.cell)
+        self.background = PlaceBackground(plane.unit, plane.cell, one_scale)
         self.least_scale = max(LEAST_SCALE * self.background.reach, max(plane.cell) / 4)
         self.parametric = ParametricLaw(n_marks, plane.scaler.tells_magnitudes)
         self.make_networks(units, n_marks, len(FIRST_APART))

@@ -4,8 +4,9 @@ b(x) = Σ_s u_s Σ_j v_j N(x; x_j, h_sj² I) over the distinct events of the tra
 share of the distance to the event's 2nd, 5th, 20th or 80th neighbour (Breiman, Meisel, Purcell
 1977), or half the least distance of two places, which knows addresses that come again; v_j is less
 by half for every so many later events. The half-life and the shares u_s are those that forecast the
-last fifth of the training data best from the others. Beside b stands a wide law, uniform over the
-training data's box with a heavy tail beyond, so that no place is impossible.
+last fifth of the training data best from the others; `one_scale` has the best scale alone, which is
+the better guess where the last fifth is unlike what follows. Beside b stands a wide law, uniform
+over the training data's box with a heavy tail beyond, so that no place is impossible.
 
 A training event must not find itself in b, nor what it set off: in training, b at the place of a
 training event is without that event and its neighbours in time, tabulated once.
@@ -74,10 +75,12 @@ class PlaceBackground(nn.Module):
     known: Tensor
     left_out: Tensor
 
-    def __init__(self, half_sides: tuple[float, float], cell: tuple[float, float]) -> None:
+    def __init__(
+        self, half_sides: tuple[float, float], cell: tuple[float, float], one_scale: bool = False
+    ) -> None:
         """Takes half the box's sides and the lattice's cells (0: none) in the plane's units."""
         super().__init__()
-        self.half_sides, self.cell = half_sides, cell
+        self.half_sides, self.cell, self.one_scale = half_sides, cell, one_scale
         self.register_buffer("place", torch.zeros(0, 2))
         self.register_buffer("bandwidth", torch.zeros(0))
         self.register_buffer("share", torch.zeros(0))
@@ -198,7 +201,9 @@ class PlaceBackground(nn.Module):
         density = (1 - WIDE_SHARE) * torch.stack(found, 1).double()
         wide = WIDE_SHARE * self.wide_log_density(x).exp().double()
         alone = (density + wide[:, None, None]).log().mean(0)
-        which = int(alone.amax(0).argmax())
+        scale, which = divmod(int(alone.argmax()), len(HALF_LIVES))
+        if self.one_scale:
+            return torch.eye(scales.shape[1], dtype=torch.double)[scale], HALF_LIVES[which]
         return _likeliest(density[..., which], wide), HALF_LIVES[which]
 
     def _without_neighbours(self, events: "_Distinct", kept: Tensor, neighbours: int) -> Tensor:

@@ -250,7 +250,9 @@ def location_head(
         assert plane is not None
         if settings.base == "self_exciting":
             return SelfExcitingHead(n_encoded, units, n_recent, n_marks, plane)
-        return HistoryHead(n_encoded, units, n_recent, n_marks, plane, settings.location_components)
+        one_scale = settings.place_scales == "one"
+        components = settings.location_components
+        return HistoryHead(n_encoded, units, n_recent, n_marks, plane, components, one_scale)
     if settings.noise_levels > 1:
         levels = noise_levels(settings.sigma_loc, settings.noise_levels)
         return LevelScoreHead(size, n_streams, units, levels)

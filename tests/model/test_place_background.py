@@ -17,9 +17,9 @@ def places(events) -> torch.Tensor:
     return torch.from_numpy(events.location.astype(np.float32))
 
 
-def fitted(events, neighbours: int = 2, cell=(0.0, 0.0)) -> PlaceBackground:
+def fitted(events, neighbours: int = 2, cell=(0.0, 0.0), one_scale=False) -> PlaceBackground:
     half = np.abs(events.location).max(0) + np.array(cell) / 2
-    background = PlaceBackground((float(half[0]), float(half[1])), cell)
+    background = PlaceBackground((float(half[0]), float(half[1])), cell, one_scale)
     background.fit(events, places(events), neighbours)
     return background.eval()
 
@@ -172,6 +172,15 @@ def test_scales_are_those_that_forecast_best():
     found = float(background.log_density(x).mean())
     exact = float((-x.square().sum(-1) / 2).mean()) - math.log(2 * math.pi)
     assert exact - 0.08 < found < exact
+
+
+def test_one_scale_is_one_kernel_a_place_and_a_density():
+    events = random_sequences([300, 300])
+    several, one = fitted(events), fitted(events, one_scale=True)
+    assert len(one.place) == events.n_events < len(several.place)
+    places = torch.linspace(-8, 8, 321)
+    grid = torch.cartesian_prod(places, places)
+    assert float(one.log_density(grid).exp().sum()) * 0.05**2 == pytest.approx(1, abs=0.01)
 
 
 def test_tables_of_a_checkpoint_are_loaded_whatever_their_sizes():

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,13 +36,17 @@ def new_trainer(
     spec: ExperimentSpec, dataset: Dataset, data: PreparedData, device: str, root: Path
 ) -> Trainer:
     """Returns the trainer of a new model, with its checkpoints in `root`."""
-    model, training, train = new_model(spec, dataset, data, device), spec.training, data.train
+    return _trainer(new_model(spec, dataset, data, device), spec, data, root)
+
+
+def _trainer(model: Smash, spec: ExperimentSpec, data: PreparedData, root: Path) -> Trainer:
+    training, train = spec.training, data.train
     if training.piece_events:
         train = in_pieces(train, training.piece_events, training.piece_history)
     return Trainer(
         model,
-        ScaledSequences(train, model.scaler, device),
-        ScaledSequences(data.validation, model.scaler, device),
+        ScaledSequences(train, model.scaler, str(model.device)),
+        ScaledSequences(data.validation, model.scaler, str(model.device)),
         spec.objective,
         training,
         root,
@@ -67,20 +72,21 @@ def fit_within(
             or the spec has, are then trained anew, as the learning rate falls to the last. Where
             less than two would be, the first is all.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    begin = time.process_time()
+    untrained = new_model(spec, dataset, data, device)
 
-        def fit(spec: ExperimentSpec, name: str) -> tuple[Smash, float, float]:
-            begin = time.process_time()
-            trainer = new_trainer(spec, dataset, data, device, Path(folder) / name)
-            made = time.process_time()
-            model = Smash.load(trainer.fit().folder, device)
-            return model, made - begin, time.process_time() - made
+    def fit(spec: ExperimentSpec) -> Smash:
+        with tempfile.TemporaryDirectory() as folder:
+            trained = _trainer(deepcopy(untrained), spec, data, Path(folder)).fit()
+            return Smash.load(trained.folder, device)
 
-        if budget is None:
-            return fit(spec, "all")[0]
-        model, making, epoch = fit(_of_epochs(spec, 1), "first")
-        epochs = min(int((budget - 2 * making) / epoch) - 1, spec.training.total_epochs)
-        return model if epochs < 2 else fit(_of_epochs(spec, epochs), "rest")[0]
+    if budget is None:
+        return fit(spec)
+    made = time.process_time()
+    model = fit(_of_epochs(spec, 1))
+    epoch = time.process_time() - made
+    epochs = min(int((budget - (made - begin)) / epoch) - 1, spec.training.total_epochs)
+    return model if epochs < 2 else fit(_of_epochs(spec, epochs))
 
 
 def _of_epochs(spec: ExperimentSpec, epochs: int) -> ExperimentSpec:

@@ -120,6 +120,11 @@ PARTS = (
         lambda s: _placed(s) and _density(s),
     ),
     Part(
+        ("model.place_scales",),
+        "with `model.location_law=history`",
+        lambda s: _placed(s) and s.model.location_law == "history",
+    ),
+    Part(
         ("model.sigma_loc", "model.noise_levels"),
         "with `model.location_law=score`",
         lambda s: _placed(s) and not _density(s),

@@ -46,7 +46,7 @@ def test_a_small_budget_is_one_epoch(fit):
 
 
 def test_as_many_epochs_are_trained_as_the_rest_of_the_budget_holds(fit, monkeypatch):
-    clock = iter([0.0, 10.0, 30.0, 30.0, 100.0, 110.0, 150.0, 150.0])  # 10 s made, 20 s an epoch
+    clock = iter([0.0, 10.0, 30.0])  # 10 s made, 20 s an epoch
     monkeypatch.setattr("time.process_time", lambda: next(clock))
-    _, trained = fit(85)  # making twice and three epochs, the first of which is done
+    _, trained = fit(75)  # three epochs, the first of which is done
     assert trained == [1, 2]

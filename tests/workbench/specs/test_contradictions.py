@@ -122,6 +122,7 @@ IDLE: Mapping[str, tuple[str, ...]] = {
     "scaling.floor": ("floor=0.01", "scaling.resolution=0.5"),
     "model.location_components": ("location_components=3",),
     "model.recent_events": ("recent_events=3",),
+    "model.place_scales": ("place_scales=one", LIKELIHOOD, "location_law=mixture"),
     "model.sigma_loc": ("sigma_loc=0.3", LIKELIHOOD, "location_law=mixture"),
     "model.noise_levels": ("noise_levels=3", LIKELIHOOD, "location_law=mixture"),
     "model.mark_in_location": ("mark_in_location=true", "marked=false"),
