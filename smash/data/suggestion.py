@@ -8,25 +8,24 @@ from pathlib import Path
 
 import numpy as np
 
+from smash.data.cycles import cycles
 from smash.data.dataset import Dataset
 from smash.data.events import EventSequences
 from smash.data.resolution import gap_cells, location_cell
 from smash.data.tally import Tally
 from smash.settings import Columns, DataSettings
 
-EPOCHS = 60
-WIDTHS = ((5_000, 16), (50_000, 32))
-"""Events of training data up to which a context width does."""
-WIDEST = 64
 PIECE = 128
 """Targets of a piece of a catalogue, on which a step is taken."""
+BATCH, LARGEST = 300, 32
+"""Targets on which a step is taken elsewhere, as whole sequences, and most sequences of it."""
 MOST_RECENT = 500
 """Past events that a catalogue's places look back at: more cost more, and gained nothing measured
 (San Jacinto: -5.37 nats an event with 500)."""
 MOST_IN_WINDOW = 64
 """The same of other sequences."""
-STEPS = 2000
-"""Steps in which a catalogue's model is trained, whatever its length."""
+STEPS, STEPS_OF_WINDOWS = 2000, 2500
+"""Steps in which a model is trained, whatever the size of the data, of a catalogue and else."""
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 60
 HEAD = "# Written by `smash data check` ({})."
 """How a spec begins that this module wrote, with a digest of all that follows."""
@@ -39,8 +38,9 @@ class Suggestion:
     floor: float
     resolution: str
     location_resolution: str
-    cond_dim: int
     batch_size: int
+    epochs: int
+    periods: tuple[float, ...]
 
 
 def suggest(dataset: Dataset) -> Suggestion:
@@ -51,13 +51,14 @@ def suggest(dataset: Dataset) -> Suggestion:
     cells = gap_cells(gap, "auto")
     floor = cells.width or float(positive.min())
     lattice = any(location_cell(coordinate, "auto") for coordinate in train.location.T)
-    n_events, n_windows = train.n_events, len(train)
+    batch = int(np.clip(round(BATCH * len(train) / max(len(gap), 1)), 1, LARGEST))
     return Suggestion(
         floor=_rounded(floor),
         resolution="auto" if cells.width else "none",
         location_resolution="auto" if lattice else "none",
-        cond_dim=next((width for most, width in WIDTHS if n_events <= most), WIDEST),
-        batch_size=int(np.clip(n_windows // 8, 2, 32)),
+        batch_size=batch,
+        epochs=_epochs(STEPS_OF_WINDOWS, -(-len(train) // batch)),
+        periods=cycles(train, dataset.time_unit),
     )
 
 
@@ -130,30 +131,40 @@ def _seismic(dataset: Dataset) -> bool:
 
 def _of_places(dataset: Dataset, line: str) -> str:
     """Returns a line of a section that only events with places have."""
-    return f"  {line}\n" if dataset.n_axes else ""
+    return _line(line) if dataset.n_axes else ""
+
+
+def _line(text: str) -> str:
+    return f"  {text}\n"
 
 
 def _of_windows(dataset: Dataset, found: Suggestion) -> str:
     """Returns model, objective and training for events without magnitudes."""
     recent = f"recent_events: {recent_events(dataset.train, MOST_IN_WINDOW)}"
     by_mark = "mark_in_location: true"
+    periods = ", ".join(f"{period:g}" for period in found.periods)
     return f"""\
 model:
-  base: climatology  # starts as good as ignoring history; learns what history adds
+  base: none
+  time_law: mixture
 {_of_places(dataset, "location_law: history  # where events were, more come")}\
 {_of_places(dataset, recent)}\
 {_of_places(dataset, by_mark) if dataset.n_marks > 1 else ""}\
-  cond_dim: {found.cond_dim}
+{_line(f"periods: [{periods}]  # events keep to them") if periods else ""}\
+  cond_dim: 16
+  n_layers: 0
+  context_dropout: 0.3
   time_encoding: relative
   skip: true
 objective:
   kind: likelihood
   n_noise: 1
 training:
-  total_epochs: {EPOCHS}
+  total_epochs: {found.epochs}  # about {STEPS_OF_WINDOWS} steps, each on about {BATCH} targets
   batch_size: {found.batch_size}
-  eval_every: 5
-  patience: 20
+  learning_rate: 2.0e-3
+  average: 0.99
+  eval_every: 1
 """
 
 
@@ -201,8 +212,11 @@ def recent_events(train: EventSequences, most: int) -> int:
 def epochs(train: EventSequences) -> int:
     """Returns how many epochs of a step a piece make `STEPS` steps, within reason."""
     targets = np.bincount(train.sequence[train.is_target], minlength=len(train))
-    pieces = int(np.ceil(targets / PIECE).sum())
-    return int(np.clip(-(-STEPS // max(pieces, 1)), FEWEST_EPOCHS, MOST_EPOCHS))
+    return _epochs(STEPS, int(np.ceil(targets / PIECE).sum()))
+
+
+def _epochs(steps: int, of_an_epoch: int) -> int:
+    return int(np.clip(-(-steps // max(of_an_epoch, 1)), FEWEST_EPOCHS, MOST_EPOCHS))
 
 
 def is_as_written(text: str) -> bool:

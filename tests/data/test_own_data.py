@@ -16,6 +16,7 @@ from smash.data.suggestion import (
     MOST_EPOCHS,
     PIECE,
     STEPS,
+    STEPS_OF_WINDOWS,
     epochs,
     recent_events,
     suggest,
@@ -194,6 +195,23 @@ def test_places_point_at_past_events_and_no_setting_is_idle(tmp_path):
     assert (spec.model.location_law, spec.model.recent_events) == ("history", min(64, longest))
     assert spec.baselines == ("climatology", "mixture")
     assert not idle_settings(spec)
+
+
+def test_a_daily_rhythm_is_told_to_the_model(tmp_path):
+    rng = np.random.default_rng(0)
+    hours = np.sort(rng.uniform(0, 24 * 200, 4000))
+    kept = rng.uniform(size=len(hours)) < 0.5 + 0.4 * np.sin(2 * np.pi * hours / 24)
+    when = pd.Timestamp("2024-04-01") + pd.to_timedelta(hours[kept], unit="h")
+    places = rng.normal(size=(kept.sum(), 2)) / 10 + [10, 45]
+    table = pd.DataFrame({"when": when, "lon": places[:, 0], "lat": places[:, 1]})
+    flags = ("--time", "when", "--x", "lon", "--y", "lat", "--out", str(tmp_path / "mine"))
+    done = invoke(saved(tmp_path, table), *flags, "--time-unit", "hours", "--window", "240h")
+    assert done.exit_code == 0, done.output
+    spec = load_spec(tmp_path / "mine" / "spec.yaml")
+    assert spec.model.periods == (24.0,)
+    assert not idle_settings(spec)
+    steps = spec.training.total_epochs * len(load_dataset(spec.data).train)
+    assert steps // spec.training.batch_size <= STEPS_OF_WINDOWS + spec.training.total_epochs
 
 
 def test_a_wrong_table_writes_nothing(tmp_path):
