@@ -85,10 +85,13 @@ def test_on_a_narrow_page_every_table_scrolls_to_its_end_with_its_first_column_i
             const [first, ...rest] = box.querySelector("tbody tr").children;
             const [seen, own, last] = [box, first, rest.at(-1)].map(e => e.getBoundingClientRect());
             const ground = getComputedStyle(first).backgroundColor;
+            const head = box.querySelector("th"), lines = document.createRange();
+            lines.selectNodeContents(head);
             return {
                 name: box.getAttribute("aria-labelledby"), scrolled: box.scrollLeft > 0,
                 first: own.left - seen.left, room: seen.right - own.right,
                 end: last.right - seen.right, clear: ground === "rgba(0, 0, 0, 0)",
+                torn: lines.getClientRects().length > head.textContent.trim().split(" ").length,
             };
         })"""
     )
@@ -98,6 +101,7 @@ def test_on_a_narrow_page_every_table_scrolls_to_its_end_with_its_first_column_i
         assert table["end"] < 1, table
         assert table["room"] > 100, table
         assert not table["clear"], table
+        assert not table["torn"], table
 
 
 def test_sources_are_folded_and_a_link_to_them_opens_them(opened):

@@ -43,7 +43,7 @@ def _standardised(data: DataSet) -> list[str]:
     for group in data.groups:
         if scales := group.values("log_scale/"):
             parts = (part for part in ("time", "place") if part in scales)
-            lower = (f"{scales[part].mean:.4f} ({part})" for part in parts)
+            lower = (f"{scales[part].mean:.4f} ({part})".replace("-", "−") for part in parts)
             return [
                 "Nats are an event's, in the data's units; in units of the training standard "
                 f"deviations they are lower by {' and '.join(lower)}."
