@@ -10,9 +10,9 @@ def main(
     run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="A run that trained a model.")],
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it is to be called.")],
 ) -> None:
-    """Keep a run's model, spec and scores in experiments/pretrained/NAME.
+    """Keep a run's model, spec and scores in experiments/pretrained/NAME, as pretrained:NAME.
 
-    Example: smash keep 0f3a quakes, then smash forecast pretrained:quakes history.csv
+    Example: smash keep 0f3a quakes
     """
     from smash.errors import SmashError, in_a_line
     from smash.outputs import check_name

@@ -38,8 +38,8 @@ COSTS = (
 )
 EARTHQUAKENPP, LADDERS = "earthquakenpp-{}.json", "ladders.csv"
 LADDERS_SAY = """Simulated data that differ in one thing alone, whose law is known exactly, made by
-`smash contest ladder`; `docs/ladders.png` draws skill over climatology against the distance from
-the oracle, which knows the law.
+`smash contest ladder`; [docs/ladders.png](ladders.png) draws skill over climatology against the
+distance from the oracle, which knows the law.
 """
 
 
