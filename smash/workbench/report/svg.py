@@ -51,10 +51,17 @@ def inline(svg: str, key: str, label: str) -> str:
 
 INK, PAPER, LIGHTER_BLUE = (228, 230, 234), (30, 33, 41), "#5db3e6"
 """Red, green and blue of a dark page's text and ground; and what its blue is."""
+INVERTED = 'style="filter: invert(1) hue-rotate(180deg)"'
+NOTHING, DARK_NOTHING = "#f7fbff", "#010509"
+"""The pale end of maps' colours, and what `INVERTED` makes of it."""
 
 
 def dark(svg: str) -> str:
-    """Returns an SVG document for a dark page: its greys between that one's ink and paper."""
+    """Returns an SVG document for a dark page: its greys between that one's ink and paper.
+
+    Maps, which are images in it, run from dark to light where they ran from light to dark.
+    """
+    svg = svg.replace("<image ", f"<image {INVERTED} ").replace(NOTHING, DARK_NOTHING)
     return GREY.sub(_dark_shade, svg.replace(BLUE, LIGHTER_BLUE))
 
 
