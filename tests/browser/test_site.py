@@ -70,6 +70,41 @@ def test_figures_are_drawn_for_the_page_they_stand_on(site, browser):
     assert len(shown["light"]) == len(shown["dark"]) == len(scripts(ROOT))
 
 
+def test_a_dark_start_page_has_a_dark_picture(site, browser):
+    window = opened(browser, site / "index.html", 1400, "dark")
+    shown = window.evaluate(
+        """[...document.querySelectorAll("article img")]
+        .filter(e => e.offsetWidth > 0 && e.naturalWidth > 0).map(e => e.src.split("/").pop())"""
+    )
+    window.close()
+    assert shown == ["front-dark.svg#only-dark"]
+
+
+def test_a_table_scrolls_to_its_end_with_its_first_column_in_view(site, browser):
+    window = opened(browser, site / "contests.html", 380, "light")
+    first, last = window.evaluate(
+        """() => {
+            const table = document.querySelector("article table");
+            const box = table.closest(".md-typeset__scrollwrap");
+            box.scrollLeft = box.scrollWidth;
+            const cells = [...table.querySelector("tbody tr").children];
+            return [cells[0], cells.at(-1)].map(e => e.getBoundingClientRect().right);
+        }"""
+    )
+    window.close()
+    assert 50 < first < 200
+    assert last <= 380
+
+
+def test_no_line_breaks_within_an_option(site, browser):
+    window = opened(browser, site / "run.html", 380, "light")
+    lines = window.evaluate(
+        """[...document.querySelectorAll("code .option")].map(e => e.getClientRects().length)"""
+    )
+    window.close()
+    assert set(lines) == {1}
+
+
 def test_the_search_finds_without_a_server(site, browser):
     window = opened(browser, site / "index.html", 1400, "light")
     window.locator("input[name=query]").press_sequentially("recalibration")  # it heeds keys alone

@@ -1,7 +1,8 @@
 """What `mkdocs.yml` asks for besides: pages that lie elsewhere, links, pictures for dark pages.
 
-On the site the start page is README. A path in backticks that is a page of `docs/` becomes a link,
-and pictures of the gallery are there for dark pages too.
+On the site the start page is README, with the gallery's drawing of its picture. A path in backticks
+that is a page of `docs/` becomes a link, as links called by such a path do. Pictures of the gallery
+are there for dark pages too, and no line breaks within an option.
 """
 
 import re
@@ -14,8 +15,14 @@ from smash.workbench.report.svg import dark
 
 ELSEWHERE = {"index.md": "README.md", "changelog.md": "CHANGELOG.md"}
 """Pages of the site, and the files of the repository that they are."""
+PICTURE, DRAWN = "](docs/pictures/forecast.png)", "](docs/pictures/gallery/front.svg)"
+PATH_LINK = re.compile(r"\[(docs/[\w-]+\.md)\]\(\1\)")
 PAGE = re.compile(r"(?<!\[)`docs/([\w-]+)\.md`")
 IMAGE = re.compile(r'<img([^>]* src="[^"]*pictures/gallery/[\w-]+)\.svg"([^>]*)>')
+CODE = re.compile(
+    r"(?<=<code>)[^<]*--[^<]*(?=</code>)|<div class=\"language-sh.*?</div>", re.DOTALL
+)
+OPTION = re.compile(r"(?<![\w-])--\w[\w-]*")
 TITLE = re.compile(r"^# (.*)$", re.MULTILINE)
 
 
@@ -24,10 +31,12 @@ def on_files(files: Files, config: Any) -> Files:
     root = Path(config.config_file_path).parent
     for page, source in ELSEWHERE.items():
         text = (root / source).read_text(encoding="utf-8")
-        files.append(File.generated(config, page, content=text.replace("](docs/", "](")))
+        text = PATH_LINK.sub(r"`\1`", text.replace(PICTURE, DRAWN)).replace("](docs/", "](")
+        files.append(File.generated(config, page, content=text))
     kept = sorted((root / "experiments" / "pretrained").glob("*/README.md"))
-    text = "\n".join(path.read_text(encoding="utf-8").replace("\n#", "\n##") for path in kept)
-    files.append(File.generated(config, "models.md", content="# Kept models\n\n#" + text))
+    cards = ["\n" + path.read_text(encoding="utf-8") for path in kept]
+    text = "# Kept models\n" + "".join(cards).replace("\n#", "\n##")
+    files.append(File.generated(config, "models.md", content=text))
     for picture in sorted((root / "docs" / "pictures" / "gallery").glob("*.svg")):
         text = dark(picture.read_text(encoding="utf-8"))
         name = f"pictures/gallery/{picture.stem}-dark.svg"
@@ -50,5 +59,9 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:
-    """Returns a page's HTML with a figure for either light, of which the theme shows one."""
+    """Returns a page's HTML with whole options, and a figure for either light.
+
+    Of the figures the theme shows one.
+    """
+    html = CODE.sub(lambda code: OPTION.sub(r'<span class="option">\g<0></span>', code[0]), html)
     return IMAGE.sub(r'<img\1.svg#only-light"\2><img\1-dark.svg#only-dark"\2>', html)
