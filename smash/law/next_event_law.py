@@ -235,19 +235,21 @@ class NextEventLaw:
         """
         if lacking := self.time.lacking or self.place.lacking:
             raise ValueError(lacking)
-        shape, (n_points, n_axes) = (*gap.shape, len(points)), points.shape
-        place = np.broadcast_to(points, (*shape, n_axes))
-        place = place.reshape(len(self), gap.shape[1] * n_points, n_axes)
-        gaps = np.repeat(gap, len(points), axis=1)
+        n, n_times = gap.shape
+        place = np.broadcast_to(points, (n, *points.shape))
         rate = np.exp(self.time.log_intensity(gap))[..., None]
-        if self.mark is None:
-            return (rate * self._place_at(place, gaps, None).reshape(shape))[:, :, None]
-        by_mark = rate * np.exp(self.mark.log_probability(gap))
-        of_any = None if self.place.by_mark else self._place_at(place, gaps, 0).reshape(shape)
-        found = np.empty((*gap.shape, by_mark.shape[-1], len(points)))
-        for k in range(by_mark.shape[-1]):
-            density = self._place_at(place, gaps, k).reshape(shape) if of_any is None else of_any
-            found[:, :, k] = by_mark[..., k, None] * density
+        by_mark = rate
+        if self.mark is not None:
+            by_mark = rate * np.exp(self.mark.log_probability(gap))
+        found = np.empty((n, n_times, by_mark.shape[-1], len(points)))
+        for t in range(n_times):  # the same places each time, which laws may know by then
+            gaps = np.repeat(gap[:, t, None], len(points), axis=1)
+            of_any = None
+            if self.mark is None or not self.place.by_mark:
+                of_any = self._place_at(place, gaps, None if self.mark is None else 0)
+            for k in range(by_mark.shape[-1]):
+                density = self._place_at(place, gaps, k) if of_any is None else of_any
+                found[:, t, k] = by_mark[:, t, k, None] * density
         return found
 
     def _place_at(self, place: Floats, gap: Floats, mark: int | None) -> Floats:

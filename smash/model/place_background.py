@@ -53,6 +53,8 @@ BLOCK, ROWS = 2**17, 32
 """Distances taken at a time, and of how many places these are."""
 TAIL, TAIL_EXPONENT = 0.1, 2.0
 """Share and exponent of the wide law's tail, a kernel as wide as half the box's diagonal."""
+MOST_KEPT = 64
+"""Blocks of places whose densities are kept."""
 LEAST = 1e-37
 FARTHEST = -60.0
 """Least exponent of a kernel: numbers too small for float32 take fifty times as long."""
@@ -86,6 +88,7 @@ class PlaceBackground(nn.Module):
         self.register_buffer("share", torch.zeros(0))
         self.register_buffer("known", torch.zeros(0, dtype=torch.long))
         self.register_buffer("left_out", torch.zeros(0))
+        self._kept: dict[bytes, Tensor] = {}
 
     @property
     def reach(self) -> float:
@@ -96,7 +99,7 @@ class PlaceBackground(nn.Module):
         """Returns log b (...) at x (..., 2); in training, without the event that lies there."""
         flat = x.reshape(-1, 2)
         if not self.training or not len(self.known):
-            return self._log_kernels(flat).view(x.shape[:-1])
+            return self._log_kernels_again(flat).view(x.shape[:-1])
         key = self._keys(flat)
         row = torch.searchsorted(self.known, key).clamp_max(len(self.known) - 1)
         found = self.known[row] == key
@@ -157,6 +160,7 @@ class PlaceBackground(nn.Module):
         `neighbours`: how many events before and after an event its left-out density is without.
         Returns the logarithm of a typical bandwidth h_j.
         """
+        self._kept.clear()
         events = _Distinct.of(train, place)
         scales = self._scales(events.place)
         shares, half_life = self._chosen(events, scales)
@@ -221,6 +225,16 @@ class PlaceBackground(nn.Module):
             total[rows] += weight.sum(-1)
         return (total / left.clamp_min(LEAST)).clamp_min(LEAST).log()
 
+    def _log_kernels_again(self, x: Tensor) -> Tensor:
+        """Returns `_log_kernels`, kept a while: maps ask for the same places by mark and time."""
+        key = x.double().cpu().numpy().tobytes()
+        found = self._kept.get(key)
+        if found is None:
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
+            found = self._kept[key] = self._log_kernels(x)
+        return found.to(x, copy=True)
+
     def _log_kernels(self, x: Tensor) -> Tensor:
         """Returns log b (N,) at x (N, 2), all kernels included."""
         total = torch.zeros(len(x)).to(x)
@@ -259,6 +273,7 @@ class PlaceBackground(nn.Module):
         self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
         """Makes room for the tables of a checkpoint, whose sizes only it knows."""
+        self._kept.clear()
         for name, table in list(self.named_buffers(recurse=False)):
             saved = state_dict.get(prefix + name)
             if saved is not None:

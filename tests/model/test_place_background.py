@@ -191,6 +191,24 @@ def test_tables_of_a_checkpoint_are_loaded_whatever_their_sizes():
     torch.testing.assert_close(other.eval().log_density(x), background.log_density(x))
 
 
+def test_places_asked_for_again_cost_nothing_and_other_tables_are_heeded(monkeypatch):
+    first, second = fitted(random_sequences([20, 30])), fitted(random_sequences([30, 20]))
+    x = torch.randn(50, 2)
+    expected = [each.log_density(x) for each in (first, second)]
+    asked = []
+    kernels = PlaceBackground._log_kernels
+    monkeypatch.setattr(
+        PlaceBackground, "_log_kernels", lambda self, x: asked.append(len(x)) or kernels(self, x)
+    )
+    first.log_density(x).zero_()  # what is given away is the caller's own
+    assert torch.equal(first.log_density(x.clone()), expected[0])
+    assert not asked
+    assert not torch.equal(first.log_density(x + 1), expected[0])
+    first.load_state_dict(second.state_dict())
+    assert torch.equal(first.log_density(x + 1), second.log_density(x + 1))
+    assert torch.equal(first.log_density(x), expected[1])
+
+
 @pytest.mark.parametrize("n", [2, 3])
 def test_few_events_are_enough(n):
     background = fitted(random_sequences([n], n_marks=1))
