@@ -36,7 +36,9 @@ COSTS = (
     Column("score_seconds", "s to score", decimals=0),
     Column("megabytes", "MB", decimals=0),
 )
-EARTHQUAKENPP, LADDERS = "earthquakenpp-{}.json", "ladders.csv"
+EARTHQUAKENPP, NEXT_DAYS = "earthquakenpp-{}.json", "next-days-{}.json"
+LADDERS = "ladders.csv"
+TESTS = ("N", "S", "M", "PL")
 LADDERS_SAY = """Simulated data that differ in one thing alone, whose law is known exactly, made by
 `smash contest ladder`; [docs/ladders.png](ladders.png) draws skill over climatology against the
 distance from the oracle, which knows the law.
@@ -56,6 +58,8 @@ def page_of(records: Path) -> str:
     for catalog in earthquakenpp.PROTOCOLS:
         if (path := records / EARTHQUAKENPP.format(catalog)).exists():
             parts += [f"## EarthquakeNPP, {catalog}\n", to_markdown(_earthquakes(catalog, path))]
+        if (path := records / NEXT_DAYS.format(catalog)).exists():
+            parts += [f"## Next days, {catalog}\n", to_markdown(_next_days(catalog, path))]
     if (path := records / LADDERS).exists():
         climbs = read_climbs(path)
         parts += ["## Ladders\n", LADDERS_SAY]
@@ -180,6 +184,40 @@ def _earthquakes(catalog: str, path: Path) -> Table:
         columns,
         [*ours, *published],
         (f"Published: {earthquakenpp.SOURCE}.", *notes),
+    )
+
+
+def _next_days(catalog: str, path: Path) -> Table:
+    """Returns what `smash contest next-day --out` wrote, but for its single days."""
+    columns = [
+        Column("forecaster", "forecaster"),
+        *(Column(test, f"{test} passed (%)", decimals=1) for test in TESTS),
+        *(Column(f"even {test}", f"{test}, p of even quantiles") for test in TESTS),
+        Column("forecast", "events a day", decimals=2),
+        Column("crps", "CRPS of their number", decimals=3, best="low"),
+    ]
+    rows = []
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        for name, of in found["forecasters"].items():
+            tests, numbers = of["tests"], of["numbers"]
+            shown = {"forecaster": name, "forecast": numbers["forecast"], "crps": numbers["crps"]}
+            shown |= {test: 100 * tests[test]["passed"] for test in TESTS}
+            rows.append(Row(shown | {f"even {test}": tests[test]["even"] for test in TESTS}))
+        days, observed = tests["N"]["days"], numbers["observed"]
+        paths = found["paths"]
+    except (ValueError, KeyError, TypeError, AttributeError, UnboundLocalError) as error:
+        raise DataError(f"{path}: no record of `smash contest next-day` ({error})") from error
+    return Table(
+        f"next-days-{catalog}",
+        f"CSEP's tests of next-day forecasts of {catalog}, at 5 %.",
+        columns,
+        rows,
+        (
+            f"{days} days, {paths} catalogues of each; {observed:.2f} events a day came. N: their "
+            "number; S: places; M: magnitudes; PL: pseudo-likelihood. A vague forecast passes "
+            "tests, too: the CRPS is a proper score.",
+        ),
     )
 
 

@@ -193,3 +193,17 @@ def test_published_rows_of_earthquakenpp_stand_beside_ours_where_a_record_is(tmp
     (tmp_path / "earthquakenpp-sanjac.json").write_text("[{}]")
     with pytest.raises(DataError, match=r"earthquakenpp-sanjac\.json"):
         page_of(tmp_path)
+
+
+def test_next_days_stand_on_the_page_where_a_record_is(tmp_path):
+    tests = {name: {"days": 7, "passed": 0.5, "even": 0.25} for name in ("N", "S", "M", "PL")}
+    numbers = {"observed": 6.0, "forecast": 5.5, "crps": 2.125}
+    record = {"paths": 10, "forecasters": {"etas": {"tests": tests, "numbers": numbers}}}
+    (tmp_path / "next-days-sanjac.json").write_text(json.dumps(record))
+    page = page_of(tmp_path)
+    assert "| etas | 50.0 | 50.0 | 50.0 | 50.0 | 0.25 | 0.25 | 0.25 | 0.25 | 5.50 |" in page
+    assert "7 days, 10 catalogues of each; 6.00 events a day came." in page
+    for damaged in ("[]", '{"forecasters": {}}', '{"forecasters": {"etas": {}}}'):
+        (tmp_path / "next-days-sanjac.json").write_text(damaged)
+        with pytest.raises(DataError, match=r"next-days-sanjac\.json"):
+            page_of(tmp_path)
