@@ -203,7 +203,8 @@ def _next_days(catalog: str, path: Path) -> Table:
             tests, numbers = of["tests"], of["numbers"]
             shown = {"forecaster": name, "forecast": numbers["forecast"], "crps": numbers["crps"]}
             shown |= {test: 100 * tests[test]["passed"] for test in TESTS}
-            rows.append(Row(shown | {f"even {test}": tests[test]["even"] for test in TESTS}))
+            even = {f"even {test}": f"{tests[test]['even']:.2g}" for test in TESTS}
+            rows.append(Row(shown | even))
         days, observed = tests["N"]["days"], numbers["observed"]
         paths = found["paths"]
     except (ValueError, KeyError, TypeError, AttributeError, UnboundLocalError) as error:
