@@ -263,7 +263,9 @@ def test_a_spec_that_was_edited_is_not_written_over(desk):
     for _ in range(2):
         assert CliRunner().invoke(app, arguments).exit_code == 0
     spec = desk / "new" / "spec.yaml"
-    spec.write_text(spec.read_text().replace("patience: 20", "patience: 30"))
+    edited = spec.read_text().replace("context_dropout: 0.3", "context_dropout: 0.2")
+    assert edited != spec.read_text()
+    spec.write_text(edited)
     assert "holds spec.yaml" in refused(desk, *arguments)
 
 
