@@ -9,10 +9,10 @@ CYCLES = ("days", "weeks")
 LEAST = 0.1
 """Of a cycle in which events' phases have a mean less long than this, a model learns little."""
 SURE = 3.0
-"""Standard errors that this mean is long at least. Events come in bursts, so that whole windows
-count as independent."""
+"""Standard errors that this mean is long at least."""
 TURNS = 3.0
-"""Turns of a cycle in a window, below which it is the window's own course."""
+"""Turns of a cycle in a window, below which it is the window's own course. Events come in bursts,
+so that stretches of so many turns count as independent."""
 
 
 def cycles(train: EventSequences, time_unit: str) -> tuple[float, ...]:
@@ -32,10 +32,12 @@ def cycles(train: EventSequences, time_unit: str) -> tuple[float, ...]:
         if np.median(spans) < TURNS * length:
             continue
         phase = np.exp(2j * np.pi * train.time / length)
-        of_window = np.zeros(len(train), dtype=complex)
-        np.add.at(of_window, train.sequence, phase)
-        total = abs(of_window.sum())
-        error = np.sqrt((np.abs(of_window) ** 2).sum())
+        stretch = np.floor(train.relative_time / (TURNS * length))
+        _, which = np.unique([train.sequence, stretch], axis=1, return_inverse=True)
+        of_stretch = np.zeros(which.max() + 1, dtype=complex)
+        np.add.at(of_stretch, which.reshape(-1), phase)
+        total = abs(of_stretch.sum())
+        error = np.sqrt((np.abs(of_stretch) ** 2).sum())
         if total > LEAST * train.n_events and total > SURE * error:
             found.append(length)
     return tuple(found)

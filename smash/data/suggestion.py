@@ -17,8 +17,9 @@ from smash.settings import Columns, DataSettings
 
 PIECE = 128
 """Targets of a piece of a catalogue, on which a step is taken."""
-BATCH, LARGEST = 300, 32
-"""Targets on which a step is taken elsewhere, as whole sequences, and most sequences of it."""
+BATCH, LARGEST, FEWEST_BATCHES = 300, 32, 8
+"""Targets on which a step is taken elsewhere, as whole sequences, most sequences of it, and fewest
+steps of an epoch."""
 MOST_RECENT = 500
 """Past events that a catalogue's places look back at: more cost more, and gained nothing measured
 (San Jacinto: -5.37 nats an event with 500)."""
@@ -51,7 +52,8 @@ def suggest(dataset: Dataset) -> Suggestion:
     cells = gap_cells(gap, "auto")
     floor = cells.width or float(positive.min())
     lattice = any(location_cell(coordinate, "auto") for coordinate in train.location.T)
-    batch = int(np.clip(round(BATCH * len(train) / max(len(gap), 1)), 1, LARGEST))
+    most = min(LARGEST, max(len(train) // FEWEST_BATCHES, 1))
+    batch = int(np.clip(round(BATCH * len(train) / max(len(gap), 1)), 1, most))
     return Suggestion(
         floor=_rounded(floor),
         resolution="auto" if cells.width else "none",
@@ -160,7 +162,7 @@ objective:
   kind: likelihood
   n_noise: 1
 training:
-  total_epochs: {found.epochs}  # about {STEPS_OF_WINDOWS} steps, each on about {BATCH} targets
+  total_epochs: {found.epochs}  # {found.epochs * -(-len(dataset.train) // found.batch_size)} steps
   batch_size: {found.batch_size}
   learning_rate: 2.0e-3
   average: 0.99

@@ -52,5 +52,16 @@ def test_what_is_no_rhythm_or_a_faint_one_is_none(rate):
     assert cycles(weekly(rate), "hours") == ()
 
 
+def test_a_few_long_windows_are_enough():
+    train = weekly(by_day)
+    assert (
+        cycles(train.select([0, 1]), "hours") == ()
+    )  # six stretches of three days tell too little
+    assert cycles(train.select([0, 1, 2, 3]), "hours") == (24.0,)
+    window = np.array([[0.0, WEEKS * HOURS]])
+    one = build_sequences(train.time, train.location, None, [train.n_events], "one", window)
+    assert cycles(one, "hours") == (24.0,)
+
+
 def test_a_cycle_as_long_as_the_windows_is_none():
     assert cycles(weekly(lambda hour: 0.5 + 0.4 * np.sin(2 * np.pi * hour / 168)), "hours") == ()

@@ -124,8 +124,9 @@ def test_one_that_is_killed_in_its_own_process_leaves_a_row_and_the_rest(spec, t
 
 
 def test_what_is_not_known_is_one_line_before_any_is_tried(spec, tmp_path):
-    with pytest.raises(SpecError, match="did you mean climatology"):
-        held(spec, tmp_path / "rows", "climatolgy")
+    for misspelt, meant in (("climatolgy", "climatology"), ("sugested", "suggested")):
+        with pytest.raises(SpecError, match=f"did you mean {meant}"):
+            held(spec, tmp_path / "rows", misspelt)
     assert not (tmp_path / "rows").exists()
     for data, said in (
         ("atlantis", "atlantis"),
