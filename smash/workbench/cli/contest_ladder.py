@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from smash.workbench.cli.name_list import name_list
+from smash.workbench.runs.signals import Interruption, heeded
 
 ROWS = Path("runs/ladders")
 TABLE, FIGURE = Path("experiments/contests/ladders.csv"), Path("docs/ladders.png")
@@ -61,12 +62,14 @@ def ladder(
     references = (ladder_contest.ORACLE, ladder_contest.FLOOR)
     everyone = (*references, *(name for name in asked if name not in references))
     terms = Terms(seed, budget, samples=samples)
+    interruption = Interruption(*heeded())
     try:
         check_folder("--into", into)
         check_files({"--figure": figure, "--table": table}, [into])
         check_picture("--figure", figure)
         data = ladder_contest.rung_names(named)
-        rows = held_contest(data, everyone, terms, into, say=console.say, apart=is_plug_in)
+        with interruption.heard():
+            rows = held_contest(data, everyone, terms, into, say=console.say, apart=is_plug_in)
         climbs = ladder_contest.climbs(rows)
         for path in (table, figure):
             make_folder(path.parent)
@@ -78,7 +81,7 @@ def ladder(
         sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on from here", err=True)
-        sys.exit(130)
+        sys.exit(interruption.code)
     for name in named:
         typer.echo(to_markdown(ladder_contest.ladder_table(name, climbs)))
     typer.echo(f"{table}\n{figure}")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from smash.workbench.cli.name_list import name_list
+from smash.workbench.runs.signals import Interruption, heeded
 
 ROWS, PAGE = Path("experiments/contests"), Path("docs/contests.md")
 
@@ -57,15 +58,17 @@ def rivals(
     names = name_list(",".join(data))
     asked = name_list(forecasters) or DEFAULT
     terms = Terms(seed, budget, scoring, samples, events)
+    interruption = Interruption(*heeded())
     try:
         check_folder("--into", into)
-        rows = held_contest(names, asked, terms, into, again, console.say)
+        with interruption.heard():
+            rows = held_contest(names, asked, terms, into, again, console.say)
     except (SmashError, OSError) as error:
         typer.echo(f"error: {in_a_line(error)}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on from here", err=True)
-        sys.exit(130)
+        sys.exit(interruption.code)
     for table in data_tables(rows):
         typer.echo(to_markdown(table))
 

@@ -205,9 +205,10 @@ def _next_days(catalog: str, path: Path) -> Table:
             shown |= {test: 100 * tests[test]["passed"] for test in TESTS}
             even = {f"even {test}": f"{tests[test]['even']:.2g}" for test in TESTS}
             rows.append(Row(shown | even))
-        days, observed = tests["N"]["days"], numbers["observed"]
+        [first, *_] = found["forecasters"].values()
+        days, observed = first["tests"]["N"]["days"], first["numbers"]["observed"]
         paths = found["paths"]
-    except (ValueError, KeyError, TypeError, AttributeError, UnboundLocalError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: no record of `smash contest next-day` ({error})") from error
     return Table(
         f"next-days-{catalog}",

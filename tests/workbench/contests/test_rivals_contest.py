@@ -1,12 +1,18 @@
 """A contest of rivals: every forecaster has a row, whatever becomes of it, and rows are kept."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import contestants
 import pytest
 import yaml
-from tiny_runs import TINY
+from patience import HANGING
+from tiny_runs import IMPORTED_FROM, TINY, environment
 from typer.testing import CliRunner
 
 from smash.errors import DataError, SpecError
@@ -121,6 +127,42 @@ def test_one_that_is_killed_in_its_own_process_leaves_a_row_and_the_rest(spec, t
     here = held(spec, tmp_path / "here", "climatology")["climatology"]
     assert here.figures == pytest.approx(other.figures)
     assert here.megabytes is None
+
+
+def of_group(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_is_stopped_says_that_it_goes_on_and_leaves_nobody_behind(spec, tmp_path, number):
+    rows = tmp_path / "rows"
+    named = ["--data", spec, "--forecasters", f"climatology,{HERE}:endless", "--into", str(rows)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "smash", "contest", "rivals", *named, "--samples", "4"],
+        cwd=tmp_path,
+        env=environment() | {"PYTHONPATH": IMPORTED_FROM},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    end = time.monotonic() + HANGING
+    while not list(rows.glob("*--climatology.json")):
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=HANGING)
+    assert process.returncode == 128 + number
+    assert "the same command goes on from here" in said
+    assert "Traceback" not in said
+    while of_group(process.pid):
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_what_is_not_known_is_one_line_before_any_is_tried(spec, tmp_path):
