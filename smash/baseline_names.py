@@ -28,13 +28,15 @@ GROUP = "smash.baselines"
 REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
-def unknown(name: str) -> str:
-    """Returns what is wrong with the name of a baseline; empty where it may be one."""
+def unknown(name: str, also: tuple[str, ...] = ()) -> str:
+    """Returns what is wrong with the name of a baseline; empty where it may be one, or is `also`
+    known.
+    """
     if name.startswith(RIVAL):
         return _unknown_rival(name)
     if name in BASELINES or REFERENCE.fullmatch(name):
         return ""
-    known = [*BASELINES, *installed()]
+    known = [*BASELINES, *also, *installed()]
     if name in known:
         return ""
     near = difflib.get_close_matches(name, known, n=1)

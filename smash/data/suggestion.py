@@ -41,6 +41,7 @@ class Suggestion:
     location_resolution: str
     batch_size: int
     epochs: int
+    steps: int
     periods: tuple[float, ...]
 
 
@@ -54,12 +55,15 @@ def suggest(dataset: Dataset) -> Suggestion:
     lattice = any(location_cell(coordinate, "auto") for coordinate in train.location.T)
     most = min(LARGEST, max(len(train) // FEWEST_BATCHES, 1))
     batch = int(np.clip(round(BATCH * len(train) / max(len(gap), 1)), 1, most))
+    of_an_epoch = -(-len(train) // batch)
+    n_epochs = _epochs(STEPS_OF_WINDOWS, of_an_epoch)
     return Suggestion(
         floor=_rounded(floor),
         resolution="auto" if cells.width else "none",
         location_resolution="auto" if lattice else "none",
         batch_size=batch,
-        epochs=_epochs(STEPS_OF_WINDOWS, -(-len(train) // batch)),
+        epochs=n_epochs,
+        steps=n_epochs * of_an_epoch,
         periods=cycles(train, dataset.time_unit),
     )
 
@@ -162,7 +166,7 @@ objective:
   kind: likelihood
   n_noise: 1
 training:
-  total_epochs: {found.epochs}  # {found.epochs * -(-len(dataset.train) // found.batch_size)} steps
+  total_epochs: {found.epochs}  # {found.steps} steps
   batch_size: {found.batch_size}
   learning_rate: 2.0e-3
   average: 0.99

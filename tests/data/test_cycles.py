@@ -54,9 +54,8 @@ def test_what_is_no_rhythm_or_a_faint_one_is_none(rate):
 
 def test_a_few_long_windows_are_enough():
     train = weekly(by_day)
-    assert (
-        cycles(train.select([0, 1]), "hours") == ()
-    )  # six stretches of three days tell too little
+    # Six stretches of three days tell too little.
+    assert cycles(train.select([0, 1]), "hours") == ()
     assert cycles(train.select([0, 1, 2, 3]), "hours") == (24.0,)
     window = np.array([[0.0, WEEKS * HOURS]])
     one = build_sequences(train.time, train.location, None, [train.n_events], "one", window)

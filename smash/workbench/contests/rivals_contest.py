@@ -1,6 +1,5 @@
 """A contest: every forecaster on every data set, one after the other, what is done being kept."""
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -41,13 +40,8 @@ def check_forecasters(names: Sequence[str]) -> None:
     if not names:
         raise SpecError("--forecasters: names none; leave it out for all that come with the code")
     for name in names:
-        near = difflib.get_close_matches(name, [SUGGESTED, SHIPPED], n=1)
-        if near and not is_model(name):
-            raise SpecError(f"--forecasters: there is no {name!r}; did you mean {near[0]}?")
-        if not is_model(name) and (problem := unknown(name)):
-            raise SpecError(
-                f"--forecasters: {problem}; or {SUGGESTED}, {SHIPPED}, or a kept model's folder"
-            )
+        if not is_model(name) and (problem := unknown(name, (SUGGESTED, SHIPPED))):
+            raise SpecError(f"--forecasters: {problem}; or a kept model's folder")
 
 
 def held_contest(
